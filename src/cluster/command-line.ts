@@ -26,6 +26,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
   'admission-control-config-file': { value: true, help: 'file with an AdmissionConfiguration' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
+  'kubelet-config': { value: true, help: 'file with a KubeletConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
   namespace: { value: true, help: 'the same as -n' },
   'no-install': { help: 'list missing Debian packages instead of installing them' },
@@ -57,7 +58,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   up: {
     usage: 'up',
     summary: 'start a cluster, or add missing nodes to a running one',
-    options: [...cluster, 'nodes', 'port', ...server, 'no-install'],
+    options: [...cluster, 'nodes', 'port', ...server, 'kubelet-config', 'no-install'],
   },
   down: { usage: 'down', summary: 'stop a cluster', options: [...cluster, 'purge'] },
   status: { usage: 'status', summary: 'show the health of a cluster', options: [...cluster, 'o'] },
@@ -85,7 +86,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   agent: {
     usage: 'agent --server URL --token TOKEN',
     summary: 'join this machine to a cluster as a node',
-    options: [...cluster, 'server', 'token', 'node-name', 'node-ip', 'kubelet-port', 'node'],
+    options: [...cluster, 'server', 'token', 'node-name', 'node-ip', 'kubelet-port', 'kubelet-config', 'node'],
   },
   check: { usage: 'check', summary: 'check whether this machine can run a cluster', options: [] },
   server: {

@@ -44,6 +44,8 @@ export interface ClusterConfig {
   admissionConfig?: string
   /** Path of the scheduler's configuration file; without it the defaults apply. */
   schedulerConfig?: string
+  /** Path of the kubelets' configuration file; without it the defaults apply. */
+  kubeletConfig?: string
 }
 
 /** The parts of the server's process that can be disabled, to run as processes of their own. */
@@ -82,6 +84,8 @@ export function pathsOf(dataDir: string, name: string) {
     debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, packageDir),
     socket: join(root, 'run', 'supervisor.sock'),
     node: (node: string) => join(root, 'agents', node),
+    /** What all nodes on this machine share. */
+    shared: join(root, 'shared'),
   }
 }
 
@@ -185,6 +189,7 @@ const chosen = ({
   nodeMonitorGracePeriod,
   clusterSigningDuration,
   schedulerConfig,
+  kubeletConfig,
   admissionConfig,
   disable,
   nodePorts,
@@ -195,6 +200,7 @@ const chosen = ({
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
   ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
   ...(schedulerConfig !== undefined && { schedulerConfig }),
+  ...(kubeletConfig !== undefined && { kubeletConfig }),
   ...(admissionConfig !== undefined && { admissionConfig }),
   ...(disable !== undefined && { disable }),
   ...(nodePorts !== undefined && { nodePorts }),
@@ -209,6 +215,7 @@ type Chosen = Partial<
     | 'nodeMonitorGracePeriod'
     | 'clusterSigningDuration'
     | 'schedulerConfig'
+    | 'kubeletConfig'
     | 'admissionConfig'
     | 'disable'
     | 'nodePorts'

@@ -13,7 +13,7 @@ import type { ControlPlane } from './control-plane.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
-import { keepStorageClass } from './storage.ts'
+import { keepStorageClasses } from './storage.ts'
 
 /**
  * The server and its controllers end together, so a standby process need not notice a silent leader soon. A long lease
@@ -85,7 +85,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
   await publishClusterFacts(admin, config)
   await keepDnsService(admin, config.dnsAddress, signal)
-  if (!config.disable?.includes('storage')) await keepStorageClass(admin)
+  if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   await markControlPlane(admin, config.nodeName, signal)
 }
 

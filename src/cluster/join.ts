@@ -13,7 +13,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type Credentials, httpsTransport } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
-import type { Kubelet } from '../kubelet/index.ts'
+import { type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
 import { type KeyPair, makeAuthority } from '../wire/x509.ts'
 import { UsageError } from './args.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
@@ -35,6 +35,8 @@ interface JoinOptions {
   nodeName?: string
   nodeIP?: string
   kubeletPort?: number
+  /** The path of the kubelet's configuration file. It is kept for later starts. */
+  kubeletConfig?: string
   log: Log
   signal: AbortSignal
 }
@@ -58,9 +60,21 @@ export async function runJoined(options: JoinOptions): Promise<void> {
     throw new Error(
       `missing Debian packages: ${missing.join(', ')}; install them with: apt-get install ${missing.join(' ')}`,
     )
-  const place = { ...options, server, nodeName, files: filesOf(paths, nodeName) }
+  const { kubeletConfig = stored?.kubeletConfig } = options
+  if (kubeletConfig) await loadKubeletConfig(kubeletConfig)
+  const place = {
+    ...options,
+    server,
+    nodeName,
+    files: filesOf(paths, nodeName),
+    ...(kubeletConfig && { kubeletConfig }),
+  }
   const kept = stored && (await keptIdentity(place))
-  if (stored && kept) return work(place, stored, kept)
+  if (stored && kept) {
+    const config = { ...stored, ...(kubeletConfig && { kubeletConfig }) }
+    if (kubeletConfig !== stored.kubeletConfig) await writeConfig(paths, config)
+    return work(place, config, kept)
+  }
   const { config, identity } = await joinBy(place, stored)
   return work(place, config, identity)
 }
@@ -189,7 +203,11 @@ async function refuseTaken(client: Client, name: string, nodeIP: string): Promis
     throw new UsageError(`the cluster has a node ${name} already, Ready at ${address}; choose another --node-name`)
 }
 
-function configOf({ name, nodeName, server, kubeletPort }: Place, facts: ClusterFacts, nodeIP: string): ClusterConfig {
+function configOf(
+  { name, nodeName, server, kubeletPort, kubeletConfig }: Place,
+  facts: ClusterFacts,
+  nodeIP: string,
+): ClusterConfig {
   return {
     ...facts,
     name,
@@ -201,6 +219,7 @@ function configOf({ name, nodeName, server, kubeletPort }: Place, facts: Cluster
     nodeCidr: '',
     nodes: [],
     joined: { server, nodeIP },
+    ...(kubeletConfig && { kubeletConfig }),
   }
 }
 

@@ -168,10 +168,12 @@ function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
 }
 
 /** The configuration files, with full paths, since the processes of a cluster run in other directories. */
-function files({ options }: Parsed): Pick<ClusterConfig, 'schedulerConfig' | 'admissionConfig'> {
-  const [scheduler, admission] = [options['scheduler-config'], options['admission-control-config-file']]
+function files({ options }: Parsed): Pick<ClusterConfig, 'schedulerConfig' | 'kubeletConfig' | 'admissionConfig'> {
+  const [scheduler, kubelet] = [options['scheduler-config'], options['kubelet-config']]
+  const admission = options['admission-control-config-file']
   return {
     ...(scheduler && { schedulerConfig: resolve(scheduler) }),
+    ...(kubelet && { kubeletConfig: resolve(kubelet) }),
     ...(admission && { admissionConfig: resolve(admission) }),
   }
 }
@@ -213,6 +215,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
     ...(nodeName && { nodeName }),
     ...(nodeIP && { nodeIP }),
     ...(kubeletPort !== undefined && { kubeletPort }),
+    ...files(parsed),
   })
   return 0
 }

@@ -8,7 +8,7 @@ import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
-import { CriRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
+import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
@@ -83,6 +83,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
     nodeIP,
     runtime: new CriRuntime({ socket, clock, log, pinnedImages: () => readPins(pinsFileFor(socket)) }),
     rootDir: paths.node(nodeName),
+    sharedDir: paths.shared,
+    ...(config.kubeletConfig && { config: await loadKubeletConfig(config.kubeletConfig) }),
     cgroupRoot: nodeCgroupOf(tag, nodeName),
     resolvConf,
     clusterDNS: config.dnsAddress,

@@ -1,23 +1,32 @@
-// The storage that every cluster has: a class for directories of nodes, and the way by which the provisioner asks nodes for
+// The storage that every cluster has: a class for directories of nodes, one for directories that the nodes of a machine
+// share, and the way by which the provisioner asks nodes for
 // them. `--disable storage` leaves both out.
 import { isReason } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
-import { directoryProvisioner, type NodeDirectories } from '../controllers/index.ts'
+import { directoryProvisioner, type NodeDirectories, sharedParameter } from '../controllers/index.ts'
 import { defaultStorageClass } from '../kinds/default-class.ts'
 import { StorageClass } from '../kinds/storage/storageclass.ts'
 
-const className = 'standard'
-
-/** Creates the class if it is missing. It is the default one unless the cluster has another. */
-export async function keepStorageClass(admin: Client): Promise<void> {
+/** Creates the classes that are missing. `standard` is the default one unless the cluster has another. */
+export async function keepStorageClasses(admin: Client): Promise<void> {
   const { items } = await admin.list(StorageClass)
-  if (items.some(({ metadata }) => metadata.name === className)) return
-  const isDefault = defaultStorageClass(items) === undefined
+  const isMissing = (name: string) => items.every(({ metadata }) => metadata.name !== name)
+  if (isMissing('standard')) await make(admin, 'standard', { isDefault: defaultStorageClass(items) === undefined })
+  if (isMissing('shared')) await make(admin, 'shared', { parameters: { [sharedParameter]: 'true' } })
+}
+
+interface ClassDetails {
+  isDefault?: boolean
+  parameters?: Record<string, string>
+}
+
+async function make(admin: Client, name: string, { isDefault, parameters }: ClassDetails): Promise<void> {
   const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' }
   try {
     await admin.create(StorageClass, {
-      metadata: { name: className, ...(isDefault && { annotations }) },
+      metadata: { name, ...(isDefault && { annotations }) },
       provisioner: directoryProvisioner,
+      ...(parameters && { parameters }),
       reclaimPolicy: 'Delete',
       allowVolumeExpansion: true,
       volumeBindingMode: 'WaitForFirstConsumer',
@@ -31,7 +40,9 @@ export async function keepStorageClass(admin: Client): Promise<void> {
 export const directoriesOf = (
   ask: (node: string, path: string, method: string) => Promise<string>,
 ): NodeDirectories => ({
-  make: async (node, name, bytes) =>
-    JSON.parse(await ask(node, `/directories/${name}?bytes=${bytes}`, 'PUT')) as { path: string; unlimited?: string },
-  remove: async (node, name) => void (await ask(node, `/directories/${name}`, 'DELETE')),
+  make: async (node, name, { bytes, isShared }) => {
+    const answer = await ask(node, `/directories/${name}?bytes=${bytes}&shared=${isShared}`, 'PUT')
+    return JSON.parse(answer) as { path: string; unlimited?: string }
+  },
+  remove: async (node, name, isShared) => void (await ask(node, `/directories/${name}?shared=${isShared}`, 'DELETE')),
 })

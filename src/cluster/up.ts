@@ -5,6 +5,7 @@ import { realClock } from '../base/clock.ts'
 import { Service } from '../kinds/core/service.ts'
 import { run } from '../linux/index.ts'
 import { loadSchedulerConfig } from '../scheduler/index.ts'
+import { loadKubeletConfig } from '../kubelet/index.ts'
 import { type Admin, adminOf } from './admin.ts'
 import {
   type ClusterConfig,
@@ -46,8 +47,9 @@ interface UpOptions {
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
   disableAdmissionPlugins?: readonly string[]
-  /** The files that configure the scheduler and the admission plugins. */
+  /** The files that configure the scheduler, the kubelets and the admission plugins. */
   schedulerConfig?: string
+  kubeletConfig?: string
   admissionConfig?: string
   install: boolean
   /** The directory of this program's files. */
@@ -74,6 +76,7 @@ async function bringUp(options: UpOptions): Promise<number> {
   // Fails here, on the terminal, rather than later in the server's log.
   const next = { ...readConfig(paths), ...options }
   if (next.schedulerConfig) await loadSchedulerConfig(next.schedulerConfig)
+  if (next.kubeletConfig) await loadKubeletConfig(next.kubeletConfig)
   await pluginSwitches(next)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
@@ -226,6 +229,7 @@ const lasting = [
   { key: 'nodeMonitorGracePeriod', option: 'node-monitor-grace-period' },
   { key: 'clusterSigningDuration', option: 'cluster-signing-duration' },
   { key: 'schedulerConfig', option: 'scheduler-config' },
+  { key: 'kubeletConfig', option: 'kubelet-config' },
   { key: 'admissionConfig', option: 'admission-control-config-file' },
   { key: 'enableAdmissionPlugins', option: 'enable-admission-plugins' },
   { key: 'disableAdmissionPlugins', option: 'disable-admission-plugins' },

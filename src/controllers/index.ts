@@ -51,7 +51,7 @@ import { ephemeralVolumeController } from './volumes/ephemeral.ts'
 import { volumeBinder } from './volumes/binder.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
-export { directoryProvisioner, type NodeDirectories } from './volumes/directories.ts'
+export { directoryProvisioner, type NodeDirectories, sharedParameter } from './volumes/directories.ts'
 
 interface ControllersOptions {
   /** The client whose mirrors all controllers share. */

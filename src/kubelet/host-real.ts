@@ -95,8 +95,17 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       for (const name of await readdir(o.settings.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
     },
-    known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
+    known: () => uidsIn(podsDir, o.settings.logRoot, images),
   }
+}
+
+/** `NAMESPACE_NAME_UID` */
+const logDirName = /^[^_]+_[^_]+_([0-9A-Za-z-]+)$/
+
+/** The uids of the pods that have anything. Logs are removed last, and may be all that is left of a pod. */
+async function uidsIn(podsDir: string, logRoot: string, images: ImageVolumes): Promise<string[]> {
+  const logged = (await readdir(logRoot)).flatMap(name => logDirName.exec(name)?.[1] ?? [])
+  return [...new Set([...(await readdir(podsDir)), ...(await images.pods()), ...logged])]
 }
 
 /** The methods about the control group of a whole pod. */

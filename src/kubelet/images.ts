@@ -54,8 +54,7 @@ interface Ensured {
  * - A failed pull is kept by pod and image, with a back-off of 10 seconds to 5 minutes. Until it is over, `ensure`
  *   throws ImagePullBackOff without a pull. Another pod tries by itself. `forget` drops the failures of a pod, which
  *   limits their number.
- * - Images are never removed here: the kubelet does not collect images. Dead containers are collected, by `dropOld` in
- *   pod/plan.ts.
+ * - Images are never removed here, but by gc/images.ts.
  */
 export class Images {
   readonly #runtime: Runtime

@@ -10,6 +10,7 @@
 // runtime/    the interface to containerd, real or simulated   pod/    plan, status, worker, start, kill
 // config/     from a pod's spec to the runtime's configuration  volumes/, probes/, logs/, node/, server/
 // containerd/ the node's own containerd as a process            cri/    calls and events of containerd
+export { loadKubeletConfig } from './kubelet-config.ts'
 export { type Kubelet, startKubelet } from './kubelet.ts'
 export { type Runtime } from './runtime/runtime.ts'
 export { CriRuntime } from './runtime/cri.ts'

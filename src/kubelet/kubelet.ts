@@ -9,18 +9,22 @@ import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
+import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups, realMounts } from '../linux/index.ts'
-import { planAdmission } from './admission.ts'
-import { type CsiVolumes, makeCsi } from './csi/index.ts'
+import { type NodeNow, planAdmission } from './admission/admission.ts'
+import { makeCsi } from './csi/index.ts'
+import { type Defence, makeDefence } from './defence.ts'
+import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { Images } from './images.ts'
+import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
-import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
+import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -31,7 +35,7 @@ import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
-import { NodeDirectories } from './volumes/directories.ts'
+import { NodeDirectories, sharedDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
@@ -57,14 +61,16 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** A directory that all nodes of this machine share. Without it they share none. */
+  sharedDir?: string
   clusterDNS: string
   clusterDomain: string
   /** The resolv.conf of pods with dnsPolicy Default. Default `/etc/resolv.conf`. */
   resolvConf?: string
-  /** Default 110. */
-  maxPods?: number
-  /** The most processes of a pod. Default 4096. */
-  podPidsLimit?: number
+  /** Default: that of a kubelet without a configuration file. */
+  config?: KubeletConfig
+  /** Measures the node and its pods. Default: the machine, or nothing for a simulated runtime. */
+  meter?: Meter
   clock: Clock
   random: Random
   log: Log
@@ -85,10 +91,8 @@ export interface Kubelet {
   close(): Promise<void>
 }
 
-/** Below these, the node reports pressure. Source: the defaults of kubelet's evictionHard. */
-const minMemoryAvailableBytes = 100 * 2 ** 20
-const minDiskShare = 0.1
-const minInodeShare = 0.05
+/** Where the configuration says nothing. Upstream does not limit the processes of a pod. */
+const [maxPods, pidsLimit] = [110, 4096]
 
 /**
  * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
@@ -107,36 +111,42 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const state = new RuntimeState(runtime, clock, log)
-  const tokens = new PodTokens(client)
-  const mounts = realMounts
-  const csi = runtime.real
-    ? makeCsi({ client, nodeName: o.nodeName, nodeDir: o.rootDir, tokens, mounts, clock, log })
-    : undefined
-  const context = await makeContext(o, { machine, workers, events, services, state, log, tokens, csi: csi?.volumes })
+  const drivers = makeDrivers(o, log)
+  const context = await makeContext(o, { machine, workers, events, services, state, log, ...drivers })
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  // There is nothing to report before the node is registered.
+  let keeper: NodeKeeper | undefined
+  const config = o.config ?? defaultKubeletConfig
+  const meter = o.meter ?? (await realMeter(o, context))
+  const onChange = () => void keeper?.report()
+  const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
+  await defence.look()
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
-  directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
+  for (const volumes of [directories, shared?.directories])
+    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const about = { nodeName: o.nodeName, rootDir: o.rootDir }
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
   const served = { context, workers, pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
-  const node = keepNode({
+  const node = (keeper = keepNode({
     client,
     name: o.nodeName,
-    labels: { ...ownLabels(o.nodeName, machine), ...o.labels },
+    labels: { ...ownLabels(o.nodeName, machine), ...(shared && { [machineLabel]: shared.machine }), ...o.labels },
     taints: o.taints,
     events,
     log,
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
-    status: before => statusNow({ o, machine, workers, state, port: server?.port ?? 0 }, before),
-  })
+    status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
+  }))
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
-    const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    drivers.csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
+    const admit = (pod: Pod) =>
+      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
     const resizes = new Resizes({
       pods: () => workers.values(),
       node: () => node.mirror.get(undefined, o.nodeName),
@@ -144,6 +154,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       signal,
     })
     await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
+    defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
   // A caller may await `ready` only later, so the failure is handled here too.
@@ -167,6 +178,7 @@ interface StatusParts {
   machine: Machine
   workers: Workers
   state: RuntimeState
+  defence: Defence
   port: number
 }
 
@@ -175,14 +187,13 @@ interface StatusParts {
  * the network are woken once it is ready.
  */
 async function statusNow(
-  { o, machine, workers, state, port }: StatusParts,
+  { o, machine, workers, state, defence, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
   await state.look()
   if (state.undecided && before?.conditions?.length) return before
   if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
-  const pressure = o.runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
   const facts = {
     name: o.nodeName,
     ips: [o.nodeIP],
@@ -190,9 +201,13 @@ async function statusNow(
     runtime: state.info,
     images: state.images,
     port,
-    maxPods: o.maxPods ?? 110,
+    maxPods: o.config?.maxPods ?? maxPods,
     problem: '',
-    pressure,
+    conditions: defence.conditions(),
+    keptFree: {
+      memoryBytes: defence.keptFree('memory.available', machine.memoryBytes),
+      storageBytes: defence.keptFree('nodefs.available', machine.ephemeralStorageBytes),
+    },
   }
   return nodeStatus(facts, before, o.clock.now())
 }
@@ -210,8 +225,14 @@ interface ContextParts {
   state: RuntimeState
   log: Log
   tokens: PodTokens
-  /** The volumes of drivers. Undefined on a simulated node, which has none. */
-  csi: CsiVolumes | undefined
+  /** Undefined on a simulated node, which has no volumes of drivers. */
+  csi: ReturnType<typeof makeCsi> | undefined
+}
+
+function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
+  const tokens = new PodTokens(client)
+  const options = { client, nodeName, nodeDir: rootDir, tokens, mounts: realMounts, clock, log }
+  return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
 }
 
 async function makeContext(
@@ -244,7 +265,7 @@ async function makeContext(
       client,
       objects,
       tokens,
-      drivers: csi,
+      drivers: csi.volumes,
       events,
       facts,
       podIPs: (uid: string) => workers.get(uid)?.seen.sandboxes[0]?.ips ?? [],
@@ -254,9 +275,9 @@ async function makeContext(
       rootDir: o.rootDir,
       settings,
       cgroups: await findCgroups(),
-      pidsLimit: o.podPidsLimit ?? 4096,
+      pidsLimit: o.config?.podPidsLimit ?? pidsLimit,
       volumes,
-      csi,
+      csi: csi.volumes,
       runtime,
     })
   }
@@ -278,14 +299,25 @@ async function makeContext(
   }
 }
 
-async function pressures(rootDir: string) {
-  const { memoryAvailableBytes, diskAvailableShare, inodesFreeShare } = await readPressure(rootDir)
-  return {
-    memory: memoryAvailableBytes < minMemoryAvailableBytes,
-    disk: diskAvailableShare < minDiskShare || inodesFreeShare < minInodeShare,
-    pid: false,
-  }
+async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
+  return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
 }
+
+interface NowParts {
+  node: Node | undefined
+  workers: Workers
+  defence: Defence
+  config: KubeletConfig
+}
+
+/** What the admission of a pod depends on. */
+const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNow => ({
+  node,
+  others: othersOf(workers, pod),
+  pressures: defence.conditions(),
+  isShuttingDown: false,
+  allowedSysctls: config.allowedUnsafeSysctls,
+})
 
 /** The pods that use resources of the node, without one of them. */
 const othersOf = (workers: Workers, but: Pod): Pod[] =>

@@ -12,12 +12,12 @@ import type { Mirror } from '../api/mirror.ts'
 import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
-import type { Rejection } from './admission.ts'
 import { counts } from './metrics.ts'
+import type { Admission } from './admission/admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { nameOf, namespaceOf, uidOf } from './pod/spec.ts'
+import { graceSecondsOf, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
 import type { Resizes } from './resize/resizes.ts'
@@ -29,8 +29,8 @@ interface NodePodsOptions {
   context: NodeContext
   pods: Mirror<Pod>
   workers: Workers
-  /** Returns why the node does not take a pod, if so. */
-  admit: (pod: Pod) => Rejection | undefined
+  /** Decides whether the node takes a pod, and which pods end for it. */
+  admit: (pod: Pod) => Admission
   resizes: Pick<Resizes, 'decide'>
   signal: AbortSignal
 }
@@ -43,11 +43,15 @@ const relistMs = 30_000
 const adoptRetryMs = 1_000
 const podRetry = { firstMs: 2_000, maxMs: 120_000 }
 const orphanGraceSeconds = 2
+const roomPauseMs = 250
+/** How long a critical pod waits at least for the pods that end for it. */
+const minRoomMs = 10_000
+const preempted = { reason: 'Preempting', message: 'Preempted in order to admit critical pod', isDisruption: true }
 
 /**
  * What always holds, by the uid of a pod:
  *
- *   in the mirror, work to do     a worker, or an entry in #failed with a retry under way
+ *   in the mirror, work to do     a worker, or an entry in #failed with a retry under way, or one in #waiting
  *   in the mirror, all is done    an entry in #finished: the worker has ended, a finalizer keeps the object
  *   not in the mirror             a worker that `objectGone` has notified, until everything is removed
  *   neither, but on the node      an entry in #orphans from the next relist on, and then removed
@@ -68,6 +72,8 @@ export class NodePods {
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
   /** The uids of pods of which only the object is left, which a finalizer may keep. */
   readonly #finished = new Set<string>()
+  /** The uids of critical pods that wait until others have ended to make room for them. */
+  readonly #waiting = new Set<string>()
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
@@ -130,14 +136,20 @@ export class NodePods {
 
   #meet(pod: Pod, state: PodState): void {
     if (this.#finished.has(uidOf(pod))) return
+    // A pod that is deleted while it waits for room needs none.
+    if (this.#waiting.has(uidOf(pod)) && !isOver(pod)) return
     const worker = this.#workers.get(uidOf(pod))
     this.#try(pod, state, () => (worker ? worker.update(pod) : this.#take(pod, state)))
   }
 
   /** Creates a worker. A pod that the node does not take gets one too, which writes the rejection. */
   #take(pod: Pod, state: PodState): void {
-    const settled = state === 'running' || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined
-    const rejection = settled ? undefined : this.#admit(pod)
+    const settled = state === 'running' || isOver(pod)
+    const { rejection, victims } = settled ? { rejection: undefined, victims: [] } : this.#admit(pod)
+    if (victims.length) {
+      void this.#makeRoom(pod, victims)
+      return
+    }
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
@@ -145,6 +157,24 @@ export class NodePods {
     })
     this.#workers.set(worker.uid, worker)
     if (rejection) worker.reject(rejection)
+  }
+
+  /** Ends pods for the sake of a critical one, which is taken when they have ended, or have had the time to. */
+  async #makeRoom(pod: Pod, victims: readonly Pod[]): Promise<void> {
+    const { clock, log } = this.#context
+    const uid = uidOf(pod)
+    this.#waiting.add(uid)
+    log.info('pods end so that a critical pod fits', { pod: nameOf(pod), victims: victims.map(nameOf) })
+    for (const victim of victims) this.#workers.get(uidOf(victim))?.evict(preempted)
+    const graceMs = Math.max(...victims.map(graceSecondsOf)) * 1_500
+    const until = clock.now() + Math.max(minRoomMs, graceMs)
+    const isLeft = () => victims.some(victim => this.#workers.get(uidOf(victim))?.over === false)
+    // The sleep rejects only after an abort, for which the loop checks.
+    while (isLeft() && clock.now() < until && !this.#signal.aborted)
+      await clock.sleep(roomPauseMs, this.#signal).catch(() => {})
+    this.#waiting.delete(uid)
+    const current = this.#signal.aborted ? undefined : this.#current(pod)
+    if (current) this.#meet(current, 'new')
   }
 
   /** Runs `work`. A failure is reported and retried with back-off, and stays with this pod. */
@@ -195,7 +225,8 @@ export class NodePods {
       }
       for (const pod of this.#pods.list()) {
         const isCurrent = this.#workers.get(uidOf(pod))?.wanted === pod
-        if (!isCurrent && !this.#failed.has(uidOf(pod))) this.#meet(pod, outlines.has(uidOf(pod)) ? 'running' : 'new')
+        if (!isCurrent && !this.#failed.has(uidOf(pod)) && !this.#waiting.has(uidOf(pod)))
+          this.#meet(pod, outlines.has(uidOf(pod)) ? 'running' : 'new')
       }
       const uids = new Set(this.#pods.list().map(uidOf))
       for (const uid of this.#finished) if (!uids.has(uid)) this.#finished.delete(uid)
@@ -228,6 +259,9 @@ export class NodePods {
     this.#removing = false
   }
 }
+
+/** Whether a pod is not admitted any more: it has ended, or is to end. */
+const isOver = (pod: Pod): boolean => isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined
 
 const byAge = (a: Pod, b: Pod) =>
   (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0)

@@ -30,6 +30,8 @@ export interface Between {
   /** Wraps the calls of the kubelet's own client. */
   serve?: (serve: Serve) => Serve
   clock?: (clock: Clock) => Clock
+  /** Further options of the kubelet. */
+  kubelet?: Partial<Parameters<typeof startKubelet>[0]>
 }
 
 /** Returns a runtime in which `others` replace some of the methods. */
@@ -86,6 +88,7 @@ export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptio
     random,
     log,
     signal: abort.signal,
+    ...between.kubelet,
   }
   const kubelet = await startKubelet({ ...options, runtime })
   t.after(async () => {

@@ -3,8 +3,9 @@ import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
 import { StatusError } from '../../src/base/errors.ts'
-import { directoryProvisioner } from '../../src/controllers/index.ts'
+import { directoryProvisioner, sharedParameter } from '../../src/controllers/index.ts'
 import { Event } from '../../src/kinds/core/event.ts'
+import { machineLabel } from '../../src/kinds/core/machine-label.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { PersistentVolume } from '../../src/kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../src/kinds/core/persistentvolumeclaim.ts'
@@ -19,15 +20,15 @@ class Directories {
   readonly there = new Map<string, number>()
   readonly unreachable = new Set<string>()
 
-  async make(node: string, name: string, bytes: number) {
+  async make(node: string, name: string, { bytes, isShared }: { bytes: number; isShared: boolean }) {
     this.#reach(node)
-    this.there.set(`${node}/${name}`, bytes)
+    this.there.set(`${isShared ? 'shared' : node}/${name}`, bytes)
     return { path: `/volumes/${name}`, unlimited: 'there are no quotas' }
   }
 
-  async remove(node: string, name: string) {
+  async remove(node: string, name: string, isShared: boolean) {
     this.#reach(node)
-    this.there.delete(`${node}/${name}`)
+    this.there.delete(`${isShared ? 'shared' : node}/${name}`)
   }
 
   #reach(node: string) {
@@ -38,6 +39,7 @@ class Directories {
 async function withClass(
   run: (sim: Sim, directories: Directories) => Promise<void>,
   reclaimPolicy: 'Delete' | 'Retain' = 'Delete',
+  parameters: Record<string, string> = {},
 ) {
   const directories = new Directories()
   await simulate({ nodes: 2, directories }, async sim => {
@@ -45,6 +47,7 @@ async function withClass(
     await sim.client.create(StorageClass, {
       metadata: { name: 'standard' },
       provisioner: directoryProvisioner,
+      parameters,
       reclaimPolicy,
       volumeBindingMode: 'WaitForFirstConsumer',
       allowVolumeExpansion: true,
@@ -208,3 +211,50 @@ test('a claim that no directory can be is refused in words', () =>
     }
     strictEqual(volumes(sim).length, 0)
   }))
+
+const shared = { [sharedParameter]: 'true' }
+const many = claim('many', { accessModes: ['ReadWriteMany'] })
+const label = (sim: Sim, name: string, machine: string) =>
+  sim.client.patch(Node, { name }, 'merge', { metadata: { labels: { [machineLabel]: machine } } })
+
+test('the nodes of a machine share a directory, and any of them makes it larger and removes it', () =>
+  withClass(
+    async (sim, directories) => {
+      await label(sim, 'node-0', 'here')
+      await label(sim, 'node-1', 'here')
+      await sim.client.create(PersistentVolumeClaim, many)
+      for (const node of ['node-0', 'node-1'])
+        await sim.client.create(Pod, pod(node, 'many', { nodeSelector: { 'kubernetes.io/hostname': node } }))
+      await sim.until('both run', () => ['node-0', 'node-1'].every(name => nodeOf(sim, name) === name))
+      const [volume] = volumes(sim)
+      deepStrictEqual([...directories.there], [[`shared/${volume!.metadata.name}`, 1 << 20]])
+      const [term] = volume!.spec.nodeAffinity!.required!.nodeSelectorTerms
+      deepStrictEqual(term!.matchExpressions, [{ key: machineLabel, operator: 'In', values: ['here'] }])
+      // The node that made it is gone, and the others still have it.
+      sim.cut.add('node-0')
+      directories.unreachable.add('node-0')
+      await sim.client.delete(Node, { name: 'node-0' })
+      const resources = { requests: { storage: '3Mi' } }
+      await sim.client.patch(PersistentVolumeClaim, { namespace, name: 'many' }, 'merge', { spec: { resources } })
+      await sim.until('it has grown', () => claimOf(sim, 'many')?.status.capacity?.storage === '3Mi')
+      for (const name of ['node-0', 'node-1'])
+        await sim.client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0 }).catch(() => {})
+      await sim.client.delete(PersistentVolumeClaim, { namespace, name: 'many' })
+      await sim.until('nothing is left', () => volumes(sim).length === 0 && directories.there.size === 0)
+    },
+    'Delete',
+    shared,
+  ))
+
+test('a node that shares nothing cannot have a shared volume', () =>
+  withClass(
+    async sim => {
+      await sim.client.create(PersistentVolumeClaim, many)
+      await sim.client.create(Pod, pod('a', 'many'))
+      await sim.until('it says why', () =>
+        messages(sim, 'many').some(text => /^ProvisioningFailed: .*shares no directory with others$/.test(text)),
+      )
+    },
+    'Delete',
+    shared,
+  ))

@@ -2,6 +2,7 @@
 // installed. A class names it, and waits for the first consumer: the claim's pod decides which node has the directory.
 //
 //   claim with a node ──▶ the node makes a directory ──▶ PersistentVolume (local, with the node's affinity) ──▶ bound
+//   shared class      ──▶ the same in a directory that all nodes of the machine share, with the machine's affinity
 //   claim grown ──▶ the limit of the directory is raised ──▶ the volume and the claim have the new size
 //   claim deleted ──▶ volume Released ──▶ the node removes the directory ──▶ the volume is deleted
 //
@@ -11,6 +12,7 @@
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { compareQuantities, quantityValue } from '../../api/quantity.ts'
+import { machineLabel } from '../../kinds/core/machine-label.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
@@ -24,13 +26,21 @@ const finalizer = 'kutter/directory'
 /** On a volume: why its size is not limited. */
 const unlimitedAnnotation = 'kutter/size-unlimited'
 const hostname = 'kubernetes.io/hostname'
+/** With the value `true`: the nodes of a machine share the volumes of the class. */
+export const sharedParameter = 'shared'
 /** After how long an unreachable node is asked again. */
 const retryMs = 10_000
 
 /** The directories of nodes. Both methods may be repeated, and throw when the node cannot be reached. */
 export interface NodeDirectories {
-  make(node: string, name: string, bytes: number): Promise<{ path: string; unlimited?: string }>
-  remove(node: string, name: string): Promise<void>
+  make(node: string, name: string, of: Wanted): Promise<{ path: string; unlimited?: string }>
+  remove(node: string, name: string, isShared: boolean): Promise<void>
+}
+
+interface Wanted {
+  bytes: number
+  /** Whether all nodes of the machine share it. */
+  isShared: boolean
 }
 
 type Claim = PersistentVolumeClaim
@@ -71,9 +81,9 @@ export function directoryController(directories: NodeDirectories): Controller {
 }
 
 /** Why there is no directory for a claim. Undefined if there can be one. */
-function unfit({ spec }: Claim): string | undefined {
+function unfit({ spec }: Claim, isShared: boolean): string | undefined {
   const modes = (spec.accessModes ?? []).filter(mode => mode !== 'ReadWriteOnce' && mode !== 'ReadWriteOncePod')
-  if (modes.length) return `a directory of one node has no access mode ${modes.join(', ')}`
+  if (modes.length && !isShared) return `a directory of one node has no access mode ${modes.join(', ')}`
   if (spec.volumeMode === 'Block') return 'a directory is no block device'
   if (spec.dataSource ?? spec.dataSourceRef) return 'a directory is empty at first, and has no data source'
   return spec.selector ? 'claim Selector is not supported' : undefined
@@ -94,7 +104,8 @@ async function provision(claim: Claim, directories: NodeDirectories, ctx: Contex
       'ProvisioningFailed',
       `failed to provision volume with StorageClass ${JSON.stringify(className)}: ${why}`,
     )
-  const problem = unfit(claim)
+  const isShared = storageClass.parameters?.[sharedParameter] === 'true'
+  const problem = unfit(claim, isShared)
   if (problem) return fail(problem)
   const node = ctx.cache(Node).get(undefined, nodeName)
   if (!node) {
@@ -107,18 +118,27 @@ async function provision(claim: Claim, directories: NodeDirectories, ctx: Contex
     'Provisioning',
     `External provisioner is provisioning volume for claim "${namespace}/${name}"`,
   )
-  const bytes = quantityValue(sizeOf(claim))
+  const [key, value] = placeOf(node, isShared)
+  if (value === undefined) return fail(`node ${JSON.stringify(nodeName)} shares no directory with others`)
   let made: Awaited<ReturnType<NodeDirectories['make']>>
   try {
-    made = await directories.make(nodeName, volumeName, bytes)
+    made = await directories.make(nodeName, volumeName, { bytes: quantityValue(sizeOf(claim)), isShared })
   } catch (error) {
     fail(messageOf(error))
     return { again: retryMs }
   }
-  await ctx.create(PersistentVolume, volumeOf(claim, storageClass, node, made))
+  await ctx.create(PersistentVolume, volumeOf(claim, storageClass, [key, value], made))
   ctx.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volumeName}`)
   if (made.unlimited)
     ctx.event(claim, 'Normal', 'SizeNotLimited', `The size of the volume is not limited: ${made.unlimited}`)
+}
+
+/** The label that only the node has, or only the nodes that share a directory with it. */
+function placeOf(
+  { metadata: { name, labels = {} } }: Node,
+  isShared: boolean,
+): [key: string, value: string | undefined] {
+  return isShared ? [machineLabel, labels[machineLabel]] : [hostname, labels[hostname] ?? name]
 }
 
 /** Lets the scheduler choose another node. */
@@ -130,11 +150,10 @@ async function giveBack(claim: Claim, ctx: Context): Promise<void> {
 function volumeOf(
   claim: Claim,
   storageClass: StorageClass,
-  node: Node,
+  [key, value]: [key: string, value: string],
   { path, unlimited }: { path: string; unlimited?: string },
 ): Draft<Volume> {
   const { namespace = '', name = '', uid = '', resourceVersion = '' } = claim.metadata
-  const values = [node.metadata.labels?.[hostname] ?? node.metadata.name ?? '']
   return {
     metadata: {
       name: `pvc-${uid}`,
@@ -153,7 +172,7 @@ function volumeOf(
       volumeMode: 'Filesystem',
       local: { path },
       nodeAffinity: {
-        required: { nodeSelectorTerms: [{ matchExpressions: [{ key: hostname, operator: 'In', values }] }] },
+        required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In', values: [value] }] }] },
       },
     },
   }
@@ -168,7 +187,8 @@ async function expand(claim: Claim, directories: NodeDirectories, ctx: Context):
   const node = nodeOf(volume, ctx)
   try {
     if (!node) throw new Error('the node of the volume is gone')
-    await directories.make(node.metadata.name ?? '', volumeName, quantityValue(storage))
+    const of = { bytes: quantityValue(storage), isShared: isShared(volume) }
+    await directories.make(node.metadata.name ?? '', volumeName, of)
   } catch (error) {
     const message = `resize volume ${volumeName} failed: ${messageOf(error)}`
     ctx.event(claim, 'Warning', 'VolumeResizeFailed', message)
@@ -184,14 +204,19 @@ async function expand(claim: Claim, directories: NodeDirectories, ctx: Context):
   ctx.event(claim, 'Normal', 'VolumeResizeSuccessful', 'Resize volume succeeded')
 }
 
-/** The node of a volume's directory; undefined if it is gone. */
-function nodeOf({ spec }: Volume, ctx: Context): Node | undefined {
-  const [term] = spec.nodeAffinity?.required?.nodeSelectorTerms ?? []
-  const value = term?.matchExpressions?.find(({ key }) => key === hostname)?.values?.[0]
-  return ctx
+const requirementOf = ({ spec }: Volume) => spec.nodeAffinity?.required?.nodeSelectorTerms[0]?.matchExpressions?.[0]
+
+const isShared = (volume: Volume) => requirementOf(volume)?.key === machineLabel
+
+/** A node with the volume's directory, and one that is ready if there is one; undefined if all of them are gone. */
+function nodeOf(volume: Volume, ctx: Context): Node | undefined {
+  const value = requirementOf(volume)?.values?.[0]
+  const all = ctx
     .cache(Node)
     .list()
-    .find(({ metadata }) => (metadata.labels?.[hostname] ?? metadata.name) === value)
+    .filter(node => placeOf(node, isShared(volume))[1] === value)
+  const isReady = ({ status }: Node) => status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
+  return all.find(isReady) ?? all[0]
 }
 
 async function reclaim(volume: Volume, directories: NodeDirectories, ctx: Context): Promise<Result> {
@@ -203,7 +228,7 @@ async function reclaim(volume: Volume, directories: NodeDirectories, ctx: Contex
   if (isKept) return metadata.deletionTimestamp ? release(volume, ctx) : undefined
   const node = nodeOf(volume, ctx)
   try {
-    if (node) await directories.remove(node.metadata.name ?? '', metadata.name ?? '')
+    if (node) await directories.remove(node.metadata.name ?? '', metadata.name ?? '', isShared(volume))
   } catch (error) {
     ctx.event(volume, 'Warning', 'VolumeFailedDelete', messageOf(error))
     return { again: retryMs }

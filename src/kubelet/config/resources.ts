@@ -3,6 +3,7 @@
 // Source: kubernetes pkg/kubelet/cm (helpers_linux), qos/policy.go.
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
+import { isCritical } from '../admission/critical.ts'
 import type { ContainerResources } from '../runtime/runtime.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import { podLimits, podRequests } from '../../kinds/core/pod-resources.ts'
@@ -55,7 +56,7 @@ export function containerResources(pod: Pod, container: ReadContainer, nodeMemor
  * before the containers that it serves. Source: kubernetes pkg/kubelet/qos (GetContainerOOMScoreAdjust).
  */
 export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): number {
-  if ((pod.spec.priority ?? 0) >= criticalPriority && pod.spec.priorityClassName === 'system-node-critical') return -997
+  if (isCritical(pod) && pod.spec.priorityClassName === 'system-node-critical') return -997
   const qos = qosOf(pod)
   if (qos === 'Guaranteed') return -997
   if (qos === 'BestEffort') return 1000
@@ -67,8 +68,6 @@ export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: nu
   const score = Math.min(scoreOf(container), served)
   return Math.min(999, Math.max(2 + 1, score))
 }
-
-const criticalPriority = 2_000_000_000
 
 /**
  * The limits of a pod's control group: what the whole pod asks for. There is a limit only if every container has one,

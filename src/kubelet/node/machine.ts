@@ -53,17 +53,3 @@ export const simulatedMachine: Machine = {
   osImage: 'Simulated',
   architecture: 'amd64',
 }
-
-/** The memory and disk that are free now. */
-export async function readPressure(
-  rootDir: string,
-): Promise<{ memoryAvailableBytes: number; diskAvailableShare: number; inodesFreeShare: number }> {
-  const fs = await statfs(rootDir)
-  const meminfo = await readFile('/proc/meminfo', 'utf8')
-  const available = Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024
-  return {
-    memoryAvailableBytes: available,
-    diskAvailableShare: fs.blocks ? fs.bavail / fs.blocks : 1,
-    inodesFreeShare: fs.files ? fs.ffree / fs.files : 1,
-  }
-}

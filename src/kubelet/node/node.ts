@@ -75,6 +75,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
       { subresource: 'status', signal },
     )
     reportedAt = clock.now()
+    noteConditions(o, before, status)
     const ready = status.conditions?.find(c => c.type === 'Ready')?.status
     if (lastReady !== undefined && ready !== lastReady)
       note(
@@ -124,6 +125,22 @@ const pick = (before: NodeStatus, like: NodeStatus) =>
     ]),
   )
 
+/** The names that a condition of the node has in events, while it holds and while it does not. */
+const conditionNames: Readonly<Record<string, readonly [string, string]>> = {
+  MemoryPressure: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
+  DiskPressure: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+  PIDPressure: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
+}
+
+/** Records the conditions that differ from the stored ones, and all of a new node. */
+function noteConditions(o: NodeKeeperOptions, before: Node, { conditions }: NodeStatus): void {
+  for (const { type, status } of conditions ?? []) {
+    const name = conditionNames[type]?.[status === 'True' ? 0 : 1]
+    if (name === undefined || before.status.conditions?.find(c => c.type === type)?.status === status) continue
+    note(o, before, name, `Node ${o.name} status is now: ${name}`)
+  }
+}
+
 function note(o: NodeKeeperOptions, node: Node, reason: string, message: string): void {
   o.events.event(
     { kind: 'Node', apiVersion: 'v1', name: o.name, uid: node.metadata.uid ?? o.name },
@@ -153,7 +170,8 @@ async function register(o: NodeKeeperOptions): Promise<Node> {
     const status = await o.status(undefined)
     const taints = [...(o.taints ?? []), { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' as const }]
     try {
-      await client.create(Node, newNode(o.name, o.labels, taints, false))
+      const made = await client.create(Node, newNode(o.name, o.labels, taints, false))
+      noteConditions(o, made, status)
       return await client.patch(Node, { name: o.name }, 'strategic', { status }, { subresource: 'status' })
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error

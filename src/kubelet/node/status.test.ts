@@ -18,7 +18,7 @@ const runtime: RuntimeInfo = {
   networkProblem: '',
   handlers: [],
 }
-const calm = { memory: false, disk: false, pid: false }
+const keptFree = { memoryBytes: 100 * 2 ** 20, storageBytes: 10 ** 10 }
 
 const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
   nodeStatus(
@@ -31,7 +31,8 @@ const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
       port: 10250,
       maxPods: 110,
       problem: '',
-      pressure: calm,
+      conditions: [],
+      keptFree,
       ...input,
     },
     before,
@@ -119,17 +120,17 @@ test('the conditions of a node are four, and say what is wrong with it', () => {
     ['nothing', {}, {}],
     [
       'little memory',
-      { pressure: { ...calm, memory: true } },
+      { conditions: ['MemoryPressure'] },
       { MemoryPressure: 'True KubeletHasInsufficientMemory kubelet has insufficient memory available' },
     ],
     [
       'little disk',
-      { pressure: { ...calm, disk: true } },
+      { conditions: ['DiskPressure'] },
       { DiskPressure: 'True KubeletHasDiskPressure kubelet has disk pressure' },
     ],
     [
       'few processes left',
-      { pressure: { ...calm, pid: true } },
+      { conditions: ['PIDPressure'] },
       { PIDPressure: 'True KubeletHasInsufficientPID kubelet has insufficient PID available' },
     ],
     [

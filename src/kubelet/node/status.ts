@@ -4,6 +4,7 @@ import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { NodeCondition, NodeStatus } from '../../kinds/core/nodestatus.ts'
+import type { Condition } from '../eviction/signals.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
 
@@ -19,12 +20,13 @@ interface NodeFactsInput {
   maxPods: number
   /** A reason other than the runtime why the node is not ready. */
   problem: string
-  pressure: { memory: boolean; disk: boolean; pid: boolean }
+  /** The conditions of the node that hold, of those that keep pods away. */
+  conditions: readonly Condition[]
+  /** What is not allocatable: the hard eviction thresholds. */
+  keptFree: { memoryBytes: number; storageBytes: number }
 }
 
-const reservedMemoryBytes = 100 * 2 ** 20
 const maxImages = 50
-const evictionDiskShare = 0.1
 
 /**
  * The whole status of the node. What is allocatable is the capacity without the eviction thresholds of memory and disk.
@@ -44,8 +46,8 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
     capacity,
     allocatable: {
       ...capacity,
-      memory: kibi(Math.max(0, machine.memoryBytes - reservedMemoryBytes)),
-      'ephemeral-storage': canonicalQuantity(Math.floor(machine.ephemeralStorageBytes * (1 - evictionDiskShare))),
+      memory: kibi(Math.max(0, machine.memoryBytes - input.keptFree.memoryBytes)),
+      'ephemeral-storage': canonicalQuantity(Math.max(0, machine.ephemeralStorageBytes - input.keptFree.storageBytes)),
     },
     conditions: conditions(input, before, now),
     addresses: [
@@ -73,12 +75,15 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
   }
 }
 
+const pressureTypes = ['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const
+
 // Quantities are in canonical form, so that an unchanged status equals the stored one.
 const kibi = (bytes: number) => canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`)
 const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 
 function conditions(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeCondition[] {
-  const { pressure, runtime } = input
+  const { runtime } = input
+  const [memory, disk, pid] = pressureTypes.map(type => input.conditions.includes(type))
   const problems = [
     runtime.runtimeProblem,
     runtime.networkProblem && `container runtime network not ready: ${runtime.networkProblem}`,
@@ -88,21 +93,21 @@ function conditions(input: NodeFactsInput, before: NodeStatus | undefined, now: 
   const entries: [string, boolean, string, string][] = [
     [
       'MemoryPressure',
-      pressure.memory,
-      pressure.memory ? 'KubeletHasInsufficientMemory' : 'KubeletHasSufficientMemory',
-      pressure.memory ? 'kubelet has insufficient memory available' : 'kubelet has sufficient memory available',
+      memory === true,
+      memory ? 'KubeletHasInsufficientMemory' : 'KubeletHasSufficientMemory',
+      memory ? 'kubelet has insufficient memory available' : 'kubelet has sufficient memory available',
     ],
     [
       'DiskPressure',
-      pressure.disk,
-      pressure.disk ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure',
-      pressure.disk ? 'kubelet has disk pressure' : 'kubelet has no disk pressure',
+      disk === true,
+      disk ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure',
+      disk ? 'kubelet has disk pressure' : 'kubelet has no disk pressure',
     ],
     [
       'PIDPressure',
-      pressure.pid,
-      pressure.pid ? 'KubeletHasInsufficientPID' : 'KubeletHasSufficientPID',
-      pressure.pid ? 'kubelet has insufficient PID available' : 'kubelet has sufficient PID available',
+      pid === true,
+      pid ? 'KubeletHasInsufficientPID' : 'KubeletHasSufficientPID',
+      pid ? 'kubelet has insufficient PID available' : 'kubelet has sufficient PID available',
     ],
     [
       'Ready',

@@ -36,6 +36,23 @@ export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: n
   })
 }
 
+/**
+ * The condition of a pod that the kubelet ends for the sake of the node or of other pods. Source: KEP-3329 (pod
+ * disruption conditions).
+ */
+export function disruptionTarget(pod: Pod, { message, sinceMs }: { message: string; sinceMs: number }): PodCondition {
+  const before = pod.status.conditions?.find(c => c.type === 'DisruptionTarget')
+  return {
+    type: 'DisruptionTarget',
+    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+    status: 'True',
+    reason: 'TerminationByKubelet',
+    message,
+    lastProbeTime: null,
+    lastTransitionTime: (before?.status === 'True' && before.lastTransitionTime) || timeText(sinceMs),
+  }
+}
+
 function initialized(pod: Pod, status: PodStatus): Verdict {
   if (status.phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' }
   const specs = initContainers(pod)

@@ -7,7 +7,7 @@ export type Job =
   | { do: 'sandbox' }
   | { do: 'start'; name: string }
   /** By container id. */
-  | { do: 'kill' | 'preStop' | 'remove'; id: string }
+  | { do: 'kill' | 'preStop' | 'remove' | 'removeSandbox'; id: string }
   /** Changes resources of running containers. */
   | { do: 'resize' }
   | { do: 'settle' }
@@ -20,6 +20,7 @@ export function keyOf(job: Job): string {
     case 'kill':
     case 'preStop':
     case 'remove':
+    case 'removeSandbox':
       return `${job.do} ${job.id}`
     default:
       return job.do

@@ -19,8 +19,11 @@ import { assert } from '../../base/errors.ts'
 /** Why a pod has to end, although its containers have not all ended by themselves. */
 export type Cause =
   | { why: 'deleted' }
-  /** `failed`: the kubelet ends it. `rejected`: the node did not take it, and nothing was ever made for it. */
-  | { why: 'failed' | 'rejected'; reason: string; message: string }
+  /**
+   * `failed`: the kubelet ends it. `rejected`: the node did not take it, and nothing was ever made for it. A disruption
+   * is for the sake of the node or of other pods, and no fault of this one; it gets the condition DisruptionTarget.
+   */
+  | { why: 'failed' | 'rejected'; reason: string; message: string; isDisruption?: boolean }
 
 export type Ending = Cause & {
   /** When the grace period of the containers began, in ms since the epoch. */

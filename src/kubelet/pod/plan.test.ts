@@ -349,6 +349,20 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'running: remove a1',
   ],
   [
+    'a dead sandbox that was replaced is removed once it is empty',
+    {},
+    seenOf(['s', 'r:dead', 'q:dead'], 'a:running', 'a@r:exited:0'),
+    {},
+    'running: removeSandbox q',
+  ],
+  [
+    'and the last one of a pod that has ended stays',
+    { restartPolicy: 'Never' },
+    seenOf(['s:dead'], 'a:exited:0'),
+    { life: { is: 'settled', ending: undefined } },
+    'ended:',
+  ],
+  [
     'an ephemeral container is started in a running pod',
     { ephemeralContainers: [{ name: 'e' }] },
     seenOf(['s'], 'a:running'),
@@ -373,7 +387,7 @@ for (const [what, spec, seen, memory, expected] of cases) {
       if (step.do === 'kill')
         return `kill ${step.id} ${step.graceSeconds}s${memory.hooked?.has(step.id) ? ' without hook' : ''}${memory.hooked?.has(step.id) === step.preStop ? ' (wrong)' : ''}`
       if (step.do === 'preStop') return `preStop ${step.id} ${step.graceSeconds}s`
-      return step.do === 'remove' ? `remove ${step.id}` : step.do
+      return 'id' in step ? `${step.do} ${step.id}` : step.do
     })
     const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]
     const waiting = Array.from(plan.waiting, ([name, { reason }]) => `${name}=${reason}`)

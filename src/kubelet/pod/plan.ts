@@ -82,7 +82,7 @@ export type Step =
   | { do: 'kill'; id: string; name: string; message: string; graceSeconds: number; preStop: boolean }
   /** Runs the preStop hook of a sidecar, whose SIGTERM must wait until others have ended. */
   | { do: 'preStop'; id: string; name: string; message: string; graceSeconds: number }
-  | { do: 'remove'; id: string }
+  | { do: 'remove' | 'removeSandbox'; id: string }
   /** Applies the granted resources to the pod and to running containers. */
   | { do: 'resize'; containers: { id: string; name: string }[] }
   /** Stops sandboxes and unmounts volumes. */
@@ -336,7 +336,8 @@ const deadKept = 1
 
 /**
  * Collects dead containers. The newest container of a name stays, dead or alive, and one dead container before it: for
- * example, of attempts 0 to 3, where 3 runs, attempt 2 stays and 0 and 1 are removed.
+ * example, of attempts 0 to 3, where 3 runs, attempt 2 stays and 0 and 1 are removed. A dead sandbox that another has
+ * replaced goes when no container is left in it.
  */
 function dropOld(c: Context): void {
   const dead = new Map<string, number>()
@@ -346,6 +347,12 @@ function dropOld(c: Context): void {
     dead.set(name, count)
     const current = newest(c.seen, name)?.id === id
     if (!current && count > deadKept + (newest(c.seen, name)?.state === 'exited' ? 1 : 0)) remove(c, id)
+  }
+  const [, ...older] = c.seen.sandboxes
+  for (const { id, ready } of older) {
+    const isEmpty = c.seen.containers.every(({ sandboxId }) => sandboxId !== id)
+    const job = { do: 'removeSandbox', id } as const
+    if (!ready && isEmpty && !isBusy(c, job)) c.plan.steps.push(job)
   }
 }
 

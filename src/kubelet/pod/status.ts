@@ -2,11 +2,11 @@
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
-import type { Rejection } from '../admission.ts'
+import type { Rejection } from '../admission/admission.ts'
 import { appliedTo, type ResizeCondition, shownResources } from '../resize/applied.ts'
 import type { Resources } from '../resize/granted.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
-import { podConditions } from './conditions.ts'
+import { disruptionTarget, podConditions } from './conditions.ts'
 import { endingOf } from './life.ts'
 import type { PodMemory, PodPlan } from './plan.ts'
 import {
@@ -125,7 +125,11 @@ function workedStatus(inputs: StatusInputs): PodStatus {
     }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
   }
-  status.conditions = [...podConditions(pod, status, seen, inputs.now), ...shownResize(pod, inputs)]
+  status.conditions = [
+    ...podConditions(pod, status, seen, inputs.now),
+    ...shownResize(pod, inputs),
+    ...(failed?.isDisruption ? [disruptionTarget(pod, failed)] : []),
+  ]
   return status
 }
 

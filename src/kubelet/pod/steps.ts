@@ -91,6 +91,8 @@ export class PodSteps {
         return this.#kills.preStop(pod, seen, step, signal)
       case 'remove':
         return context.runtime.removeContainer(step.id)
+      case 'removeSandbox':
+        return context.runtime.removeSandbox(step.id)
       case 'resize':
         return this.#resize.apply(pod, step, signal)
       case 'settle':

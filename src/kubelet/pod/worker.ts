@@ -11,8 +11,8 @@
 import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
-import type { Rejection } from '../admission.ts'
 import { counts } from '../metrics.ts'
+import type { Rejection } from '../admission/admission.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { Pending } from '../resize/decide.ts'
 import { withGranted, withReported } from '../resize/granted.ts'
@@ -29,6 +29,14 @@ import { PodSteps } from './steps.ts'
 import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 import { PodVolumes } from './volumes.ts'
+
+/** Why a pod is evicted, for its status and its event. */
+interface Eviction {
+  reason: string
+  message: string
+  /** Whether the pod gets the condition DisruptionTarget, since it is not to blame. */
+  isDisruption: boolean
+}
 
 /** The shortest grace period of a pod whose object is gone. */
 const minGraceSeconds = 2
@@ -119,7 +127,12 @@ export class PodWorker implements Resizing {
 
   /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
-    return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
+    return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod) || this.#plan?.state.state === 'ended'
+  }
+
+  /** Why the pod has to end, if it has to. */
+  get ending(): Cause | undefined {
+    return endingOf(this.#life)
   }
 
   get probes(): Pick<PodProbes, 'counts'> {
@@ -177,6 +190,16 @@ export class PodWorker implements Resizing {
   reject({ reason, message }: Rejection): void {
     podEvent(this.#context, this.#pod, 'Warning', reason, message)
     this.#end({ why: 'rejected', reason, message: `Pod was rejected: ${message}` }, 0)
+    this.wake()
+  }
+
+  /**
+   * Ends the pod for the sake of the node or of other pods: it fails, with an event. A pod that is ending already may
+   * have less time from now on, and nothing else changes.
+   */
+  evict({ reason, message, isDisruption }: Eviction, graceSeconds = graceSecondsOf(this.#pod)): void {
+    podEvent(this.#context, this.#pod, 'Warning', reason, message)
+    this.#end({ why: 'failed', reason, message, isDisruption }, graceSeconds)
     this.wake()
   }
 

@@ -9,7 +9,8 @@ import type { Node } from '../../kinds/core/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
-import { resourceRejection } from '../admission.ts'
+import { resourceRejection } from '../admission/admission.ts'
+import { isStatic } from '../admission/critical.ts'
 import type { Resizable, Resources } from './granted.ts'
 
 /** Why a resize is not granted: not now, or never on this node. */
@@ -41,12 +42,6 @@ export function planResize(wanted: Pod, node: Node | undefined, others: readonly
   }
   const rejection = resourceRejection(wanted, node, others)
   return rejection && { reason: 'Deferred', message: rejection.message }
-}
-
-/** Whether a pod comes from a file or a URL of the node. */
-function isStatic({ metadata }: Pod): boolean {
-  const source = metadata.annotations?.['kubernetes.io/config.source']
-  return source !== undefined && source !== 'api'
 }
 
 /** A pod with the resources that it asks for, and with those that it was granted. */

@@ -178,6 +178,11 @@ export class CriRuntime implements Runtime {
     return (await this.#cri.listImages({})).images.map(image => withPins(imageSeen(image), pinned))
   }
 
+  async imagesInUse(): Promise<ReadonlySet<string>> {
+    const { containers } = await this.#cri.listContainers({})
+    return new Set(containers.flatMap(({ imageRef, image }) => [imageRef, image?.image ?? '']).filter(Boolean))
+  }
+
   async #pinned(): Promise<ReadonlySet<string>> {
     return (await this.#options.pinnedImages?.()) ?? new Set()
   }

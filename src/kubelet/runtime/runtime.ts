@@ -208,6 +208,8 @@ export interface Runtime {
 
   image(name: string): Promise<ImageSeen | undefined>
   images(): Promise<readonly ImageSeen[]>
+  /** The ids and names of the images that containers have, dead containers included. */
+  imagesInUse(): Promise<ReadonlySet<string>>
   /** Pulls an image. Returns the reference by which `image` finds it. */
   pullImage(name: string, auth: AuthConfig | undefined, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>
   removeImage(name: string): Promise<void>

@@ -253,6 +253,10 @@ export class SimulatedRuntime implements Runtime {
     return Array.from(this.#images, imageOf)
   }
 
+  async imagesInUse(): Promise<Set<string>> {
+    return new Set(Array.from(this.#containers.values(), container => container.imageRef))
+  }
+
   async pullImage(
     name: string,
     _auth: AuthConfig | undefined,
@@ -272,7 +276,7 @@ export class SimulatedRuntime implements Runtime {
   }
 
   async removeImage(name: string): Promise<void> {
-    this.#images.delete(name)
+    this.#images.delete(name.replace(/^sha256:/, ''))
   }
 
   async viewImage(_ref: string, view: ImageView): Promise<FileSystem[]> {

@@ -21,5 +21,7 @@ export interface NodeServerOptions {
   cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */
   directories: NodeDirectories | undefined
+  /** Those that all nodes of the machine share. */
+  sharedDirectories: NodeDirectories | undefined
   signal: AbortSignal
 }

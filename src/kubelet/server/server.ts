@@ -108,12 +108,13 @@ async function answer(
 }
 
 async function serveDirectory(
-  { directories }: NodeServerOptions,
+  o: NodeServerOptions,
   method: string,
   name: string,
   query: URLSearchParams,
   response: ServerResponse,
 ): Promise<void> {
+  const directories = query.get('shared') === 'true' ? o.sharedDirectories : o.directories
   if (!directories) throw new StatusError('NotFound', 'this node has no directories for volumes')
   if (method === 'PUT') return json(response, await directories.make(name, Number(query.get('bytes') ?? 0)))
   if (method !== 'DELETE') throw new StatusError('MethodNotAllowed', `${method} is not supported`)

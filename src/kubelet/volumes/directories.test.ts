@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { NodeDirectories } from './directories.ts'
+import { NodeDirectories, sharedDirectories } from './directories.ts'
 
 const name = 'pvc-01234567-89ab-cdef-0123-456789abcdef'
 
@@ -54,4 +54,18 @@ test('only the name of a volume is accepted', async t => {
     await assert.rejects(directories.make(bad, 1), { reason: 'BadRequest' }, bad)
     await assert.rejects(directories.remove(bad), { reason: 'BadRequest' }, bad)
   }
+})
+
+test('nodes that share a directory have one name for their machine, also when they start at the same time', async t => {
+  const { root } = await open(t)
+  const dir = join(root, 'shared')
+  const several = await Promise.all(Array.from({ length: 10 }, () => sharedDirectories(dir)))
+  assert.match(several[0]!.machine, /^[0-9a-f]{16}$/)
+  assert.deepEqual([...new Set(several.map(({ machine }) => machine))], [several[0]!.machine])
+  assert.equal((await sharedDirectories(dir)).machine, several[0]!.machine)
+  assert.notEqual((await sharedDirectories(join(root, 'other'))).machine, several[0]!.machine)
+  const { path } = await several[0]!.directories.make(name, 1)
+  await several[1]!.directories.remove(name)
+  await assert.rejects(stat(path), { code: 'ENOENT' })
+  assert.deepEqual((await readdir(dir)).sort(), ['machine', 'volumes'])
 })

@@ -4,9 +4,12 @@
 //   PUT /directories/NAME?bytes=N     makes it, and returns its path and whether its size is limited
 //   DELETE /directories/NAME          removes it with all that is in it
 //
+// With `shared=true` it is one of the directories that all nodes of the machine share.
+//
 // A directory outlives pods, the kubelet and the machine's restart. It goes only by DELETE, which first moves it aside, so
 // that a removal that is broken off never leaves half of the data under the volume's name.
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import { realMounts, run } from '../../linux/index.ts'
@@ -71,6 +74,23 @@ export class NodeDirectories {
     if (nameOf.test(name)) return join(this.#root, name)
     throw new StatusError('BadRequest', `${JSON.stringify(name)} is not the name of a volume`)
   }
+}
+
+/**
+ * The directories that the nodes of a machine share, and a name for the machine: it is made up
+ * once and kept in the directory, so that exactly the nodes that share it have the same one.
+ */
+export async function sharedDirectories(dir: string): Promise<{ machine: string; directories: NodeDirectories }> {
+  await mkdir(dir, { recursive: true, mode: 0o711 })
+  const file = join(dir, 'machine')
+  // A link is made completely or not at all, so no other node reads half a name, and the first one counts.
+  const own = `${file}.${randomBytes(8).toString('hex')}`
+  await writeFile(own, randomBytes(8).toString('hex'), { mode: 0o600, flush: true })
+  await link(own, file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  await rm(own)
+  return { machine: await readFile(file, 'utf8'), directories: new NodeDirectories(join(dir, 'volumes')) }
 }
 
 /**

@@ -1,0 +1,79 @@
+// The kubelet's configuration file: what it means, and which mistakes are found.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defaultKubeletConfig, readKubeletConfig, thresholdsOf } from './kubelet-config.ts'
+
+const read = (more: object) =>
+  readKubeletConfig({ apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', ...more }, 'file')
+
+/** `signal=value/seconds of grace+what to reclaim in addition` */
+const texts = (config: ReturnType<typeof read>, isShared = false) =>
+  thresholdsOf(config, isShared).map(
+    ({ signal, value, graceMs, minReclaim }) =>
+      `${signal}=${JSON.stringify(value)}/${graceMs / 1000}${minReclaim ? `+${JSON.stringify(minReclaim)}` : ''}`,
+  )
+
+test('without a file the defaults of Kubernetes apply', () => {
+  assert.deepEqual(texts(defaultKubeletConfig), [
+    'memory.available={"quantity":104857600}/0',
+    'nodefs.available={"share":0.1}/0',
+    'nodefs.inodesFree={"share":0.05}/0',
+    'imagefs.available={"share":0.15}/0',
+    'imagefs.inodesFree={"share":0.05}/0',
+  ])
+  assert.deepEqual(defaultKubeletConfig.images, {
+    highPercent: 85,
+    lowPercent: 80,
+    minAgeMs: 120_000,
+    maxAgeMs: 0,
+  })
+  assert.equal(defaultKubeletConfig.evictionPressureTransitionMs, 300_000)
+})
+
+test('hard thresholds in the file replace the defaults, and 0% turns one off', () => {
+  const evictionHard = { 'memory.available': '5%', 'nodefs.available': '0%', 'pid.available': '100' }
+  assert.deepEqual(texts(read({ evictionHard }), true), [
+    'memory.available={"share":0.05}/0',
+    'pid.available={"quantity":100}/0',
+  ])
+})
+
+test('or are merged into them', () => {
+  const config = read({ evictionHard: { 'memory.available': '1Gi' }, mergeDefaultEvictionSettings: true })
+  assert.equal(texts(config).length, 5)
+  assert.equal(texts(config)[0], 'memory.available={"quantity":1073741824}/0')
+})
+
+test('soft thresholds have a grace period, and any threshold may have a minimum to reclaim', () => {
+  const config = read({
+    evictionHard: { 'nodefs.available': '1Gi' },
+    evictionSoft: { 'nodefs.available': '2Gi' },
+    evictionSoftGracePeriod: { 'nodefs.available': '1m30s' },
+    evictionMinimumReclaim: { 'nodefs.available': '500Mi' },
+    evictionMaxPodGracePeriod: 60,
+    evictionPressureTransitionPeriod: '30s',
+  })
+  assert.deepEqual(texts(config), [
+    'nodefs.available={"quantity":1073741824}/0+{"quantity":524288000}',
+    'nodefs.available={"quantity":2147483648}/90+{"quantity":524288000}',
+  ])
+  assert.deepEqual([config.evictionMaxPodGraceSeconds, config.evictionPressureTransitionMs], [60, 30_000])
+})
+
+const mistakes: [object, RegExp][] = [
+  [{ evictionHard: { 'disk.available': '1Gi' } }, /^file: evictionHard.disk.available: unsupported eviction signal/],
+  [{ evictionHard: { 'memory.available': '101%' } }, /evictionHard.memory.available: must be a positive quantity/],
+  [{ evictionHard: { 'memory.available': 'much' } }, /evictionHard.memory.available: must be a positive quantity/],
+  [
+    { evictionSoft: { 'memory.available': '1Gi' } },
+    /grace period must be specified for the soft eviction threshold memory.available/,
+  ],
+  [{ evictionPressureTransitionPeriod: 'soon' }, /evictionPressureTransitionPeriod: must be a duration/],
+  [{ imageGCHighThresholdPercent: 50, imageGCLowThresholdPercent: 60 }, /imageGCLowThresholdPercent: must not be more/],
+  [{ imageMaximumGCAge: '1m' }, /imageMaximumGCAge: must be more than imageMinimumGCAge/],
+  [{ cgroupDriver: 'systemd' }, /cgroupDriver: unknown field/],
+  [{ kind: 'Pod' }, /kind: must be KubeletConfiguration/],
+]
+
+for (const [fields, message] of mistakes)
+  test(`a mistake is reported: ${JSON.stringify(fields)}`, () => assert.throws(() => read(fields), { message }))

@@ -1,0 +1,153 @@
+// The kubelet's configuration file: a KubeletConfiguration of kubelet.config.k8s.io/v1beta1 with the fields that are in
+// effect here. All others are reported as unknown, since a setting without effect would mislead.
+// Source: kubernetes staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
+import { type Fields, readFields } from '../api/config-file.ts'
+import { isQuantity, quantityValue } from '../api/quantity.ts'
+import { parseDuration } from '../api/time.ts'
+import { readYamlFile } from '../base/yaml-file.ts'
+import type { ImagePolicy } from './gc/images.ts'
+import { type Amount, defaultThresholds, type Signal, signals, type Threshold } from './eviction/signals.ts'
+
+const apiVersion = 'kubelet.config.k8s.io/v1beta1'
+const kind = 'KubeletConfiguration'
+const maxInt = 2 ** 31 - 1
+
+export interface KubeletConfig {
+  maxPods: number | undefined
+  /** The most processes of a pod. */
+  podPidsLimit: number | undefined
+  allowedUnsafeSysctls: readonly string[]
+  /** Hard thresholds by signal; undefined for the defaults. */
+  evictionHard: readonly Threshold[] | undefined
+  /** Whether signals that `evictionHard` leaves out have their default. */
+  mergeDefaultEvictionSettings: boolean
+  evictionSoft: readonly Threshold[]
+  evictionMinimumReclaim: ReadonlyMap<Signal, Amount>
+  evictionPressureTransitionMs: number
+  evictionMaxPodGraceSeconds: number
+  localStorageCapacityIsolation: boolean
+  images: ImagePolicy
+  /** Whether the file names no percentages of its own for images. */
+  isImagePolicyDefault: boolean
+}
+
+/** The configuration of a kubelet without a file. */
+export const defaultKubeletConfig: KubeletConfig = readKubeletConfig({ apiVersion, kind }, 'defaults')
+
+/** Throws a StatusError that names the file and all fields with mistakes. */
+export async function loadKubeletConfig(path: string): Promise<KubeletConfig> {
+  return readKubeletConfig(await readYamlFile(path), path)
+}
+
+/** Reads a document. Throws a StatusError that lists all mistakes in it. */
+export function readKubeletConfig(document: unknown, source: string): KubeletConfig {
+  return readFields(document, source, root => {
+    if (root.string('apiVersion') !== apiVersion) root.problem('apiVersion', `must be ${apiVersion}`)
+    if (root.string('kind') !== kind) root.problem('kind', `must be ${kind}`)
+    const config: KubeletConfig = {
+      maxPods: root.integer('maxPods', { min: 1, max: maxInt }),
+      podPidsLimit: root.integer('podPidsLimit', { min: 1, max: maxInt }),
+      allowedUnsafeSysctls: root.strings('allowedUnsafeSysctls'),
+      ...readEviction(root),
+      ...readImages(root),
+    }
+    root.end()
+    return config
+  })
+}
+
+function readEviction(root: Fields) {
+  const hard = root.has('evictionHard') ? readThresholds(root.object('evictionHard')) : undefined
+  const soft = readThresholds(root.object('evictionSoft'))
+  const graces = root.object('evictionSoftGracePeriod')
+  for (const name of graces.names) if (!soft.some(({ signal }) => signal === name)) signalOf(graces, name)
+  const reclaims = root.object('evictionMinimumReclaim')
+  return {
+    evictionHard: hard,
+    mergeDefaultEvictionSettings: root.boolean('mergeDefaultEvictionSettings', false),
+    evictionSoft: soft.map(threshold => {
+      const graceMs = durationOf(graces, threshold.signal, 0)
+      if (!graces.has(threshold.signal))
+        root.problem(
+          'evictionSoftGracePeriod',
+          `grace period must be specified for the soft eviction threshold ${threshold.signal}`,
+        )
+      return { ...threshold, graceMs }
+    }),
+    evictionMinimumReclaim: new Map(
+      reclaims.names.flatMap((name): [Signal, Amount][] => {
+        const signal = signalOf(reclaims, name)
+        const amount = signal && amountOf(reclaims, signal)
+        return amount ? [[signal, amount]] : []
+      }),
+    ),
+    evictionPressureTransitionMs: durationOf(root, 'evictionPressureTransitionPeriod', 300_000),
+    evictionMaxPodGraceSeconds: root.integer('evictionMaxPodGracePeriod', { min: 0, max: maxInt }, 0),
+    localStorageCapacityIsolation: root.boolean('localStorageCapacityIsolation', true),
+  }
+}
+
+function readImages(root: Fields): Pick<KubeletConfig, 'images' | 'isImagePolicyDefault'> {
+  const percent = { min: 0, max: 100 }
+  const [high, low] = ['imageGCHighThresholdPercent', 'imageGCLowThresholdPercent'] as const
+  const isImagePolicyDefault = !root.has(high) && !root.has(low)
+  const highPercent = root.integer(high, percent, 85)
+  const lowPercent = root.integer(low, percent, Math.min(80, highPercent))
+  if (lowPercent > highPercent) root.problem(low, `must not be more than ${high}`)
+  const [minAgeMs, maxAgeMs] = [
+    durationOf(root, 'imageMinimumGCAge', 120_000),
+    durationOf(root, 'imageMaximumGCAge', 0),
+  ]
+  if (maxAgeMs && maxAgeMs <= minAgeMs) root.problem('imageMaximumGCAge', 'must be more than imageMinimumGCAge')
+  return { images: { highPercent, lowPercent, minAgeMs, maxAgeMs }, isImagePolicyDefault }
+}
+
+function readThresholds(fields: Fields): Threshold[] {
+  return fields.names.flatMap(name => {
+    const signal = signalOf(fields, name)
+    const value = signal && amountOf(fields, signal)
+    // As under Kubernetes, 0% and 100% turn a threshold off.
+    if (!value || ('share' in value && (value.share === 0 || value.share === 1))) return []
+    return [{ signal, value, graceMs: 0 }]
+  })
+}
+
+function signalOf(fields: Fields, name: string): Signal | undefined {
+  const found = signals.find(signal => signal === name)
+  if (!found) fields.problem(name, `unsupported eviction signal; supported are ${signals.join(', ')}`)
+  return found
+}
+
+function amountOf(fields: Fields, name: string): Amount | undefined {
+  const text = fields.string(name, '')
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]
+  if (percent !== undefined && Number(percent) <= 100) return { share: Number(percent) / 100 }
+  if (isQuantity(text) && quantityValue(text) > 0) return { quantity: quantityValue(text) }
+  fields.problem(name, `must be a positive quantity or a percentage from 0% to 100%, not ${JSON.stringify(text)}`)
+  return undefined
+}
+
+/** A duration such as `1m30s`, in ms. */
+function durationOf(fields: Fields, name: string, otherwise: number): number {
+  const text = fields.string(name)
+  if (text === undefined) return otherwise
+  const nanos = parseDuration(text)
+  if (nanos !== undefined && nanos >= 0) return nanos / 1e6
+  fields.problem(name, `must be a duration such as 1m30s, not ${JSON.stringify(text)}`)
+  return otherwise
+}
+
+/**
+ * The thresholds in effect.
+ * @param isShared whether others use the node's file system, too
+ */
+export function thresholdsOf(config: KubeletConfig, isShared: boolean): Threshold[] {
+  const { evictionHard, mergeDefaultEvictionSettings, evictionSoft, evictionMinimumReclaim } = config
+  const given = evictionHard ?? []
+  const byDefault = evictionHard && !mergeDefaultEvictionSettings ? [] : defaultThresholds(isShared)
+  const hard = [...given, ...byDefault.filter(({ signal }) => !given.some(other => other.signal === signal))]
+  return [...hard, ...evictionSoft].map(threshold => {
+    const minReclaim = evictionMinimumReclaim.get(threshold.signal)
+    return minReclaim ? { ...threshold, minReclaim } : threshold
+  })
+}

@@ -1,0 +1,276 @@
+// How a node defends itself: what it refuses, what ends for the sake of a critical pod, and what it evicts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Meter } from '../../src/kubelet/eviction/meter.ts'
+import type { Signal } from '../../src/kubelet/eviction/signals.ts'
+import type { PodUse } from '../../src/kubelet/eviction/usage.ts'
+import { readKubeletConfig } from '../../src/kubelet/kubelet-config.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { Node } from '../../src/kinds/core/node.ts'
+import { PriorityClass } from '../../src/kinds/scheduling/priorityclass.ts'
+import { makeNode, one, withMethods } from './one-node.ts'
+
+const cpu = (amount: string) => one({ resources: { requests: { cpu: amount } } })
+
+test('a critical pod waits until the pods that make room for it have ended', async t => {
+  const { clock, client, run, pod, events } = await makeNode(t)
+  const name = 'system-node-critical'
+  if (!(await client.find(PriorityClass, { name })))
+    await client.create(PriorityClass, { metadata: { name }, value: 2_000_001_000 })
+  await run('plain', cpu('20'), { main: { stopMs: 4_000 } })
+  await run('small', cpu('2'))
+  await clock.forward(1_000)
+  await run('critical', { ...cpu('29'), priorityClassName: name })
+  await clock.forward(1_000)
+  assert.equal((await pod('critical')).status.phase, 'Pending')
+  assert.deepEqual((await pod('critical')).status.containerStatuses, undefined)
+
+  await clock.forward(5_000)
+  assert.equal((await pod('critical')).status.phase, 'Running')
+  const { phase, reason, message, conditions } = (await pod('plain')).status
+  assert.deepEqual([phase, reason, message], ['Failed', 'Preempting', 'Preempted in order to admit critical pod'])
+  const disruption = conditions?.find(c => c.type === 'DisruptionTarget')
+  assert.deepEqual([disruption?.status, disruption?.reason], ['True', 'TerminationByKubelet'])
+  assert.ok((await events('plain')).includes('Preempting 1'))
+  assert.equal((await pod('small')).status.phase, 'Running')
+})
+
+const gib = 2 ** 30
+const mib = 2 ** 20
+
+/** A meter that a test sets. `uses` has the mebibytes of memory and of a volume `v` of pods by name. */
+function scriptedMeter(o: { uses?: Record<string, { memory?: number; volume?: number }> } = {}) {
+  const available: Partial<Record<Signal, number>> = {}
+  const looks = { node: 0, pods: 0 }
+  const meter: Meter = {
+    hasOwnDisk: async () => true,
+    hasImageFs: async () => false,
+    async observe() {
+      looks.node++
+      const all: Record<Signal, number> = {
+        'memory.available': 10 * gib,
+        'nodefs.available': 50 * gib,
+        'nodefs.inodesFree': 50 * gib,
+        'imagefs.available': 50 * gib,
+        'imagefs.inodesFree': 50 * gib,
+        'pid.available': 50 * gib,
+        ...available,
+      }
+      return new Map(
+        Object.entries(all).map(([signal, free]) => [signal as Signal, { available: free, capacity: 100 * gib }]),
+      )
+    },
+    async usage(pods) {
+      looks.pods++
+      return new Map(
+        pods.map((pod): [string, PodUse] => {
+          const { memory = 0, volume = 0 } = o.uses?.[pod.metadata.name ?? ''] ?? {}
+          const memoryBytes = memory * mib
+          const container = {
+            name: 'main',
+            memoryBytes,
+            rootfs: { bytes: 0, inodes: 0 },
+            logs: { bytes: 0, inodes: 0 },
+          }
+          const volumes = new Map([['v', { bytes: volume * mib, inodes: 1 }]])
+          return [pod.metadata.uid ?? '', { memoryBytes, processes: 1, containers: [container], volumes }]
+        }),
+      )
+    },
+  }
+  return { meter, available, looks }
+}
+
+const conditionOf = async (client: Awaited<ReturnType<typeof makeNode>>['client'], type: string) => {
+  const condition = (await client.get(Node, { name: 'n1' })).status.conditions?.find(c => c.type === type)
+  return `${condition?.status} ${condition?.reason}`
+}
+
+test('a node without pressure is measured, and its pods are not', async t => {
+  const { meter, looks } = scriptedMeter()
+  const { clock, run } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('web', one())
+  await clock.forward(600_000)
+  assert.ok(looks.node > 50)
+  assert.equal(looks.pods, 0)
+})
+
+test('under memory pressure the pod that exceeds its requests most is evicted, one at a time, until there is enough', async t => {
+  const uses = { hog: { memory: 900 }, small: { memory: 200 }, within: { memory: 500 } }
+  const { meter, available } = scriptedMeter({ uses })
+  const { clock, client, run, pod, events } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('hog', one())
+  await run('small', one())
+  await run('within', one({ resources: { requests: { memory: '1Gi' } } }))
+  await clock.forward(20_000)
+  assert.equal(await conditionOf(client, 'MemoryPressure'), 'False KubeletHasSufficientMemory')
+
+  available['memory.available'] = 50 * mib
+  await clock.forward(10_000)
+  available['memory.available'] = 10 * gib
+  await clock.forward(5_000)
+  const { phase, reason, message, conditions } = (await pod('hog')).status
+  assert.deepEqual([phase, reason], ['Failed', 'Evicted'])
+  assert.equal(
+    message,
+    'The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. Container main was using 900Mi, request is 0, has larger consumption of memory. ',
+  )
+  const disruption = conditions?.find(c => c.type === 'DisruptionTarget')
+  assert.deepEqual(
+    [disruption?.status, disruption?.reason, disruption?.message],
+    ['True', 'TerminationByKubelet', message],
+  )
+  assert.ok((await events('hog')).includes('Evicted 1'))
+  assert.equal(await conditionOf(client, 'MemoryPressure'), 'True KubeletHasInsufficientMemory')
+  for (const name of ['small', 'within']) assert.equal((await pod(name)).status.phase, 'Running')
+
+  // A best-effort pod is refused while the condition holds, and one that requests memory is not.
+  await run('late', one())
+  await run('asks', one({ resources: { requests: { memory: '1Mi' } } }))
+  await clock.forward(5_000)
+  const late = (await pod('late')).status
+  assert.deepEqual(
+    [late.phase, late.reason, late.message],
+    ['Failed', 'Evicted', 'Pod was rejected: The node had condition: [MemoryPressure]. '],
+  )
+  assert.equal((await pod('asks')).status.phase, 'Running')
+
+  await clock.forward(320_000)
+  assert.equal(await conditionOf(client, 'MemoryPressure'), 'False KubeletHasSufficientMemory')
+  const seen = (await client.list(Event, { namespace: 'default' })).items.filter(e => e.involvedObject.kind === 'Node')
+  for (const name of ['EvictionThresholdMet', 'NodeHasInsufficientMemory', 'NodeHasSufficientMemory'])
+    assert.ok(
+      seen.some(e => e.reason === name),
+      name,
+    )
+})
+
+test('critical pods are not evicted, whatever they use', async t => {
+  const { meter, available } = scriptedMeter({ uses: { critical: { memory: 9000 }, plain: { memory: 1 } } })
+  const { clock, client, run, pod } = await makeNode(t, {}, { kubelet: { meter } })
+  const name = 'system-cluster-critical'
+  if (!(await client.find(PriorityClass, { name })))
+    await client.create(PriorityClass, { metadata: { name }, value: 2_000_000_000 })
+  await run('critical', { ...one(), priorityClassName: name })
+  await run('plain', one())
+  await clock.forward(5_000)
+  available['memory.available'] = 1
+  await clock.forward(120_000)
+  assert.equal((await pod('plain')).status.reason, 'Evicted')
+  assert.equal((await pod('critical')).status.phase, 'Running')
+})
+
+test('a soft threshold waits, and gives pods their time', async t => {
+  const { meter, available } = scriptedMeter({ uses: { web: { memory: 10 } } })
+  const config = readKubeletConfig(
+    {
+      apiVersion: 'kubelet.config.k8s.io/v1beta1',
+      kind: 'KubeletConfiguration',
+      evictionSoft: { 'memory.available': '1Gi' },
+      evictionSoftGracePeriod: { 'memory.available': '1m' },
+      evictionMaxPodGracePeriod: 20,
+    },
+    'test',
+  )
+  const { clock, run, pod } = await makeNode(t, {}, { kubelet: { meter, config } })
+  await run('web', one(), { main: { stopMs: 3_600_000 } })
+  await clock.forward(5_000)
+  available['memory.available'] = gib / 2
+  await clock.forward(55_000)
+  assert.equal((await pod('web')).status.reason, undefined)
+  await clock.forward(20_000)
+  assert.deepEqual([(await pod('web')).status.reason, (await pod('web')).status.phase], ['Evicted', 'Running'])
+  await clock.forward(20_000)
+  assert.equal((await pod('web')).status.phase, 'Failed')
+})
+
+test('on a full disk dead containers and unused images go first, and pods only when that is not enough', async t => {
+  const { meter, available } = scriptedMeter({ uses: { writer: { volume: 900 }, web: { volume: 1 } } })
+  const removed: string[] = []
+  const { clock, client, run, pod, runtime } = await makeNode(
+    t,
+    { images: ['old:1', 'busybox:1'] },
+    {
+      kubelet: { meter },
+      runtime: whole =>
+        withMethods(whole, {
+          async removeImage(id) {
+            removed.push(id)
+            await whole.removeImage(id)
+          },
+        }),
+    },
+  )
+  await run('web', one())
+  await run('writer', { ...one(), volumes: [{ name: 'v', emptyDir: {} }] })
+  await run('done', { ...one(), restartPolicy: 'Never' }, { main: { exitAfterMs: 1000 } })
+  await clock.forward(10_000)
+  const { uid = '' } = (await pod('done')).metadata
+  assert.equal((await runtime.pod(uid)).containers.length, 1)
+
+  available['nodefs.available'] = gib
+  await clock.forward(10_000)
+  assert.equal((await runtime.pod(uid)).containers.length, 0)
+  assert.deepEqual(removed, ['sha256:old:1'])
+  assert.equal((await pod('done')).status.phase, 'Succeeded')
+  assert.equal((await pod('done')).status.containerStatuses?.[0]?.state.terminated?.reason, 'Completed')
+  assert.match(
+    (await pod('writer')).status.message ?? '',
+    /^The node was low on resource: ephemeral-storage\. Threshold quantity: 10Gi, available: 1Gi\. /,
+  )
+  available['nodefs.available'] = 50 * gib
+  await clock.forward(5_000)
+  assert.equal((await pod('web')).status.phase, 'Running')
+  assert.equal(await conditionOf(client, 'DiskPressure'), 'True KubeletHasDiskPressure')
+
+  await run('late', one({ resources: { requests: { memory: '1Mi' } } }))
+  await clock.forward(5_000)
+  assert.match((await pod('late')).status.message ?? '', /The node had condition: \[DiskPressure\]/)
+})
+
+test('an emptyDir volume beyond its size ends its pod, and no other one', async t => {
+  const uses = { writer: { volume: 11 }, other: { volume: 10 } }
+  const { meter } = scriptedMeter({ uses })
+  const { clock, run, pod } = await makeNode(t, {}, { kubelet: { meter } })
+  const volumes = [{ name: 'v', emptyDir: { sizeLimit: '10Mi' } }]
+  await run('other', { ...one(), volumes })
+  await run('writer', { ...one(), volumes })
+  await clock.forward(20_000)
+  const { status } = await pod('writer')
+  assert.deepEqual(
+    [status.phase, status.reason, status.message],
+    ['Failed', 'Evicted', 'Usage of EmptyDir volume "v" exceeds the limit "10Mi". '],
+  )
+  assert.equal(
+    status.conditions?.some(c => c.type === 'DisruptionTarget'),
+    false,
+  )
+  assert.equal((await pod('other')).status.phase, 'Running')
+})
+
+test('a meter that throws or hangs evicts nobody, and the node goes on', async t => {
+  const { meter, available } = scriptedMeter()
+  let how: 'throw' | 'hang' | 'work' = 'throw'
+  let release = () => {}
+  const broken: Meter = {
+    ...meter,
+    async observe() {
+      if (how === 'throw') throw new Error('no such file')
+      if (how === 'hang') await new Promise<void>(resolve => (release = resolve))
+      return meter.observe()
+    },
+  }
+  const { clock, client, run, pod, problems } = await makeNode(t, {}, { kubelet: { meter: broken } })
+  await run('web', one())
+  await clock.forward(30_000)
+  how = 'hang'
+  await clock.forward(60_000)
+  assert.equal((await pod('web')).status.phase, 'Running')
+  assert.ok(problems.some(line => /could not be measured.*no such file/.test(line)))
+  how = 'work'
+  release()
+  available['pid.available'] = 0
+  available['memory.available'] = 0
+  await clock.forward(30_000)
+  assert.equal(await conditionOf(client, 'MemoryPressure'), 'True KubeletHasInsufficientMemory')
+})
