@@ -142,9 +142,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
   }))
   const ready = (async () => {
-    await node.registered
+    await node.registered.then(() => drivers.csi?.start(signal))
     await client.synced([pods, services], signal)
-    drivers.csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
     const admit = (pod: Pod) =>
       planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
     const resizes = new Resizes({
