@@ -47,7 +47,7 @@ export const claim: VolumePlugin = {
     const { pod, volume, context, signal, dir } = request
     // A link leads to a volume of a driver, or to a device, and only the first change.
     if (!(await linkOf(dir))) return undefined
-    const found = await boundVolume(request)
+    const found = await boundVolume(request, 'running')
     if (!found.bound.spec.csi) return undefined
     await context.drivers.refreshClaim(pod, found.bound, isReadOnly(volume), signal)
     await grow(request, found)
@@ -78,8 +78,11 @@ interface Found {
   bound: PersistentVolume
 }
 
-/** The claim and its volume. Throws an error that says why there is none. */
-async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Found> {
+/**
+ * The claim and its volume. Throws an error that says why there is none. A pod that has its volume keeps it while the
+ * claim is being deleted, and wherever the volume belongs by now.
+ */
+async function boundVolume({ pod, volume, context }: VolumeRequest, state: 'new' | 'running' = 'new'): Promise<Found> {
   const { namespace = '', name: podName = '', uid } = pod.metadata
   const name = nameOfClaim(volume, podName)
   const fault = (why: string) => new Error(`error processing PVC ${namespace}/${name}: ${why}`)
@@ -89,14 +92,14 @@ async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Fou
   const { metadata, spec, status } = found
   if (volume.ephemeral && !metadata.ownerReferences?.some(owner => owner.controller && owner.uid === uid))
     throw fault(`PVC ${namespace}/${name} was not created for pod ${namespace}/${podName} (pod is not owner)`)
-  if (metadata.deletionTimestamp) throw fault("can't start pod because PVC is being deleted")
+  if (metadata.deletionTimestamp && state === 'new') throw fault("can't start pod because PVC is being deleted")
   if (status.phase !== 'Bound' || !spec.volumeName) throw fault('PVC is not bound')
   const bound = await context.client.get(PersistentVolume, { name: spec.volumeName }).catch((error: unknown) => {
     throw fault(`failed to fetch PV ${spec.volumeName} from API server: ${messageOf(error)}`)
   })
   const { claimRef } = bound.spec
   if (claimRef?.uid !== metadata.uid) throw fault(`PV ${spec.volumeName} is not bound to this PVC`)
-  if (bound.spec.nodeAffinity) await checkNode(bound, pod.spec.nodeName ?? '', context)
+  if (bound.spec.nodeAffinity && state === 'new') await checkNode(bound, pod.spec.nodeName ?? '', context)
   return { claim: found, bound }
 }
 

@@ -82,7 +82,7 @@ export interface VolumeRequest {
  *   contains the uid. A plugin writes only there, or nowhere if it has `source`, and keeps nothing about a pod in this
  *   process: the next kubelet needs only the directory.
  * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes). The volumes of a pod are set up at the
- *   same time. Pods are independent of each other.
+ *   same time, claims and those of drivers after the others. Pods are independent of each other.
  * - `setUp` may be called again on a volume that exists completely or in part, and must keep what containers wrote into
  *   it. It is called for each sandbox, before the first container of the sandbox is created.
  * - Containers may read at any time. Files that belong together must change for them at once (atomic.ts).
