@@ -11,8 +11,13 @@ export async function readYamlFile(path: string): Promise<unknown> {
   } catch (cause) {
     throw new StatusError('BadRequest', `${path} cannot be read: ${messageOf(cause)}`, { cause })
   }
+  return parseYaml(text, path)
+}
+
+/** The document in a text of YAML or JSON. Throws a StatusError that names the `source`. */
+export function parseYaml(text: string, source: string): unknown {
   const document = parseDocument(text)
   const [error] = document.errors
-  if (error) throw new StatusError('BadRequest', `${path} is not YAML: ${error.message}`)
+  if (error) throw new StatusError('BadRequest', `${source} is not YAML: ${error.message}`)
   return document.toJS()
 }

@@ -1,5 +1,5 @@
-// How a node defends itself against running out of memory, disk and process ids, put together: what is measured, what
-// is evicted, and which images are removed. docs/decisions/eviction.md has the reasons for the thresholds.
+// How a node defends itself against running out of memory, disk and process ids, and against the shutdown of its
+// machine, put together: what is measured, what is evicted and ended, and which images are removed. docs/decisions/eviction.md has the reasons for the thresholds.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Pod } from '../kinds/core/pod.ts'
@@ -13,6 +13,8 @@ import { ImageCollector } from './gc/images.ts'
 import { type KubeletConfig, thresholdsOf } from './kubelet-config.ts'
 import type { NodeContext } from './pod/context.ts'
 import type { Workers } from './pods.ts'
+import { logindSource, type ShutdownSource } from './shutdown/logind.ts'
+import { NodeShutdown } from './shutdown/shutdown.ts'
 
 interface DefenceOptions {
   context: NodeContext
@@ -21,6 +23,8 @@ interface DefenceOptions {
   config: KubeletConfig
   /** Undefined on a node that nothing can be measured of, which defends itself by admission alone. */
   meter: Meter | undefined
+  /** What announces that the machine shuts down. Default: systemd-logind, where it is there. */
+  shutdownSource: ShutdownSource | undefined
   /** Called when the conditions of the node changed. */
   onChange: () => void
   clock: Clock
@@ -30,6 +34,8 @@ interface DefenceOptions {
 export interface Defence {
   /** The conditions of the node that keep pods away. */
   conditions(): readonly Condition[]
+  /** Whether the machine is about to shut down. */
+  isShuttingDown(): boolean
   /** What is kept free of the capacity, and so cannot be requested by pods. */
   keptFree(signal: 'memory.available' | 'nodefs.available', capacity: number): number
   /** Measures the node for the first time. */
@@ -45,7 +51,17 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
   const kept = {
     keptFree: (name: 'memory.available' | 'nodefs.available', of: number) => keptFree(thresholds, name, of),
   }
-  if (!meter) return { ...kept, conditions: () => [], async look() {}, start() {} }
+  const shutdown = new NodeShutdown({
+    context,
+    nodeName,
+    workers,
+    phases: config.shutdownPhases,
+    source: o.shutdownSource ?? (context.runtime.real ? logindSource() : undefined),
+    onChange: o.onChange,
+    signal,
+  })
+  const common = { ...kept, isShuttingDown: () => shutdown.isShuttingDown }
+  if (!meter) return { ...common, conditions: () => [], async look() {}, start: () => shutdown.start() }
   const event = (reason: string, message: string) =>
     context.events.event({ kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }, 'Warning', reason, message)
   const images = new ImageCollector({
@@ -78,12 +94,13 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
     signal,
   })
   return {
-    ...kept,
+    ...common,
     conditions: () => manager.conditions,
     look: () => manager.look(),
     start() {
       manager.start()
       images.start()
+      shutdown.start()
       if (context.runtime.real)
         watchOoms({ event, clock, log: context.log, signal }).catch((error: unknown) =>
           context.log.warn('kills by the kernel are not reported', { why: messageOf(error) }),

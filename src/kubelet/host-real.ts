@@ -15,6 +15,7 @@ import { onHostNetwork, type ReadContainer, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
 import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
+import { isRecursive } from './volumes/recursive.ts'
 import { removeSubpaths, removeVolumes } from './volumes/removal.ts'
 import { VolumeUsages } from './volumes/usage.ts'
 import type { Pod } from '../kinds/core/pod.ts'
@@ -201,6 +202,7 @@ async function containerMounts(
       hostPath,
       readonly: mount.readOnly === true || isReadOnly(plugin, volume),
       propagation: propagations[(mount.mountPropagation ?? 'None') as keyof typeof propagations],
+      recursiveReadOnly: isRecursive(mount, request.canBeRecursive),
     })
   }
   if (!own.some(m => m.mountPath === '/etc/hosts'))

@@ -19,6 +19,8 @@ export interface MountRequest {
   attempt: number
   podIPs: SandboxSeen['ips']
   env: ReadonlyMap<string, string>
+  /** Whether the runtime can make mounts read-only with all that is mounted below them. */
+  canBeRecursive: boolean
 }
 
 interface ContainerVolumes {

@@ -6,11 +6,14 @@ import { isQuantity, quantityValue } from '../api/quantity.ts'
 import { parseDuration } from '../api/time.ts'
 import { readYamlFile } from '../base/yaml-file.ts'
 import type { ImagePolicy } from './gc/images.ts'
+import type { ShutdownPhase } from './shutdown/plan.ts'
+import { criticalPriority } from './admission/critical.ts'
 import { type Amount, defaultThresholds, type Signal, signals, type Threshold } from './eviction/signals.ts'
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1'
 const kind = 'KubeletConfiguration'
 const maxInt = 2 ** 31 - 1
+const minCheckMs = 1_000
 
 export interface KubeletConfig {
   maxPods: number | undefined
@@ -27,6 +30,16 @@ export interface KubeletConfig {
   evictionMaxPodGraceSeconds: number
   localStorageCapacityIsolation: boolean
   images: ImagePolicy
+  /** The directory or file of static pods. */
+  staticPodPath: string | undefined
+  staticPodURL: string | undefined
+  /** Headers of requests to the URL. */
+  staticPodURLHeader: ReadonlyMap<string, readonly string[]>
+  /** How often they are read in any case. */
+  fileCheckMs: number
+  httpCheckMs: number
+  /** How the pods end when the machine shuts down; empty without a graceful shutdown. */
+  shutdownPhases: readonly ShutdownPhase[]
   /** Whether the file names no percentages of its own for images. */
   isImagePolicyDefault: boolean
 }
@@ -50,6 +63,8 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       allowedUnsafeSysctls: root.strings('allowedUnsafeSysctls'),
       ...readEviction(root),
       ...readImages(root),
+      ...readStatic(root),
+      shutdownPhases: readShutdown(root),
     }
     root.end()
     return config
@@ -100,6 +115,42 @@ function readImages(root: Fields): Pick<KubeletConfig, 'images' | 'isImagePolicy
   ]
   if (maxAgeMs && maxAgeMs <= minAgeMs) root.problem('imageMaximumGCAge', 'must be more than imageMinimumGCAge')
   return { images: { highPercent, lowPercent, minAgeMs, maxAgeMs }, isImagePolicyDefault }
+}
+
+function readStatic(root: Fields) {
+  const headers = root.object('staticPodURLHeader')
+  const url = root.string('staticPodURL')
+  if (url !== undefined && !/^https?:\/\//.test(url)) root.problem('staticPodURL', 'must be a URL of http or https')
+  const period = (name: string) => Math.max(minCheckMs, durationOf(root, name, 20_000))
+  return {
+    staticPodPath: root.string('staticPodPath') || undefined,
+    staticPodURL: url || undefined,
+    staticPodURLHeader: new Map(headers.names.map(name => [name, headers.strings(name)])),
+    fileCheckMs: period('fileCheckFrequency'),
+    httpCheckMs: period('httpCheckFrequency'),
+  }
+}
+
+function readShutdown(root: Fields): ShutdownPhase[] {
+  const [all, critical] = ['shutdownGracePeriod', 'shutdownGracePeriodCriticalPods'] as const
+  const wholeSeconds = durationOf(root, all, 0) / 1000
+  const criticalSeconds = durationOf(root, critical, 0) / 1000
+  const phases = root.objects('shutdownGracePeriodByPodPriority').map(fields => {
+    const phase = {
+      priority: fields.integer('priority', { min: -maxInt, max: maxInt }, 0),
+      graceSeconds: fields.integer('shutdownGracePeriodSeconds', { min: 0, max: maxInt }, 0),
+    }
+    fields.end()
+    return phase
+  })
+  if (criticalSeconds > wholeSeconds) root.problem(critical, `must not be more than ${all}`)
+  if (phases.length && wholeSeconds)
+    root.problem('shutdownGracePeriodByPodPriority', `cannot be specified together with ${all}`)
+  if (phases.length || !wholeSeconds) return phases
+  return [
+    { priority: 0, graceSeconds: wholeSeconds - criticalSeconds },
+    { priority: criticalPriority, graceSeconds: criticalSeconds },
+  ]
 }
 
 function readThresholds(fields: Fields): Threshold[] {

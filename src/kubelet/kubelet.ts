@@ -1,6 +1,7 @@
 // Puts the parts of a node together: runtime, volumes, events, the Node object, and the pods that are bound to the
 // node.
 import { joined } from '../base/waiters.ts'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
@@ -34,7 +35,11 @@ import { uidOf } from './pod/spec.ts'
 import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import type { ShutdownSource } from './shutdown/logind.ts'
 import { startServer } from './server/server.ts'
+import { PodSource } from './static/pod-source.ts'
+import { directorySource, type StaticSource, urlSource } from './static/sources.ts'
+import { StaticPods } from './static/static-pods.ts'
 import { NodeDirectories, sharedDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
@@ -69,6 +74,10 @@ interface KubeletOptions {
   resolvConf?: string
   /** Default: that of a kubelet without a configuration file. */
   config?: KubeletConfig
+  /** Where static pods come from. Default: as the configuration says. */
+  staticSources?: readonly StaticSource[]
+  /** What announces that the machine shuts down. Default: systemd-logind, where it is there. */
+  shutdownSource?: ShutdownSource
   /** Measures the node and its pods. Default: the machine, or nothing for a simulated runtime. */
   meter?: Meter
   clock: Clock
@@ -97,7 +106,8 @@ const [maxPods, pidsLimit] = [110, 4096]
 /**
  * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
  *
- *   register the node ─► fill the mirrors of pods and services ─► take over running pods ─► admit the others
+ *   register the node ─► fill the mirrors of pods and services ─┬─► take over running pods ─► admit the others
+ *   ask the runtime what runs ─► static pods ───────────────────┘
  *
  * The kubelet ends when `signal` aborts or `close` is called. Neither stops a container.
  */
@@ -111,24 +121,20 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const state = new RuntimeState(runtime, clock, log)
+  const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  const source = new PodSource(api, uid => workers.has(uid))
   const drivers = makeDrivers(o, log)
-  const context = await makeContext(o, { machine, workers, events, services, state, log, ...drivers })
-  const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  const context = await makeContext({ o, machine, workers, events, services, state, source, log, ...drivers })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
   const config = o.config ?? defaultKubeletConfig
   const meter = o.meter ?? (await realMeter(o, context))
-  const onChange = () => void keeper?.report()
-  const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
-  await defence.look()
-  const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
-  const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
-  for (const volumes of [directories, shared?.directories])
-    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
+  const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
+  const { directories, shared } = await nodeDirectories(o, log)
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
-  const served = { context, workers, pods, ...about, cgroups, directories, signal }
-  const server = o.server && (await startServer({ ...o.server, ...served }))
+  const own = { rootDir: o.rootDir, directories, sharedDirectories: shared?.directories, cgroups, signal }
+  const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
 
   const node = (keeper = keepNode({
     client,
@@ -141,18 +147,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
   }))
+  const { nodePods, statics } = makePods({ o, context, workers, config, api, source, defence, node, log, signal })
+  statics.start()
   const ready = (async () => {
+    // Static pods need no API.
+    const started = defence.look().then(() => nodePods.start())
+    started.catch(() => {})
     await node.registered.then(() => drivers.csi?.start(signal))
-    await client.synced([pods, services], signal)
-    const admit = (pod: Pod) =>
-      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
-    const resizes = new Resizes({
-      pods: () => workers.values(),
-      node: () => node.mirror.get(undefined, o.nodeName),
-      clock,
-      signal,
-    })
-    await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
+    await client.synced([api, services], signal)
+    await started
+    signal.addEventListener('abort', source.open(nodePods.order), { once: true })
+    statics.show()
+    void nodePods.relist()
     defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -170,6 +176,16 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       await events.flushed()
     },
   }
+}
+
+/** The directories of the node that are volumes, and those that it shares. A simulated node has none. */
+async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
+  if (!runtime.real) return {}
+  const directories = new NodeDirectories(join(rootDir, 'volumes'))
+  const shared = sharedDir === undefined ? undefined : await sharedDirectories(sharedDir)
+  for (const volumes of [directories, shared?.directories])
+    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  return { directories, shared }
 }
 
 interface StatusParts {
@@ -201,7 +217,7 @@ async function statusNow(
     images: state.images,
     port,
     maxPods: o.config?.maxPods ?? maxPods,
-    problem: '',
+    problem: defence.isShuttingDown() ? 'node is shutting down' : '',
     conditions: defence.conditions(),
     keptFree: {
       memoryBytes: defence.keptFree('memory.available', machine.memoryBytes),
@@ -217,11 +233,13 @@ async function ensureDir(dir: string): Promise<string> {
 }
 
 interface ContextParts {
+  o: KubeletOptions
   machine: Machine
   workers: Workers
   events: NodeContext['events']
   services: Mirror<Service>
   state: RuntimeState
+  source: PodSource
   log: Log
   tokens: PodTokens
   /** Undefined on a simulated node, which has no volumes of drivers. */
@@ -234,10 +252,8 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
   return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
 }
 
-async function makeContext(
-  o: KubeletOptions,
-  { machine, workers, events, services, state, log, tokens, csi }: ContextParts,
-): Promise<NodeContext> {
+async function makeContext(parts: ContextParts): Promise<NodeContext> {
+  const { o, machine, workers, events, services, state, source, log, tokens, csi } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -290,7 +306,9 @@ async function makeContext(
     facts,
     settings,
     services: namespace => services.list(namespace),
+    apiUid: source.apiUid,
     networkProblem: () => state.info.networkProblem,
+    abilities: handler => state.info.handlers.find(({ name }) => name === handler) ?? noAbilities,
     runtimeName: runtime.real ? 'containerd' : 'simulated',
     runtimeHandler: async name => (await client.get(RuntimeClass, { name })).handler,
     clock,
@@ -298,9 +316,52 @@ async function makeContext(
   }
 }
 
+function staticSources(config: KubeletConfig, clock: Clock, log: Log): StaticSource[] {
+  const { staticPodPath, staticPodURL, staticPodURLHeader, fileCheckMs, httpCheckMs } = config
+  return [
+    ...(staticPodPath ? [directorySource(staticPodPath, { everyMs: fileCheckMs, clock, log })] : []),
+    ...(staticPodURL ? [urlSource(staticPodURL, staticPodURLHeader, { everyMs: httpCheckMs, clock, log })] : []),
+  ]
+}
+
 async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
   return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
 }
+
+interface PodsParts {
+  o: KubeletOptions
+  context: NodeContext
+  workers: Workers
+  config: KubeletConfig
+  api: Mirror<Pod>
+  source: PodSource
+  defence: Defence
+  node: NodeKeeper
+  log: Log
+  signal: AbortSignal
+}
+
+function makePods(parts: PodsParts) {
+  const { o, context, workers, config, api, source, defence, node, log, signal } = parts
+  const { client, clock, nodeName } = o
+  const current = () => node.mirror.get(undefined, nodeName)
+  const sources = o.staticSources ?? staticSources(config, clock, log)
+  const statics = new StaticPods({ client, nodeName, sources, api, source, node: current, log, signal })
+  const nodePods = new NodePods({
+    context,
+    pods: source.pods,
+    workers,
+    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    resizes: new Resizes({ pods: () => workers.values(), node: current, clock, signal }),
+    isComplete: () => source.isComplete,
+    gone: uid => statics.gone(uid),
+    signal,
+  })
+  return { nodePods, statics }
+}
+
+/** What a runtime can do that does not say anything about it. */
+const noAbilities = { recursiveReadOnlyMounts: false, userNamespaces: false }
 
 interface NowParts {
   node: Node | undefined
@@ -309,12 +370,23 @@ interface NowParts {
   config: KubeletConfig
 }
 
+/** Source: the kernel's admin-guide/LSM/apparmor. */
+function hasAppArmor(): boolean {
+  try {
+    return readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')
+  } catch {
+    // A kernel without it has no such file.
+    return false
+  }
+}
+
 /** What the admission of a pod depends on. */
 const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNow => ({
   node,
   others: othersOf(workers, pod),
   pressures: defence.conditions(),
-  isShuttingDown: false,
+  isShuttingDown: defence.isShuttingDown(),
+  hasAppArmor: hasAppArmor(),
   allowedSysctls: config.allowedUnsafeSysctls,
 })
 

@@ -32,6 +32,10 @@ interface NodePodsOptions {
   /** Decides whether the node takes a pod, and which pods end for it. */
   admit: (pod: Pod) => Admission
   resizes: Pick<Resizes, 'decide'>
+  /** Whether `pods` has all pods of the node. Before that, what has no pod is not removed. */
+  isComplete: () => boolean
+  /** Called when nothing of a pod is left on the node. */
+  gone: (uid: string) => void
   signal: AbortSignal
 }
 
@@ -58,7 +62,8 @@ const preempted = { reason: 'Preempting', message: 'Preempted in order to admit 
  *
  * - A uid has at most one worker. Another pod of the same name has another uid and a worker of its own, which does not
  *   wait for the former one.
- * - At the start, pods that already run are taken first; so the others are admitted only beside them.
+ * - At the start, pods that already run are taken first; so the others are admitted only beside them. Pods that come
+ *   later, since the API did not answer before, are taken in the same `order` by the one who adds them.
  * - When the signal aborts, no more changes are followed. Workers are closed by the caller.
  */
 export class NodePods {
@@ -67,7 +72,11 @@ export class NodePods {
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
   readonly #resizes: NodePodsOptions['resizes']
+  readonly #isComplete: NodePodsOptions['isComplete']
+  readonly #gone: NodePodsOptions['gone']
   readonly #signal: AbortSignal
+  /** The uids of pods that a former kubelet left on the node and that have not been met yet. */
+  #left = new Set<string>()
   /** Pods for which a worker could not be created or updated, by uid. */
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
   /** The uids of pods of which only the object is left, which a finalizer may keep. */
@@ -80,32 +89,37 @@ export class NodePods {
   /** In ms since the epoch. */
   #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, resizes, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, resizes, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
     this.#resizes = resizes
+    this.#isComplete = isComplete
+    this.#gone = gone
     this.#signal = signal
   }
 
   /** Takes over what a former kubelet left running, and follows pods and runtime from then on. */
   async start(): Promise<void> {
     const there = await this.#firstOutline()
-    const seen = new Set(there.map(pod => pod.uid))
-    // Running pods are taken first, so that the others are admitted only if they fit beside them, oldest first.
-    const pods = this.#pods.list().sort(byAge)
-    for (const pod of pods) if (seen.has(uidOf(pod))) this.#meet(pod, 'running')
-    for (const pod of pods) if (!seen.has(uidOf(pod))) this.#meet(pod, 'new')
-    this.#resizes.decide()
+    this.#left = new Set(there.map(pod => pod.uid))
+    for (const pod of this.#pods.list().sort(this.order)) this.#meetNew(pod)
     const stop = this.#pods.subscribeEach(({ type, item }) => this.#changed(type, item.object), 'kubelet')
     this.#signal.addEventListener('abort', stop, { once: true })
     const { runtime, clock, log } = this.#context
     runtime
       .watch((uid, event) => this.#notify(uid, event?.topic), this.#signal)
       .catch((error: unknown) => this.#signal.aborted || log.error('events of the runtime are not followed', { error }))
-    void every(clock, relistMs, this.#signal, () => this.#relist())
+    void every(clock, relistMs, this.#signal, () => this.relist())
   }
+
+  /**
+   * The order in which pods are taken: running ones first, so that the others are admitted only if they fit beside
+   * them, and then the oldest.
+   */
+  readonly order = (a: Pod, b: Pod): number =>
+    Number(this.#left.has(uidOf(b))) - Number(this.#left.has(uidOf(a))) || byAge(a, b)
 
   async #firstOutline(): Promise<readonly PodOutline[]> {
     const { runtime, clock, log } = this.#context
@@ -129,9 +143,13 @@ export class NodePods {
     if (!this.#workers.has(uidOf(pod)))
       for (const old of this.#workers.values())
         if (nameOf(old.pod) === nameOf(pod) && namespaceOf(old.pod) === namespaceOf(pod)) old.objectGone()
-    this.#meet(pod, 'new')
+    this.#meetNew(pod)
     // The change may be a resize, or the end of a pod whose resources are free now.
     this.#resizes.decide()
+  }
+
+  #meetNew(pod: Pod): void {
+    this.#meet(pod, this.#left.delete(uidOf(pod)) ? 'running' : 'new')
   }
 
   #meet(pod: Pod, state: PodState): void {
@@ -153,6 +171,7 @@ export class NodePods {
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
+      this.#gone(worker.uid)
       this.#resizes.decide()
     })
     this.#workers.set(worker.uid, worker)
@@ -211,7 +230,8 @@ export class NodePods {
     for (const worker of this.#workers.values()) worker.runtimeChanged()
   }
 
-  async #relist(): Promise<void> {
+  /** Compares pods, workers and runtime. To be called when all pods have been added; else it comes in its time. */
+  async relist(): Promise<void> {
     const { runtime, host, clock, log } = this.#context
     const from = clock.now()
     try {
@@ -228,6 +248,7 @@ export class NodePods {
         if (!isCurrent && !this.#failed.has(uidOf(pod)) && !this.#waiting.has(uidOf(pod)))
           this.#meet(pod, outlines.has(uidOf(pod)) ? 'running' : 'new')
       }
+      if (!this.#isComplete()) return
       const uids = new Set(this.#pods.list().map(uidOf))
       for (const uid of this.#finished) if (!uids.has(uid)) this.#finished.delete(uid)
       for (const uid of new Set([...outlines.keys(), ...known]))

@@ -1,7 +1,7 @@
 // How a node defends itself, with real containers: what it refuses, what the kernel kills, and what it evicts. The
 // node's directory is a small file system of its own, so that it can be full without the machine's being so.
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -14,9 +14,11 @@ const nodeDir = join(cluster.dataDir, cluster.name, 'agents', node)
 const configFile = join(cluster.dataDir, `${cluster.name}-kubelet.yaml`)
 const mib = 2 ** 20
 
+const staticDir = join(cluster.dataDir, `${cluster.name}-static`)
 const config = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 evictionPressureTransitionPeriod: 10s
+staticPodPath: ${staticDir}
 `
 
 /** Ends the cluster and its file system; works also for what a crashed run left. */
@@ -25,6 +27,7 @@ async function cleanUp(): Promise<void> {
   await run('umount', ['-R', '-l', nodeDir])
   const { code, stdout, stderr } = await cluster.down()
   rmSync(configFile, { force: true })
+  rmSync(staticDir, { recursive: true, force: true })
   if (code !== 0) throw new Error(`kutter down: ${stdout}${stderr}`)
 }
 
@@ -100,6 +103,39 @@ describe('the defence of a node', { skip: cannotRun }, () => {
     )
     assert.ok(isReady(await getPod(cluster, 'modest')))
     await removePods(cluster, 'modest', 'greedy', 'layer')
+  })
+
+  test('a static pod runs from its file, is shown in the API, follows its file, and ends with it', async () => {
+    const file = join(staticDir, 'web.json')
+    const write = (said: string) => {
+      const container = sh(`echo ${said}; ${forever}`)
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'web' },
+        spec: { terminationGracePeriodSeconds: 1, containers: [container] },
+      }
+      writeFileSync(`${file}.new`, JSON.stringify(pod))
+      renameSync(`${file}.new`, file)
+    }
+    mkdirSync(staticDir, { recursive: true })
+    write('one')
+    const name = `web-${node}`
+    const first = await becomesReady(cluster, name)
+    assert.equal(await cluster.kubectl(`logs ${name}`), 'one\n')
+    await cluster.kubectl(`delete pod ${name} --wait=false`)
+    const again = await podIs(
+      cluster,
+      name,
+      'is shown again',
+      pod => pod.metadata.uid !== first.metadata.uid && isReady(pod),
+    )
+    assert.equal(mainOf(again)?.containerID, mainOf(first)?.containerID)
+
+    write('two')
+    await eventually('the edited pod runs', async () => (await cluster.kubectl(`logs ${name}`)) === 'two\n')
+    rmSync(file)
+    await eventually('the pod is gone', async () => (await cluster.tryKubectl(`get pod ${name}`)).code !== 0)
   })
 
   test('a full disk evicts the pod that uses most of it, and the node recovers', async () => {

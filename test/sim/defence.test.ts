@@ -1,14 +1,20 @@
 // How a node defends itself: what it refuses, what ends for the sake of a critical pod, and what it evicts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { StatusError } from '../../src/base/errors.ts'
+import { startKubelet } from '../../src/kubelet/index.ts'
+import type { StaticDocument } from '../../src/kubelet/static/read.ts'
+import type { StaticSource } from '../../src/kubelet/static/sources.ts'
+import type { ShutdownSource } from '../../src/kubelet/shutdown/logind.ts'
 import type { Meter } from '../../src/kubelet/eviction/meter.ts'
 import type { Signal } from '../../src/kubelet/eviction/signals.ts'
 import type { PodUse } from '../../src/kubelet/eviction/usage.ts'
 import { readKubeletConfig } from '../../src/kubelet/kubelet-config.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
 import { PriorityClass } from '../../src/kinds/scheduling/priorityclass.ts'
-import { makeNode, one, withMethods } from './one-node.ts'
+import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
 const cpu = (amount: string) => one({ resources: { requests: { cpu: amount } } })
 
@@ -273,4 +279,199 @@ test('a meter that throws or hangs evicts nobody, and the node goes on', async t
   available['memory.available'] = 0
   await clock.forward(30_000)
   assert.equal(await conditionOf(client, 'MemoryPressure'), 'True KubeletHasInsufficientMemory')
+})
+
+/** A source of static pods that a test sets: names of pods, each with its image. */
+function scriptedSource() {
+  let report: (documents: readonly StaticDocument[]) => void = () => {}
+  const text = (name: string, image: string) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, labels: { app: name } },
+      spec: { containers: [{ name: 'main', image }], terminationGracePeriodSeconds: 5 },
+    })
+  const source: StaticSource = { follow: changed => (report = changed) }
+  const set = (pods: Record<string, string>) =>
+    report(Object.entries(pods).map(([name, image]) => ({ source: name, kind: 'file', text: text(name, image) })))
+  return { source, set, write: (name: string, raw: string) => report([{ source: name, kind: 'file', text: raw }]) }
+}
+
+test('a static pod runs and is shown in the API by a mirror pod, which comes again when it is deleted', async t => {
+  const { source, set } = scriptedSource()
+  const { clock, client, pod, runtime } = await makeNode(t, {}, { kubelet: { staticSources: [source] } })
+  set({ web: 'busybox:1' })
+  await clock.forward(3_000)
+  const shown = await pod('web-n1')
+  const { metadata, status, spec } = shown
+  assert.equal(status.phase, 'Running')
+  assert.equal(metadata.annotations?.['kubernetes.io/config.source'], 'file')
+  assert.equal(
+    metadata.annotations?.['kubernetes.io/config.mirror'],
+    metadata.annotations?.['kubernetes.io/config.hash'],
+  )
+  assert.notEqual(metadata.uid, metadata.annotations?.['kubernetes.io/config.hash'])
+  assert.deepEqual(
+    metadata.ownerReferences?.map(({ kind, name, controller }) => [kind, name, controller]),
+    [['Node', 'n1', true]],
+  )
+  assert.equal(spec.nodeName, 'n1')
+  const before = await runtime.outline()
+  assert.equal(before.length, 1)
+
+  await client.delete(Pod, { namespace, name: 'web-n1' })
+  await clock.forward(3_000)
+  const again = await pod('web-n1')
+  assert.notEqual(again.metadata.uid, metadata.uid)
+  assert.equal(again.metadata.deletionTimestamp, undefined)
+  assert.equal(again.status.phase, 'Running')
+  assert.deepEqual(await runtime.outline(), before)
+})
+
+test('an edited static pod replaces the former one when that has ended, and a removed one ends', async t => {
+  const { source, set, write } = scriptedSource()
+  const { clock, client, pod, runtime } = await makeNode(
+    t,
+    { behave: ({ image }) => (image === 'busybox:1' ? { stopMs: 3_000 } : {}) },
+    { kubelet: { staticSources: [source] } },
+  )
+  set({ web: 'busybox:1' })
+  await clock.forward(3_000)
+  const first = (await pod('web-n1')).metadata.annotations?.['kubernetes.io/config.hash']
+  set({ web: 'busybox:2' })
+  await clock.forward(1_000)
+  assert.deepEqual(
+    (await runtime.outline()).map(({ uid }) => uid),
+    [first],
+  )
+  await clock.forward(5_000)
+  const changed = await pod('web-n1')
+  const second = changed.metadata.annotations?.['kubernetes.io/config.hash']
+  assert.notEqual(second, first)
+  assert.equal(changed.status.containerStatuses?.[0]?.image, 'busybox:2')
+  assert.equal(changed.status.phase, 'Running')
+
+  write('web', '{ "half": ')
+  await clock.forward(5_000)
+  assert.deepEqual(
+    (await runtime.outline()).map(({ uid }) => uid),
+    [second],
+  )
+
+  set({})
+  await clock.forward(10_000)
+  assert.deepEqual(await runtime.outline(), [])
+  assert.equal(await client.find(Pod, { namespace, name: 'web-n1' }), undefined)
+})
+
+test('static pods run while the API does not answer, and are shown when it does', async t => {
+  const { source, set } = scriptedSource()
+  let isAway = true
+  const starting = makeNode(
+    t,
+    {},
+    {
+      kubelet: { staticSources: [source] },
+      serve: serve => async operation => {
+        if (isAway) throw new StatusError('ServiceUnavailable', 'the API is away')
+        return serve(operation)
+      },
+      started: async ({ clock, runtime }) => {
+        set({ web: 'busybox:1' })
+        await clock.forward(5_000)
+        const [running] = await runtime.outline()
+        assert.deepEqual(
+          running?.containers.map(({ state }) => state),
+          ['running'],
+        )
+        isAway = false
+        await clock.forward(30_000)
+      },
+    },
+  )
+  const { clock, pod } = await starting
+  await clock.forward(60_000)
+  assert.equal((await pod('web-n1')).status.phase, 'Running')
+})
+
+test('a new kubelet goes on with the static pods that run, and ends those whose file is gone', async t => {
+  const { source, set } = scriptedSource()
+  const { clock, client, kubelet, options, pod, runtime } = await makeNode(
+    t,
+    {},
+    { kubelet: { staticSources: [source] } },
+  )
+  set({ stays: 'busybox:1', goes: 'busybox:1' })
+  await clock.forward(3_000)
+  const before = new Map((await runtime.outline()).map(outline => [outline.uid, outline]))
+  assert.equal(before.size, 2)
+  await kubelet.close()
+
+  const next = scriptedSource()
+  const second = await startKubelet({ ...options, runtime, staticSources: [next.source] })
+  t.after(() => second.close())
+  next.set({ stays: 'busybox:1' })
+  await clock.forward(60_000)
+  await second.ready
+  const after = await runtime.outline()
+  assert.equal(after.length, 1)
+  assert.deepEqual(after[0], before.get(after[0]!.uid))
+  assert.equal((await pod('stays-n1')).status.phase, 'Running')
+  assert.equal(await client.find(Pod, { namespace, name: 'goes-n1' }), undefined)
+})
+
+test('before the machine shuts down pods end by priority, and no more are taken', async t => {
+  let announce: (isShuttingDown: boolean) => void = () => {}
+  let isDelayed = false
+  const shutdownSource: ShutdownSource = {
+    follow(changed) {
+      announce = changed
+      isDelayed = true
+      return { release: () => (isDelayed = false) }
+    },
+  }
+  const config = readKubeletConfig(
+    {
+      apiVersion: 'kubelet.config.k8s.io/v1beta1',
+      kind: 'KubeletConfiguration',
+      shutdownGracePeriod: '30s',
+      shutdownGracePeriodCriticalPods: '10s',
+    },
+    'test',
+  )
+  const { clock, client, run, pod } = await makeNode(t, {}, { kubelet: { config, shutdownSource } })
+  const name = 'system-node-critical'
+  if (!(await client.find(PriorityClass, { name })))
+    await client.create(PriorityClass, { metadata: { name }, value: 2_000_001_000 })
+  await run('plain', one(), { main: { stopMs: 8_000 } })
+  await run('stubborn', one(), { main: { stopMs: 3_600_000 } })
+  await run('critical', { ...one(), priorityClassName: name }, { main: { stopMs: 2_000 } })
+  await clock.forward(3_000)
+  const phases = async () => Promise.all(['plain', 'stubborn', 'critical'].map(async n => (await pod(n)).status.phase))
+  assert.deepEqual(await phases(), ['Running', 'Running', 'Running'])
+
+  announce(true)
+  await clock.forward(10_000)
+  assert.deepEqual(await phases(), ['Failed', 'Running', 'Running'])
+  const { reason, message, conditions } = (await pod('plain')).status
+  assert.deepEqual([reason, message], ['Terminated', 'Pod was terminated in response to imminent node shutdown.'])
+  assert.equal(conditions?.find(c => c.type === 'DisruptionTarget')?.reason, 'TerminationByKubelet')
+  const ready = (await client.get(Node, { name: 'n1' })).status.conditions?.find(c => c.type === 'Ready')
+  assert.deepEqual([ready?.status, ready?.message], ['False', 'node is shutting down'])
+  await run('late', one())
+  await clock.forward(1_000)
+  assert.deepEqual(
+    [(await pod('late')).status.reason, (await pod('late')).status.message],
+    ['NodeShutdown', 'Pod was rejected: Pod was rejected as the node is shutting down.'],
+  )
+  assert.equal(isDelayed, true)
+
+  await clock.forward(20_000)
+  assert.deepEqual(await phases(), ['Failed', 'Failed', 'Failed'])
+  assert.equal(isDelayed, false)
+
+  announce(false)
+  await clock.forward(10_000)
+  assert.equal(await conditionOf(client, 'Ready'), 'True KubeletReady')
+  assert.equal(isDelayed, true)
 })

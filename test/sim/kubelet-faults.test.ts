@@ -291,6 +291,14 @@ test('a kubelet that starts before its runtime leaves the node ready for half a 
   assert.equal((await ready())?.status, 'True')
 })
 
+test('a pod that must have a user namespace of its own does not run without one', async t => {
+  const { clock, run, pod, events } = await makeNode(t)
+  await run('a', { ...one(), hostUsers: false })
+  await clock.forward(5000)
+  assert.equal((await pod('a')).status.phase, 'Pending')
+  assert.ok((await events('a')).some(text => text.startsWith('FailedCreatePodSandBox ')))
+})
+
 test('a pod that is deleted while its container is created reports no status that it must revoke', async t => {
   const { clock, client, run, pod, problems } = await makeNode(
     t,

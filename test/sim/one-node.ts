@@ -32,6 +32,8 @@ export interface Between {
   clock?: (clock: Clock) => Clock
   /** Further options of the kubelet. */
   kubelet?: Partial<Parameters<typeof startKubelet>[0]>
+  /** Called when the kubelet was started and is not ready yet. */
+  started?: (node: { clock: VirtualClock; runtime: Runtime }) => Promise<void>
 }
 
 /** Returns a runtime in which `others` replace some of the methods. */
@@ -98,6 +100,7 @@ export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptio
     own.close()
     await server.close()
   })
+  await between.started?.({ clock, runtime })
   await clock.forward(1000)
   await kubelet.ready
   const run = (name: string, spec: Draft<Pod>['spec'], behaviour?: Record<string, Behaviour>) =>

@@ -235,7 +235,12 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
   ],
 ]
 
-const calm: Omit<NodeNow, 'node' | 'others'> = { pressures: [], isShuttingDown: false, allowedSysctls: [] }
+const calm: Omit<NodeNow, 'node' | 'others'> = {
+  pressures: [],
+  isShuttingDown: false,
+  hasAppArmor: false,
+  allowedSysctls: [],
+}
 
 for (const [what, wanted, on, others, reason, message] of cases)
   test(what, () => {
@@ -290,6 +295,24 @@ const states: [string, Pod, Partial<NodeNow>, object | undefined][] = [
     pod(critical),
     { isShuttingDown: true },
     { reason: 'NodeShutdown', message: 'Pod was rejected as the node is shutting down.' },
+  ],
+  [
+    'a pod with an AppArmor profile is refused where there is no AppArmor',
+    pod({ securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } }),
+    {},
+    { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' },
+  ],
+  [
+    'and taken where there is',
+    pod({ securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } }),
+    { hasAppArmor: true },
+    undefined,
+  ],
+  [
+    'one that wants none is taken',
+    pod({ securityContext: { appArmorProfile: { type: 'Unconfined' } } }),
+    {},
+    undefined,
   ],
   [
     'a sysctl that the node’s configuration allows is taken',

@@ -35,6 +35,8 @@ export interface NodeNow {
   /** Conditions of the node that keep pods away, such as MemoryPressure. */
   pressures: readonly string[]
   isShuttingDown: boolean
+  /** Whether the kernel has AppArmor, and it is enabled. */
+  hasAppArmor: boolean
   /** Further kernel parameters that pods may set: names, or beginnings of names with `*`. */
   allowedSysctls: readonly string[]
 }
@@ -47,9 +49,20 @@ export function planAdmission(pod: Pod, now: NodeNow): Admission {
   const early = pressureRejection(pod, now) ?? sysctlRejection(pod, now.allowedSysctls)
   if (early) return refused(early)
   const rest = now.node ? placeAdmission(pod, now.node, now.others) : fits
+  if (!rest.rejection && !now.hasAppArmor && wantsAppArmor(pod))
+    return refused({ reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' })
   if (!rest.rejection && now.isShuttingDown)
     return refused({ reason: 'NodeShutdown', message: 'Pod was rejected as the node is shutting down.' })
   return rest
+}
+
+/** Whether the pod must not run without AppArmor. Source: kubernetes pkg/security/apparmor/validate.go. */
+function wantsAppArmor({ spec }: Pod): boolean {
+  const all = [spec, ...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])]
+  return all.some(({ securityContext: context }) => {
+    const type = context?.appArmorProfile?.type
+    return type !== undefined && type !== 'Unconfined'
+  })
 }
 
 /** Under pressure a node takes no pods but critical ones, and under memory pressure also those that request memory. */

@@ -3,12 +3,17 @@
 import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Where a pod comes from: `file` and `http` for static pods. Pods of the API have no such annotation. */
-const sourceAnnotation = 'kubernetes.io/config.source'
+export const sourceAnnotation = 'kubernetes.io/config.source'
 /** What makes an object the mirror of a static pod. The value is the hash of that pod. */
-const mirrorAnnotation = 'kubernetes.io/config.mirror'
+export const mirrorAnnotation = 'kubernetes.io/config.mirror'
+
+/** What says which file or URL a static pod was made of, in which state: its uid. */
+export const hashAnnotation = 'kubernetes.io/config.hash'
+/** When the kubelet read it. */
+export const seenAnnotation = 'kubernetes.io/config.seen'
 
 /** The priority from which on a pod is critical: that of system-cluster-critical. */
-const criticalPriority = 2_000_000_000
+export const criticalPriority = 2_000_000_000
 
 /** Whether a pod comes from a file or a URL of its node, and not from the API. */
 export function isStatic({ metadata }: Pod): boolean {
@@ -17,7 +22,7 @@ export function isStatic({ metadata }: Pod): boolean {
 }
 
 /** Whether an object only shows a static pod. */
-const isMirror = ({ metadata }: Pod): boolean => metadata.annotations?.[mirrorAnnotation] !== undefined
+export const isMirror = ({ metadata }: Pod): boolean => metadata.annotations?.[mirrorAnnotation] !== undefined
 
 export const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0
 

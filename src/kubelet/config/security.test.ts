@@ -222,3 +222,21 @@ test('a container that must not run as root starts only when it is certain that 
       )
   }
 })
+
+test('SELinux options of a container are added to those of its pod, and neither is made up', () => {
+  const pods = { securityContext: { seLinuxOptions: { user: 'u', level: 's0' } } }
+  assert.equal(securityOf(undefined).selinuxOptions, undefined)
+  const found = securityOf({ seLinuxOptions: { level: 's0:c1', type: 't' } }, pods).selinuxOptions
+  assert.deepEqual(found, { user: 'u', role: '', type: 't', level: 's0:c1' })
+  const sandbox = sandboxSecurity(podWith(undefined, pods), '/profiles').selinuxOptions
+  assert.deepEqual(sandbox, { user: 'u', role: '', type: '', level: 's0' })
+})
+
+test('an AppArmor profile is that of the container, else that of the pod, else the runtime’s', () => {
+  const of = (type: string, localhostProfile?: string) => ({ appArmorProfile: { type, localhostProfile } }) as Own
+  const pods = { securityContext: of('Localhost', 'strict') }
+  assert.equal(securityOf(undefined).apparmor, undefined)
+  assert.deepEqual(securityOf(undefined, pods).apparmor, { profileType: 'Localhost', localhostRef: 'strict' })
+  assert.deepEqual(securityOf(of('Unconfined'), pods).apparmor, { profileType: 'Unconfined', localhostRef: '' })
+  assert.deepEqual(securityOf(of('RuntimeDefault')).apparmor, { profileType: 'RuntimeDefault', localhostRef: '' })
+})

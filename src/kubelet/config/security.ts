@@ -35,6 +35,25 @@ function namespaces(pod: Pod, targetId?: string): NonNullable<SandboxSecurity['n
   }
 }
 
+type SELinux = { readonly user?: string; readonly role?: string; readonly type?: string; readonly level?: string }
+
+/** Fields that a container leaves out are those of its pod. */
+function selinux(own: SELinux | undefined, pods: SELinux | undefined): Pick<ContainerSecurity, 'selinuxOptions'> {
+  if (!own && !pods) return {}
+  return { selinuxOptions: { user: '', role: '', type: '', level: '', ...pods, ...own } }
+}
+
+type AppArmor = { readonly type: string; readonly localhostProfile?: string | undefined }
+
+/** Without a profile the runtime uses its own, where the kernel has AppArmor. */
+function apparmor(own: AppArmor | undefined, pods: AppArmor | undefined): Pick<ContainerSecurity, 'apparmor'> {
+  const profile = own ?? pods
+  if (!profile) return {}
+  const profileType =
+    ({ RuntimeDefault: 'RuntimeDefault', Localhost: 'Localhost' } as const)[profile.type] ?? 'Unconfined'
+  return { apparmor: { profileType, localhostRef: profile.localhostProfile ?? '' } }
+}
+
 type Seccomp = { readonly type: string; readonly localhostProfile?: string | undefined } | undefined
 
 function seccomp(own: Seccomp, pods: Seccomp, privileged: boolean, root: string): ContainerSecurity['seccomp'] {
@@ -57,6 +76,7 @@ export function sandboxSecurity(pod: Pod, seccompRoot: string): SandboxSecurity 
     namespaceOptions: namespaces(pod),
     privileged,
     seccomp: seccomp(undefined, security?.seccompProfile, privileged, seccompRoot),
+    ...selinux(undefined, security?.seLinuxOptions),
     ...(security?.runAsUser !== undefined && { runAsUser: { value: security.runAsUser } }),
     ...(security?.runAsGroup !== undefined &&
       security.runAsUser !== undefined && { runAsGroup: { value: security.runAsGroup } }),
@@ -107,6 +127,8 @@ export function containerSecurity(
     supplementalGroups: supplementalGroups(pod),
     ...(pods?.supplementalGroupsPolicy === 'Strict' && { supplementalGroupsPolicy: 'Strict' as const }),
     seccomp: seccomp(own?.seccompProfile, pods?.seccompProfile, privileged, seccompRoot),
+    ...selinux(own?.seLinuxOptions, pods?.seLinuxOptions),
+    ...apparmor(own?.appArmorProfile, pods?.appArmorProfile),
     maskedPaths: unmasked ? [] : maskedPaths,
     readonlyPaths: unmasked ? [] : readonlyPaths,
   }

@@ -68,6 +68,7 @@ export class EvictionManager {
   #state: PressureState = noPressure
   #conditions: readonly Condition[] = []
   #hasImageFs = false
+  #isImageFsRead = false
   /** Before this time the limits of pods are not measured again. */
   #limitsAt = 0
   #isBusy = false
@@ -86,7 +87,6 @@ export class EvictionManager {
    */
   async look(): Promise<void> {
     await this.#guarded(async () => {
-      this.#hasImageFs = await this.#options.meter.hasImageFs()
       await this.#plan()
     })
   }
@@ -107,6 +107,10 @@ export class EvictionManager {
 
   async #plan(): Promise<PressurePlan & { observed: Observations }> {
     const { context, settings, onChange } = this.#options
+    if (!this.#isImageFsRead) {
+      this.#hasImageFs = await this.#bounded(observeMs, () => this.#options.meter.hasImageFs())
+      this.#isImageFsRead = true
+    }
     const observed = await this.#observe()
     const now = context.clock.now()
     const plan = planPressure(settings.thresholds, observed, this.#state, now, settings.transitionMs)

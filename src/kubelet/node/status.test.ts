@@ -80,9 +80,13 @@ test('the version of the runtime is that of containerd, without what Debian adds
   assert.equal(version('1.7.2+unknown'), 'containerd://1.7.2')
   assert.equal(version('v2.0.0'), 'containerd://v2.0.0')
   assert.equal(statusOf().runtimeHandlers, undefined)
-  assert.deepEqual(statusOf({ runtime: { ...runtime, handlers: ['runc', 'kata'] } }).runtimeHandlers, [
-    { name: 'runc' },
-    { name: 'kata' },
+  const handlers = [
+    { name: '', recursiveReadOnlyMounts: true, userNamespaces: false },
+    { name: 'kata', recursiveReadOnlyMounts: false, userNamespaces: true },
+  ]
+  assert.deepEqual(statusOf({ runtime: { ...runtime, handlers } }).runtimeHandlers, [
+    { name: '', features: { recursiveReadOnlyMounts: true, userNamespaces: false } },
+    { name: 'kata', features: { recursiveReadOnlyMounts: false, userNamespaces: true } },
   ])
 })
 

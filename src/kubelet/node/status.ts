@@ -26,6 +26,11 @@ interface NodeFactsInput {
   keptFree: { memoryBytes: number; storageBytes: number }
 }
 
+const handlerStatus = ({ name, recursiveReadOnlyMounts, userNamespaces }: RuntimeInfo['handlers'][number]) => ({
+  name,
+  features: { recursiveReadOnlyMounts, userNamespaces },
+})
+
 const maxImages = 50
 
 /**
@@ -71,7 +76,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
       .sort((a, b) => b.sizeBytes - a.sizeBytes)
       .slice(0, maxImages)
       .map(image => ({ names: [...image.digests, ...image.tags].slice(0, 5), sizeBytes: image.sizeBytes })),
-    ...(runtime.handlers.length && { runtimeHandlers: runtime.handlers.map(name => ({ name })) }),
+    ...(runtime.handlers.length && { runtimeHandlers: runtime.handlers.map(handlerStatus) }),
   }
 }
 

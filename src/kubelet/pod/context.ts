@@ -10,9 +10,12 @@ import type { NodeFacts } from '../config/fields.ts'
 import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts'
 import { fieldPathOf, nameOf, namespaceOf, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+
+/** What not every runtime can do. */
+type Abilities = Omit<RuntimeHandler, 'name'>
 
 export interface NodeContext {
   client: Client
@@ -24,8 +27,12 @@ export interface NodeContext {
   facts: NodeFacts
   settings: NodeSettings
   services: EnvSources['services']
+  /** The uid of the object that has a pod's status in the API; undefined while there is none. */
+  apiUid: (pod: Pod) => string | undefined
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
+  /** What the runtime can do for a pod, by its RuntimeClass' handler. */
+  abilities: (handler: string) => Abilities
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */
   runtimeName: string
   /** The runtime handler of a RuntimeClass. Throws NotFound. */

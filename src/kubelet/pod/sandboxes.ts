@@ -63,6 +63,9 @@ export class Sandboxes {
       signal.throwIfAborted()
       const className = pod.spec.runtimeClassName
       const handler = className ? await runtimeHandler(className) : ''
+      // A pod that relies on it must not run without it.
+      if (pod.spec.hostUsers === false && !onHostNetwork(pod))
+        throw new Error("can't set `spec.hostUsers: false`, runtime does not support user namespaces")
       await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
       counts.sandbox()
       this.forgetFailures()

@@ -105,10 +105,13 @@ async function configure(
   }
   const { values: env, warnings } = await environmentOf(pod, container, sources, sandbox.ips)
   for (const warning of warnings) podEvent(context, pod, 'Warning', 'InvalidEnvironmentVariableNames', warning)
+  const className = pod.spec.runtimeClassName
+  const abilities = context.abilities(className ? await context.runtimeHandler(className) : '')
   const { mounts, devices, close } = await context.host.mounts(pod, container, {
     attempt: step.attempt,
     podIPs: sandbox.ips,
     env,
+    canBeRecursive: abilities.recursiveReadOnlyMounts,
   })
   const target =
     'targetContainerName' in container && container.targetContainerName

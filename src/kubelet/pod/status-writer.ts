@@ -18,7 +18,7 @@ import { Pod } from '../../kinds/core/pod.ts'
 import { PodStatus } from '../../kinds/core/podstatus.ts'
 import { resizeConditions } from '../resize/applied.ts'
 import type { NodeContext } from './context.ts'
-import { nameOf, namespaceOf, uidOf } from './spec.ts'
+import { nameOf, namespaceOf } from './spec.ts'
 import { replacing } from './status.ts'
 
 const retry = { firstMs: 200, maxMs: 10_000 }
@@ -86,15 +86,17 @@ export class StatusWriter {
     const there = this.#written?.status ?? this.#pod.status
     if (!differs(status, there)) return
     const ref = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) }
-    const body = patchOf(status, there, uidOf(this.#pod))
+    const uid = this.#context.apiUid(this.#pod)
+    // When the object comes, the worker writes the status again.
+    if (uid === undefined) return
+    const body = patchOf(status, there, uid)
     try {
       const result = await this.#context.client.patch(Pod, ref, 'strategic', body, { subresource: 'status' })
       const revision = Number(result.metadata.resourceVersion)
       if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
     } catch (error) {
       // The conflict is either with another writer, and the write is retried, or another pod has the name.
-      if (isReason(error, 'Conflict') && (await this.#context.client.get(Pod, ref)).metadata.uid !== uidOf(this.#pod))
-        return
+      if (isReason(error, 'Conflict') && (await this.#context.client.get(Pod, ref)).metadata.uid !== uid) return
       throw error
     }
   }

@@ -36,6 +36,8 @@ interface Eviction {
   message: string
   /** Whether the pod gets the condition DisruptionTarget, since it is not to blame. */
   isDisruption: boolean
+  /** Whether there is an event of it. Default true. */
+  isReported?: boolean
 }
 
 /** The shortest grace period of a pod whose object is gone. */
@@ -194,11 +196,14 @@ export class PodWorker implements Resizing {
   }
 
   /**
-   * Ends the pod for the sake of the node or of other pods: it fails, with an event. A pod that is ending already may
+   * Ends the pod for the sake of the node or of other pods: it fails, with an event if there is news in it. A pod that is ending already may
    * have less time from now on, and nothing else changes.
    */
-  evict({ reason, message, isDisruption }: Eviction, graceSeconds = graceSecondsOf(this.#pod)): void {
-    podEvent(this.#context, this.#pod, 'Warning', reason, message)
+  evict(
+    { reason, message, isDisruption, isReported = true }: Eviction,
+    graceSeconds = graceSecondsOf(this.#pod),
+  ): void {
+    if (isReported) podEvent(this.#context, this.#pod, 'Warning', reason, message)
     this.#end({ why: 'failed', reason, message, isDisruption }, graceSeconds)
     this.wake()
   }

@@ -117,7 +117,11 @@ export class CriRuntime implements Runtime {
       apiVersion: version.runtimeApiVersion,
       runtimeProblem: notReady && `container runtime not ready: ${notReady}`,
       networkProblem: problem('NetworkReady'),
-      handlers: runtimeHandlers.map(h => h.name),
+      handlers: runtimeHandlers.map(({ name, features }) => ({
+        name,
+        recursiveReadOnlyMounts: features?.recursiveReadOnlyMounts ?? false,
+        userNamespaces: features?.userNamespaces ?? false,
+      })),
     }
   }
 

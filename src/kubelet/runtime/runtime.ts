@@ -66,7 +66,14 @@ export interface RuntimeInfo {
   /** Why the runtime is not ready, or ''. */
   runtimeProblem: string
   networkProblem: string
-  handlers: readonly string[]
+  handlers: readonly RuntimeHandler[]
+}
+
+export interface RuntimeHandler {
+  /** '' for the one that pods without a RuntimeClass get. */
+  name: string
+  recursiveReadOnlyMounts: boolean
+  userNamespaces: boolean
 }
 
 export interface ImageSeen {
