@@ -77,10 +77,16 @@ export function clientsOf(definition: Definition): Readonly<Record<string, grpc.
   return at as Record<string, grpc.ServiceClientConstructor>
 }
 
-/** A client of one service of the program that listens on a Unix socket. */
-export function socketClient(definition: Definition, service: string, socket: string): ServiceClient {
+/** A client of one service of the program that listens on a Unix socket. `maxBytes`: of an answer. */
+export function socketClient(
+  definition: Definition,
+  service: string,
+  socket: string,
+  maxBytes = maxAnswerBytes,
+): ServiceClient {
   const Client = clientsOf(definition)[service]!
-  return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), socketChannelOptions)
+  const options = { ...socketChannelOptions, 'grpc.max_receive_message_length': maxBytes }
+  return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), options)
 }
 
 /** A function that decodes messages that others contain as bytes (`Any`), by the message's short name. */
@@ -245,12 +251,14 @@ export function grpcOf(error: unknown): { code: string; desc: string } | undefin
   return { code: codeNames.get(cause.code) ?? 'Unknown', desc: cause.details }
 }
 
+const maxAnswerBytes = 64 * 1024 * 1024
+
 /** Options of a client for a Unix socket. It reconnects quickly, since the other side is on the same machine. */
 export const socketChannelOptions: grpc.ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.min_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.max_receive_message_length': maxAnswerBytes,
   'grpc.enable_retries': 0,
   // Each client has its own connection, so that two clients for one path do not share a broken one.
   'grpc.use_local_subchannel_pool': 1,

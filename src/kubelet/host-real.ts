@@ -55,13 +55,12 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       await mkdir(podLogDir(o.settings.logRoot, pod), { recursive: true, mode: 0o755 })
       const group = podCgroup(o.settings.cgroupRoot, pod)
       cgroupsOf.set(uid, group)
-      const works = await Promise.allSettled([
-        o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit)),
-        ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
-      ])
-      // Nothing may be written any more when this has ended: the volumes may be taken down then.
-      const failed = works.find(work => work.status === 'rejected')
-      if (failed) throw failed.reason
+      const volumes = pod.spec.volumes ?? []
+      const setUp = (volume: Volume) => setUpVolume(o.volumes, pod, volume, signal)
+      const limits = o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit))
+      await allEnded([limits, ...volumes.filter(volume => !mayWait(volume)).map(setUp)])
+      // A missing ConfigMap is reported at once, and not after minutes of waiting for a disk.
+      await allEnded(volumes.filter(mayWait).map(setUp))
     },
     ...podGroup(o),
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
@@ -137,6 +136,18 @@ async function refreshVolumes(context: VolumeContext, pod: Pod, signal: AbortSig
   if (failed) throw failed.reason
   const times = works.flatMap(work => (work.status === 'fulfilled' && work.value !== undefined ? [work.value] : []))
   return times.length ? Math.min(...times) : undefined
+}
+
+/** Whether a volume may take long to be there: it must be attached, and its driver must answer. */
+const mayWait = (volume: Volume) => (volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.csi) !== undefined
+
+/**
+ * Resolves when all works have ended. Throws the first failure then, and not before: nothing may be written any more
+ * afterwards, since the volumes may be taken down.
+ */
+async function allEnded(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find(work => work.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {

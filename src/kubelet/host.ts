@@ -12,7 +12,7 @@
 // succeed if there is nothing left.
 import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
 import { type ReadContainer, uidOf } from './pod/spec.ts'
-import type { VolumeUsage } from './volumes/usage.ts'
+import type { VolumeUsage } from './volumes/volume.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 export interface MountRequest {

@@ -17,7 +17,7 @@ import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
-import { type CsiVolumes, makeCsi } from './csi/index.ts'
+import { makeCsi } from './csi/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -123,11 +123,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const state = new RuntimeState(runtime, clock, log)
   const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const source = new PodSource(api, uid => workers.has(uid))
-  const tokens = new PodTokens(client)
-  const place = { nodeName: o.nodeName, nodeDir: o.rootDir, mounts: realMounts }
-  const csi = runtime.real ? makeCsi({ client, ...place, tokens, clock, log }) : undefined
-  const known = { o, machine, workers, events, services, state, source, log, tokens, csi: csi?.volumes }
-  const context = await makeContext(known)
+  const drivers = makeDrivers(o, log)
+  const context = await makeContext({ o, machine, workers, events, services, state, source, log, ...drivers })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
   const config = o.config ?? defaultKubeletConfig
@@ -156,9 +153,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered
+    await node.registered.then(() => drivers.csi?.start(signal))
     await client.synced([api, services], signal)
-    csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
     statics.show()
@@ -246,8 +242,14 @@ interface ContextParts {
   source: PodSource
   log: Log
   tokens: PodTokens
-  /** The volumes of drivers. Undefined on a simulated node, which has none. */
-  csi: CsiVolumes | undefined
+  /** Undefined on a simulated node, which has no volumes of drivers. */
+  csi: ReturnType<typeof makeCsi> | undefined
+}
+
+function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
+  const tokens = new PodTokens(client)
+  const options = { client, nodeName, nodeDir: rootDir, tokens, mounts: realMounts, clock, log }
+  return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
@@ -278,7 +280,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
       client,
       objects,
       tokens,
-      drivers: csi,
+      drivers: csi.volumes,
       events,
       facts,
       podIPs: (uid: string) => workers.get(uid)?.seen.sandboxes[0]?.ips ?? [],
@@ -290,7 +292,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
       cgroups: await findCgroups(),
       pidsLimit: o.config?.podPidsLimit ?? pidsLimit,
       volumes,
-      csi,
+      csi: csi.volumes,
       runtime,
     })
   }

@@ -343,14 +343,48 @@ describe('csi', { concurrency: false, skip: cannotRun }, () => {
     await isGone('waits')
   })
 
+  test(
+    'a pod that mounts the whole of /var/lib/kubelet has that of its node, in both directions',
+    options,
+    async () => {
+      const [node = '', other = ''] = await nodes()
+      const place = '/var/lib/kubelet/plugins/x'
+      await makePod(cluster, 'whole', {
+        nodeName: node,
+        containers: [
+          sh(`mkdir -p ${place} && mount -t tmpfs x ${place} && echo here > ${place}/file; ${forever}`, {
+            securityContext: { privileged: true },
+            volumeMounts: [{ name: 'k', mountPath: '/var/lib/kubelet', mountPropagation: 'Bidirectional' }],
+          }),
+        ],
+        volumes: [{ name: 'k', hostPath: { path: '/var/lib/kubelet', type: 'Directory' } }],
+      })
+      await becomesReady(cluster, 'whole')
+      const seen = (on: string) => join(dirOf(on), 'plugins/x/file')
+      await eventually('the node has the mount', async () => existsSync(seen(node)))
+      assert.equal(existsSync(seen(other)), false)
+      assert.equal(
+        await inPod(cluster, 'whole', 'ls /var/lib/kubelet/pods | wc -l'),
+        String(readdirSync(join(dirOf(node), 'pods')).length),
+      )
+      await inPod(cluster, 'whole', `umount ${place} && rmdir ${place}`)
+      await eventually('the mount is gone', async () => !existsSync(join(dirOf(node), 'plugins/x')))
+      await removePods(cluster, 'whole')
+      await isGone('whole')
+    },
+  )
+
   test('down unmounts volumes, and up mounts them again', options, async () => {
-    await cluster.apply(claim('survives', { accessModes: ['ReadWriteMany'] }))
+    const [node = ''] = await nodes()
+    await cluster.apply(claim('survives'))
     for (const name of ['first', 'second'])
-      await makePod(cluster, name, mounting('survives', `echo ${name} >> /data/log`))
+      await makePod(cluster, name, {
+        ...mounting('survives', `echo ${name} >> /data/log`),
+        nodeSelector: { 'kubernetes.io/hostname': node },
+      })
     for (const name of ['first', 'second']) await becomesReady(cluster, name)
     const volume = await volumeOf('survives')
-    const all = (await nodes()).flatMap(mountsOf)
-    assert.ok(all.length >= 3)
+    assert.equal(mountsOf(node).length, 3)
     assert.equal((await cluster.kutter('down')).code, 0)
     assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(`${cluster.dataDir}/${cluster.name}/`), false)
     await cluster.up()

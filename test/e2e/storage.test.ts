@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
 import { becomesReady, eventComes, inPod, makePod, removePods, sh } from './pods.ts'
 
 const options = { skip: cannotRun }
@@ -209,6 +209,50 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
       // What was made by hand is nobody's to delete.
       assert.ok(existsSync(join(dir, 'file')))
     } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  test('a local block volume is a device of the container', options, async () => {
+    const [node = ''] = (await kubectl('get nodes -o jsonpath={.items[*].metadata.name}')).split(' ')
+    const dir = mkdtempSync(join(tmpdir(), 'kutter-block-'))
+    const file = join(dir, 'disk')
+    writeFileSync(file, Buffer.alloc(1 << 20))
+    const device = (await run('losetup', ['--find', '--show', file])).stdout.trim()
+    try {
+      const values = [node]
+      await cluster.apply({
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name: 'disk' },
+        spec: {
+          capacity: { storage: '1Mi' },
+          accessModes: ['ReadWriteOnce'],
+          volumeMode: 'Block',
+          claimRef: { namespace: 'default', name: 'disk' },
+          local: { path: device },
+          nodeAffinity: {
+            required: {
+              nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values }] }],
+            },
+          },
+        },
+      })
+      const size = { requests: { storage: '1Mi' } }
+      await cluster.apply(claim('disk', { storageClassName: '', volumeMode: 'Block', resources: size }))
+      await makePod(cluster, 'disk', {
+        containers: [sh(keep, { volumeDevices: [{ name: 'd', devicePath: '/dev/own' }] })],
+        volumes: [{ name: 'd', persistentVolumeClaim: { claimName: 'disk' } }],
+      })
+      await becomesReady(cluster, 'disk')
+      await inPod(cluster, 'disk', 'echo raw bytes | dd of=/dev/own bs=512 count=1 conv=sync && sync')
+      await removePods(cluster, 'disk')
+      await kubectl('wait pod/disk --for=delete --timeout=60s')
+      await kubectl('delete pvc,pv disk')
+      await run('blockdev', ['--flushbufs', device])
+      assert.equal(readFileSync(file, 'utf8').slice(0, 9), 'raw bytes')
+    } finally {
+      await run('losetup', ['--detach', device])
       rmSync(dir, { recursive: true, force: true })
     }
   })

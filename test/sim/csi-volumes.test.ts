@@ -13,7 +13,7 @@ import { objectOf, podOf } from '../../src/kinds/testing.ts'
 import { attachmentName, uniqueName } from '../../src/kinds/storage/attachment-names.ts'
 import { CSIDriver } from '../../src/kinds/storage/csidriver.ts'
 import { VolumeAttachment } from '../../src/kinds/storage/volumeattachment.ts'
-import type { CsiClient, CsiNodeCalls } from '../../src/kubelet/csi/calls.ts'
+import type { CsiClient, CsiNodeCalls, CsiRequest } from '../../src/kubelet/csi/calls.ts'
 import { CsiDrivers } from '../../src/kubelet/csi/drivers.ts'
 import { CsiVolumes } from '../../src/kubelet/csi/volumes.ts'
 import { PodTokens } from '../../src/kubelet/volumes/tokens.ts'
@@ -27,6 +27,8 @@ class Twin {
   /** The paths at which something is mounted, as the node sees them. */
   readonly mounts = new Set<string>()
   readonly calls: string[] = []
+  /** The last request to publish a volume. */
+  published: CsiRequest<'NodePublishVolumeRequest'> | undefined
   readonly #nodeDir: string
   lies = false
 
@@ -55,6 +57,7 @@ class Twin {
       nodeUnstageVolume: r => call('unstage', () => this.mounts.delete(at(r.stagingTargetPath))),
       nodePublishVolume: r =>
         call('publish', () => {
+          this.published = r
           ok(this.mounts.has(at(r.stagingTargetPath)), 'it is staged first')
           mkdirSync(at(r.targetPath), { recursive: true })
           this.mounts.add(at(r.targetPath))
@@ -88,12 +91,12 @@ interface Place {
   kubelet(fate?: Parameters<Twin['client']>[0], isRegistered?: boolean): CsiVolumes
 }
 
-async function onNode(attachRequired: boolean, run: (place: Place) => Promise<void>): Promise<void> {
+async function onNode(attachRequired: boolean, run: (place: Place) => Promise<void>, more: object = {}): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-csi-volumes-'))
   try {
     await simulate({ controllers: false, scheduler: false }, async sim => {
       await sim.addNode('n')
-      await sim.client.create(CSIDriver, { metadata: { name: driver }, spec: { attachRequired } })
+      await sim.client.create(CSIDriver, { metadata: { name: driver }, spec: { attachRequired, ...more } })
       const twin = new Twin(dir)
       const kubelet: Place['kubelet'] = (fate, isRegistered = true) => {
         const drivers = new CsiDrivers(() => twin.client(fate))
@@ -262,4 +265,32 @@ test('a volume that is not attached in two minutes is an event', () =>
     )
     await sim.until('it is given up', () => isOver, 200_000)
     await failed
+  }))
+
+test('a driver is called again for a volume that a pod has, if it wants that', () =>
+  onNode(
+    false,
+    async ({ twin, kubelet }) => {
+      const volumes = kubelet()
+      await volumes.setUpClaim(podCalled('a'), bound, true, signal)
+      strictEqual(twin.published?.readonly, true)
+      strictEqual(twin.published.volumeContext?.['csi.storage.k8s.io/pod.name'], 'a')
+      await volumes.refreshClaim(podCalled('a'), bound, true, signal)
+      deepStrictEqual(twin.calls.splice(0), ['stage', 'publish', 'publish'])
+      // The next kubelet goes on with it.
+      await kubelet().refreshClaim(podCalled('a'), bound, true, signal)
+      deepStrictEqual(twin.calls.splice(0), ['stage', 'publish'])
+      await volumes.tearDown('uid-a')
+    },
+    { requiresRepublish: true, podInfoOnMount: true },
+  ))
+
+test('a driver that does not want that is not called again', () =>
+  onNode(false, async ({ twin, kubelet }) => {
+    const volumes = kubelet()
+    await volumes.setUpClaim(podCalled('a'), bound, false, signal)
+    strictEqual(twin.published?.readonly, false)
+    await volumes.refreshClaim(podCalled('a'), bound, false, signal)
+    deepStrictEqual(twin.calls, ['stage', 'publish'])
+    await volumes.tearDown('uid-a')
   }))

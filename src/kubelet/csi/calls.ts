@@ -15,6 +15,8 @@ import { csiEnums, csiMessages, csiServices, registrationMessages, registrationS
 const driverCallMs = 120_000
 /** The most time of a call to a registration socket. */
 const registrationCallMs = 10_000
+/** The most bytes of an answer. What drivers answer is small. Source: the default of gRPC for Go. */
+const maxAnswerBytes = 4 * 1024 * 1024
 
 type CsiMessages = typeof csiMessages
 /** A message as it is received from a driver. */
@@ -48,7 +50,7 @@ export interface CsiClient {
 /** A client for the driver that listens on a socket. It connects with the first call, and again after a loss. */
 export function connectDriver(socket: string): CsiClient {
   const definition = { package: 'csi.v1', messages: csiMessages, enums: csiEnums, services: csiServices }
-  const client = socketClient(definition, 'Node', socket)
+  const client = socketClient(definition, 'Node', socket, maxAnswerBytes)
   return {
     node: callsOf(client, Object.keys(csiServices.Node), driverCallMs) as CsiNodeCalls,
     close: () => client.close(),
@@ -71,7 +73,7 @@ export function connectRegistration(socket: string): Registration {
     enums: {},
     services: registrationServices,
   }
-  const client = socketClient(definition, 'Registration', socket)
+  const client = socketClient(definition, 'Registration', socket, maxAnswerBytes)
   const timeoutMs = registrationCallMs
   return {
     getInfo: async signal => (await callUnary(client, 'getInfo', {}, { signal, timeoutMs })) as PluginInfo,

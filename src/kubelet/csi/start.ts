@@ -1,5 +1,7 @@
 // Puts the parts for drivers together: the registration of drivers, what the API shows of them, and their volumes.
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
 import { every } from '../node/node.ts'
 import { onNode } from '../volumes/kubelet-dir.ts'
@@ -11,7 +13,7 @@ import { type CsiOptions, CsiVolumes } from './volumes.ts'
 interface NodeCsi {
   volumes: CsiVolumes
   /** Registers drivers from now on. To be called when the node is registered. */
-  start(signal: AbortSignal): Promise<void>
+  start(signal: AbortSignal): void
 }
 
 /** How often it is looked for volumes that are staged and that no pod has. */
@@ -26,20 +28,34 @@ export function makeCsi(options: Omit<CsiOptions, 'drivers'>): NodeCsi {
     volumes.tidy().catch((error: unknown) => log.warn('unused volumes are still staged', { why: messageOf(error) }))
   return {
     volumes,
-    async start(signal) {
+    start(signal) {
       signal.addEventListener('abort', () => drivers.close(), { once: true })
       const registration = new PluginRegistration({
         dir: join(nodeDir, 'plugins_registry'),
         drivers,
         pathOf: endpoint => onNode(endpoint, nodeDir),
-        install: (driver, answer) => info.install(driver, answer),
+        async install(driver, answer) {
+          await info.install(driver, answer)
+          // What a former kubelet has left may wait for this driver.
+          void tidy()
+        },
         uninstall: driver => info.uninstall(driver),
         clock,
         log,
         signal,
       })
-      await registration.start()
-      await info.ensure()
+      const retry = {
+        clock,
+        firstMs: 1_000,
+        maxMs: 30_000,
+        failed: (error: unknown) => log.warn('volumes of drivers are not ready', { why: messageOf(error) }),
+      }
+      new Chore({ signal, retry }, async () => {
+        // Drivers expect the directory for their sockets.
+        await mkdir(join(nodeDir, 'plugins'), { recursive: true, mode: 0o750 })
+        await registration.start()
+      }).wake()
+      new Chore({ signal, retry }, () => info.ensure()).wake()
       void every(clock, tidyEveryMs, signal, tidy)
     },
   }

@@ -24,7 +24,7 @@ import type { Mirror } from '../../api/mirror.ts'
 import type { Client } from '../../client/index.ts'
 import type { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { uniqueName } from '../../kinds/storage/attachment-names.ts'
+import { attachmentName, uniqueName } from '../../kinds/storage/attachment-names.ts'
 import { CSIDriver } from '../../kinds/storage/csidriver.ts'
 import { VolumeFailure } from '../host.ts'
 import { uidOf } from '../pod/spec.ts'
@@ -286,7 +286,9 @@ export class CsiVolumes implements VolumeDrivers {
     const { pod, volume, driver, object, signal } = asked
     const target = this.#places.target(uidOf(pod), volume.name)
     signal.throwIfAborted()
-    await writeData(dirname(target), { ...dataOf(volume), nodeName: this.#options.nodeName })
+    const { nodeName } = this.#options
+    const attachmentID = attachmentName(volume, nodeName)
+    await writeData(dirname(target), { ...dataOf(volume), nodeName, attachmentID })
     let stagingPath = ''
     try {
       if (!volume.isInline && (await driver.can('STAGE_UNSTAGE_VOLUME', signal))) stagingPath = await this.#stage(asked)

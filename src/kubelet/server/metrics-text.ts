@@ -8,7 +8,7 @@ import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import { kubeletVersion } from '../node/status.ts'
 import { pluginFor } from '../volumes/index.ts'
-import type { VolumeUsage } from '../volumes/usage.ts'
+import type { VolumeUsage } from '../volumes/volume.ts'
 import type { GroupSeen } from './groups.ts'
 
 interface NodeFacts {

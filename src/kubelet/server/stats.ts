@@ -12,7 +12,7 @@ import type { ContainerUsage } from '../runtime/runtime.ts'
 import { cadvisorText } from './cadvisor.ts'
 import { type GroupSeen, groupsOf } from './groups.ts'
 import { ownText, probesText, resourceText, volumesText } from './metrics-text.ts'
-import type { VolumeUsage } from '../volumes/usage.ts'
+import type { VolumeUsage } from '../volumes/volume.ts'
 import type { NodeServerOptions } from './options.ts'
 
 interface Sample {

@@ -13,6 +13,7 @@ import { Node } from '../../kinds/core/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { isReachable } from '../../kinds/core/volume-match.ts'
+import { VolumeFailure } from '../host.ts'
 import { grow } from './grow.ts'
 import { prepareHostPath } from './host-path.ts'
 import { onNode } from './kubelet-dir.ts'
@@ -24,6 +25,7 @@ const refreshMs = 30_000
 
 export const claim: VolumePlugin = {
   name: 'persistent-volume-claim',
+  isMount: true,
   matches: volume => volume.persistentVolumeClaim !== undefined || volume.ephemeral !== undefined,
   readOnly: volume => volume.persistentVolumeClaim?.readOnly === true,
   async setUp(request) {
@@ -33,6 +35,7 @@ export const claim: VolumePlugin = {
       const path = await context.drivers.setUpClaim(pod, bound, isReadOnly(volume), signal)
       return linkTo(path, dir)
     }
+    if (bound.spec.volumeMode === 'Block') return linkTo(await deviceOf(bound), dir)
     const source = await sourceOf(bound, context)
     signal.throwIfAborted()
     await mkdir(dir, { recursive: true, mode: 0o750 })
@@ -42,9 +45,10 @@ export const claim: VolumePlugin = {
   },
   async refresh(request) {
     const { pod, volume, context, signal, dir } = request
-    // A link leads to a volume of a driver, and only those change.
+    // A link leads to a volume of a driver, or to a device, and only the first change.
     if (!(await linkOf(dir))) return undefined
-    const found = await boundVolume(request)
+    const found = await boundVolume(request, 'running')
+    if (!found.bound.spec.csi) return undefined
     await context.drivers.refreshClaim(pod, found.bound, isReadOnly(volume), signal)
     await grow(request, found)
     return context.clock.now() + refreshMs
@@ -74,8 +78,11 @@ interface Found {
   bound: PersistentVolume
 }
 
-/** The claim and its volume. Throws an error that says why there is none. */
-async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Found> {
+/**
+ * The claim and its volume. Throws an error that says why there is none. A pod that has its volume keeps it while the
+ * claim is being deleted, and wherever the volume belongs by now.
+ */
+async function boundVolume({ pod, volume, context }: VolumeRequest, state: 'new' | 'running' = 'new'): Promise<Found> {
   const { namespace = '', name: podName = '', uid } = pod.metadata
   const name = nameOfClaim(volume, podName)
   const fault = (why: string) => new Error(`error processing PVC ${namespace}/${name}: ${why}`)
@@ -85,14 +92,14 @@ async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Fou
   const { metadata, spec, status } = found
   if (volume.ephemeral && !metadata.ownerReferences?.some(owner => owner.controller && owner.uid === uid))
     throw fault(`PVC ${namespace}/${name} was not created for pod ${namespace}/${podName} (pod is not owner)`)
-  if (metadata.deletionTimestamp) throw fault("can't start pod because PVC is being deleted")
+  if (metadata.deletionTimestamp && state === 'new') throw fault("can't start pod because PVC is being deleted")
   if (status.phase !== 'Bound' || !spec.volumeName) throw fault('PVC is not bound')
   const bound = await context.client.get(PersistentVolume, { name: spec.volumeName }).catch((error: unknown) => {
     throw fault(`failed to fetch PV ${spec.volumeName} from API server: ${messageOf(error)}`)
   })
   const { claimRef } = bound.spec
   if (claimRef?.uid !== metadata.uid) throw fault(`PV ${spec.volumeName} is not bound to this PVC`)
-  if (bound.spec.nodeAffinity) await checkNode(bound, pod.spec.nodeName ?? '', context)
+  if (bound.spec.nodeAffinity && state === 'new') await checkNode(bound, pod.spec.nodeName ?? '', context)
   return { claim: found, bound }
 }
 
@@ -114,9 +121,8 @@ interface Source {
 }
 
 /** The path of the node behind a volume. Throws an error for a kind of volume that a node cannot mount. */
-async function sourceOf({ metadata, spec }: PersistentVolume, { nodeDir }: VolumeContext): Promise<Source> {
-  if (spec.volumeMode === 'Block')
-    throw new Error(`volume ${metadata.name} is a block device, which is not supported yet`)
+async function sourceOf(volume: PersistentVolume, { nodeDir }: VolumeContext): Promise<Source> {
+  const { spec } = volume
   if (spec.hostPath) {
     await prepareHostPath(spec.hostPath, nodeDir)
     return { path: onNode(spec.hostPath.path, nodeDir), hasOwnership: false }
@@ -128,9 +134,26 @@ async function sourceOf({ metadata, spec }: PersistentVolume, { nodeDir }: Volum
     if (!found.isDirectory()) throw new Error(`path "${path}" is not a directory`)
     return { path, hasOwnership: true }
   }
-  const kinds = Object.keys(spec).filter(key => !plainFields.has(key))
-  throw new Error(`no volume plugin matched for the source ${kinds.join(', ')} of volume ${metadata.name}`)
+  throw unmatched(volume)
 }
+
+function unmatched({ metadata, spec }: PersistentVolume): Error {
+  const kinds = Object.keys(spec).filter(key => !plainFields.has(key))
+  return new Error(`no volume plugin matched for the source ${kinds.join(', ')} of volume ${metadata.name}`)
+}
+
+/** The device of a local block volume. Source: pkg/volume/local (GetGlobalMapPath, MapPodDevice). */
+async function deviceOf(volume: PersistentVolume): Promise<string> {
+  const { local } = volume.spec
+  if (!local) throw unmatched(volume)
+  const found = await stat(local.path).catch(() => undefined)
+  if (!found) throw new VolumeFailure(volume.metadata.name ?? '', `path "${local.path}" does not exist`, mapping)
+  if (!found.isBlockDevice())
+    throw new VolumeFailure(volume.metadata.name ?? '', `path "${local.path}" is not a block device`, mapping)
+  return local.path
+}
+
+const mapping = { step: 'MapVolume.SetUpDevice', reason: 'FailedMapVolume' }
 
 const plainFields = new Set([
   'accessModes',

@@ -6,6 +6,7 @@ const refreshMs = 60_000
 
 export const csi: VolumePlugin = {
   name: 'csi',
+  isMount: true,
   matches: volume => volume.csi !== undefined,
   readOnly: volume => volume.csi?.readOnly === true,
   inside: 'mount',

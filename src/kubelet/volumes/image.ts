@@ -13,6 +13,7 @@ import type { VolumePlugin } from './volume.ts'
 
 export const image: VolumePlugin = {
   name: 'image',
+  isMount: true,
   matches: volume => volume.image !== undefined,
   readOnly: true,
   async setUp() {},

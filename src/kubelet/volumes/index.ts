@@ -9,5 +9,8 @@ import type { ReadVolume, VolumePlugin } from './volume.ts'
 
 const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, image, claim, csi, ...files]
 
+/** The names of the types that mount what belongs to others. */
+export const mountingTypes: readonly string[] = plugins.filter(({ isMount }) => isMount).map(({ name }) => name)
+
 export const pluginFor = (volume: ReadVolume): VolumePlugin | undefined =>
   plugins.find(plugin => plugin.matches(volume))

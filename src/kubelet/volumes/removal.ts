@@ -4,11 +4,10 @@
 import { lstat, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { namesIn } from '../csi/places.ts'
+import { mountingTypes } from './index.ts'
 
-/** The types of volumes that are mounts of what belongs to others. The files of all other types go with the pod. */
-const mounted: ReadonlySet<string> = new Set(
-  ['persistent-volume-claim', 'csi', 'image'].map(name => `kubernetes.io~${name}`),
-)
+/** The directories of types that mount what belongs to others. The files of all other types go with the pod. */
+const mounted: ReadonlySet<string> = new Set(mountingTypes.map(name => `kubernetes.io~${name}`))
 
 /** Removes the directory of a pod's volumes. Nothing may be mounted in it any more; otherwise it throws, and stops. */
 export async function removeVolumes(dir: string): Promise<void> {

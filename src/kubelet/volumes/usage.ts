@@ -11,13 +11,7 @@ import { claimNames } from '../../kinds/core/pod-claims.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { namespaceOf, uidOf } from '../pod/spec.ts'
 import { claim as claimPlugin } from './claim.ts'
-import { type Usage, type VolumeContext, volumePath } from './volume.ts'
-
-export interface VolumeUsage extends Usage {
-  /** The name of the volume in the pod. */
-  volume: string
-  claim: { name: string; namespace: string }
-}
+import { type Usage, type VolumeContext, volumePath, type VolumeUsage } from './volume.ts'
 
 interface Measured {
   usages: readonly VolumeUsage[]

@@ -24,6 +24,13 @@ export interface Usage {
   inodesUsed: number
 }
 
+/** How full a pod's volume behind a claim is. */
+export interface VolumeUsage extends Usage {
+  /** The name of the volume in the pod. */
+  volume: string
+  claim: { name: string; namespace: string }
+}
+
 /** The volumes of drivers (csi/volumes.ts). What fails is a VolumeFailure. */
 export interface VolumeDrivers {
   /** Mounts the volume of a claim. Returns the path of its files, or of its device. */
@@ -75,7 +82,7 @@ export interface VolumeRequest {
  *   contains the uid. A plugin writes only there, or nowhere if it has `source`, and keeps nothing about a pod in this
  *   process: the next kubelet needs only the directory.
  * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes). The volumes of a pod are set up at the
- *   same time. Pods are independent of each other.
+ *   same time, claims and those of drivers after the others. Pods are independent of each other.
  * - `setUp` may be called again on a volume that exists completely or in part, and must keep what containers wrote into
  *   it. It is called for each sandbox, before the first container of the sandbox is created.
  * - Containers may read at any time. Files that belong together must change for them at once (atomic.ts).
@@ -83,7 +90,8 @@ export interface VolumeRequest {
  *   annotations changed, at the time that the last call returned, and when a new kubelet adopts the pod.
  *
  * Order: set-up → sandbox → containers → refreshes → all containers ended → sandbox stopped → removal. The removal
- * unmounts and deletes everything below the pod's directories, whatever a plugin created there.
+ * unmounts and deletes everything below the pod's directories, whatever a plugin created there; where a plugin mounts
+ * what belongs to others (`isMount`), it stops at what is not empty (removal.ts).
  *
  * Failures: a plugin throws an Error whose message the pod's event shows. What it created until then stays, and the
  * next set-up completes it. After `signal` aborts a plugin begins no write, and rejects when writes under way have
@@ -106,6 +114,8 @@ export interface VolumePlugin {
   matches(volume: ReadVolume): boolean
   /** Whether its files must not be written to a disk. */
   memory?: boolean
+  /** Whether it mounts what belongs to others. Then nothing but empty mount points and links is removed with the pod. */
+  isMount?: boolean
   /** Whether containers cannot write to it. */
   readOnly?: boolean | ((volume: ReadVolume) => boolean)
   /** Opens a subPath of it. Throws if it cannot be mounted. Without this method a missing subPath is created. */
