@@ -44,6 +44,8 @@ export interface Cgroups {
   usage(path: string): Promise<CgroupUsage | undefined>
   /** What the kernel counts beyond that, and the group's limits; undefined when the group does not exist. */
   detail(path: string): Promise<CgroupDetail | undefined>
+  /** The names of the groups directly below it; none when it does not exist. */
+  children(path: string): Promise<readonly string[]>
   /** The ids of the processes in the group and in the groups below it. */
   processes(path: string): Promise<readonly number[]>
   /**
@@ -128,6 +130,10 @@ class CgroupsV2 implements Cgroups {
     return (await isDirectory(dir)) ? detailOfV2((_controller, file) => readText(join(dir, file))) : undefined
   }
 
+  children(path: string): Promise<readonly string[]> {
+    return childrenOf(this.#dir(path))
+  }
+
   processes(path: string): Promise<number[]> {
     return processesBelow(this.#dir(path))
   }
@@ -207,6 +213,10 @@ class CgroupsV1 implements Cgroups {
     return detailOfV1(async (controller, file) =>
       this.#trees.has(controller) ? readText(join(this.#dir(controller, path), file)) : undefined,
     )
+  }
+
+  children(path: string): Promise<readonly string[]> {
+    return childrenOf(this.#dir('memory', path))
   }
 
   async processes(path: string): Promise<number[]> {

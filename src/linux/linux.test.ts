@@ -205,6 +205,8 @@ test('a cgroup limits and counts its processes, and is removed with them', { ski
   try {
     await cgroups.ensure(pod, { cpuShares: 512, cpuQuotaUs: 50_000, memoryBytes: 64 << 20, pids: 100 })
     assert.ok(await cgroups.exists(pod))
+    assert.deepEqual(await cgroups.children(`${top}/kubepods`), ['pod1'])
+    assert.deepEqual(await cgroups.children(`${top}/missing`), [])
     const child = spawn('sleep', ['600'])
     const ended = new Promise(resolve => child.on('exit', (_, signal) => resolve(signal)))
     const base = cgroups.version === 2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory'

@@ -18,6 +18,7 @@ const staticDir = join(cluster.dataDir, `${cluster.name}-static`)
 const config = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 evictionPressureTransitionPeriod: 10s
+imageMinimumGCAge: 0s
 staticPodPath: ${staticDir}
 `
 
@@ -38,8 +39,9 @@ describe('the defence of a node', { skip: cannotRun }, () => {
     const { code, stderr } = await run('mount', ['-t', 'tmpfs', '-o', 'size=1g,mode=755', 'tmpfs', nodeDir])
     if (code !== 0) throw new Error(stderr)
     writeFileSync(configFile, config)
+    mkdirSync(staticDir)
     await cluster.up('--kubelet-config', configFile)
-    await cluster.images('busybox')
+    await cluster.images('busybox', 'redis')
   })
   after(cleanUp)
 
@@ -118,7 +120,6 @@ describe('the defence of a node', { skip: cannotRun }, () => {
       writeFileSync(`${file}.new`, JSON.stringify(pod))
       renameSync(`${file}.new`, file)
     }
-    mkdirSync(staticDir, { recursive: true })
     write('one')
     const name = `web-${node}`
     const first = await becomesReady(cluster, name)
@@ -138,7 +139,12 @@ describe('the defence of a node', { skip: cannotRun }, () => {
     await eventually('the pod is gone', async () => (await cluster.tryKubectl(`get pod ${name}`)).code !== 0)
   })
 
-  test('a full disk evicts the pod that uses most of it, and the node recovers', async () => {
+  test('a full disk costs unused images and the pod that uses most of it, and the node recovers', async () => {
+    // Loaded images are pinned. From here on they count as any other.
+    const { stdout: pins } = await run('find', [nodeDir, '-maxdepth', '4', '-name', 'pinned-images.json'])
+    writeFileSync(pins.trim(), '[]')
+    const images = () => cluster.kubectl(`get node ${node} -o jsonpath='{.status.images[*].names}'`)
+    assert.match(await images(), /redis/)
     const pressure = async () =>
       (
         await cluster.kubectl(
@@ -163,6 +169,8 @@ describe('the defence of a node', { skip: cannotRun }, () => {
     assert.ok(status.conditions?.some(c => c.type === 'DisruptionTarget' && c.status === 'True'))
     await eventually('the node recovers', async () => (await pressure()) === 'False', 90_000)
     assert.ok(isReady(await getPod(cluster, 'small')))
+    await eventually('the unused image is gone', async () => !(await images()).includes('redis'))
+    assert.match(await images(), /busybox/)
     await makePod(cluster, 'next', { containers: [sh(forever)] })
     await becomesReady(cluster, 'next')
     await removePods(cluster, 'small', 'large', 'next')

@@ -45,12 +45,15 @@ const gib = 2 ** 30
 const mib = 2 ** 20
 
 /** A meter that a test sets. `uses` has the mebibytes of memory and of a volume `v` of pods by name. */
-function scriptedMeter(o: { uses?: Record<string, { memory?: number; volume?: number }> } = {}) {
+function scriptedMeter(
+  o: { uses?: Record<string, { memory?: number; volume?: number }>; isLargest?: () => boolean } = {},
+) {
   const available: Partial<Record<Signal, number>> = {}
   const looks = { node: 0, pods: 0 }
   const meter: Meter = {
     hasOwnDisk: async () => true,
     hasImageFs: async () => false,
+    isLargest: async () => o.isLargest?.() ?? true,
     async observe() {
       looks.node++
       const all: Record<Signal, number> = {
@@ -149,6 +152,19 @@ test('under memory pressure the pod that exceeds its requests most is evicted, o
       seen.some(e => e.reason === name),
       name,
     )
+})
+
+test('where another node of the machine uses more, it evicts first, and this one only when that does not help', async t => {
+  const { meter, available } = scriptedMeter({ uses: { web: { memory: 10 } }, isLargest: () => false })
+  const { clock, client, run, pod } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('web', one())
+  await clock.forward(5_000)
+  available['memory.available'] = 1
+  await clock.forward(25_000)
+  assert.equal(await conditionOf(client, 'MemoryPressure'), 'True KubeletHasInsufficientMemory')
+  assert.equal((await pod('web')).status.phase, 'Running')
+  await clock.forward(30_000)
+  assert.equal((await pod('web')).status.reason, 'Evicted')
 })
 
 test('critical pods are not evicted, whatever they use', async t => {

@@ -56,6 +56,8 @@ const immediateSeconds = 1
 /** How long the next round waits for an evicted pod to end. */
 const cleanupMs = 30_000
 const cleanupPauseMs = 1_000
+/** How long a node leaves it to a larger one of the same machine to evict pods. */
+const patienceMs = 30_000
 /** Walks through volumes take at most this part of the time. */
 const walkShare = 20
 
@@ -133,6 +135,7 @@ export class EvictionManager {
     const { resource } = meanings[threshold.signal]
     this.#event('EvictionThresholdMet', `Attempting to reclaim ${resource}`)
     if (await this.#reclaimed(threshold)) return
+    if (await this.#leftToOthers(threshold)) return
     await this.#evictOne(threshold, urgent, observed)
   }
 
@@ -145,6 +148,18 @@ export class EvictionManager {
     await this.#bounded(reclaimMs, () => reclaim())
     const after = await this.#observe()
     return !settings.thresholds.some(threshold => isMet(threshold, after, true))
+  }
+
+  /**
+   * Whether another node of the machine has to evict first, since it uses more of what they share. After a while this
+   * node does so, too: the pods of the other one may all be critical, or within their requests.
+   */
+  async #leftToOthers(threshold: Threshold): Promise<boolean> {
+    const { context, meter } = this.#options
+    const since = (this.#state.metSince.get(threshold) ?? 0) + threshold.graceMs
+    if (context.clock.now() - since >= patienceMs) return false
+    const { resource } = meanings[threshold.signal]
+    return !(await this.#bounded(observeMs, () => meter.isLargest(resource)))
   }
 
   async #evictOne(threshold: Threshold, urgent: readonly Threshold[], observed: Observations): Promise<void> {

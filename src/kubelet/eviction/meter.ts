@@ -11,7 +11,7 @@ import { uidOf } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { emptyDir } from '../volumes/empty-dir.ts'
 import { diskVolumes } from './limits.ts'
-import type { Observation, Observations, Signal } from './signals.ts'
+import type { Observation, Observations, Resource, Signal } from './signals.ts'
 import { nothing, type PodUse, type Size } from './usage.ts'
 import { treeSize } from './walk.ts'
 
@@ -31,6 +31,11 @@ export interface Meter {
   /** Whether images and containers are on another file system than the rest of the node. */
   hasImageFs(): Promise<boolean>
   observe(): Promise<Observations>
+  /**
+   * Whether no other node of the machine uses more of what they share. The pods of the node that uses most are evicted
+   * first.
+   */
+  isLargest(resource: Resource): Promise<boolean>
   /** What the pods use, by uid. What is not wanted is 0. Pods that cannot be measured are absent. */
   usage(pods: readonly Pod[], wanted: Wanted, signal: AbortSignal): Promise<ReadonlyMap<string, PodUse>>
 }
@@ -80,6 +85,26 @@ export class RealMeter implements Meter {
       ...(images.inodes.capacity ? [['imagefs.inodesFree', images.inodes] as const] : []),
       ['pid.available', pids],
     ])
+  }
+
+  async isLargest(resource: Resource): Promise<boolean> {
+    const { cgroups, settings } = this.#options
+    // The disk that each node uses would have to be walked.
+    if (resource !== 'memory' && resource !== 'pids') return true
+    const used = async (node: string) => {
+      const usage = await cgroups.usage(`${node}/kubepods`)
+      return (resource === 'memory' ? usage?.workingSetBytes : usage?.pids) ?? 0
+    }
+    const parent = dirname(settings.cgroupRoot)
+    const siblings = parent === '/' ? [] : await cgroups.children(parent)
+    const [own, ...others] = await Promise.all([
+      used(settings.cgroupRoot),
+      ...siblings
+        .map(name => join(parent, name))
+        .filter(path => path !== settings.cgroupRoot)
+        .map(used),
+    ])
+    return others.every(other => other <= (own ?? 0))
   }
 
   async usage(pods: readonly Pod[], wanted: Wanted, signal: AbortSignal): Promise<ReadonlyMap<string, PodUse>> {

@@ -35,6 +35,12 @@ interface CriRuntimeOptions {
   pinnedImages?: () => Promise<ReadonlySet<string>>
 }
 
+/** containerd's configuration of its CRI plugin, as far as it is used here. */
+interface ContainerdConfig {
+  sandboxImage: string
+  containerd: { snapshotter: string }
+}
+
 const resubscribeMs = 500
 const stopSlackMs = 60_000
 /** As upstream, twice the time of other calls. */
@@ -48,6 +54,7 @@ export class CriRuntime implements Runtime {
   readonly #pods: CriPods
   readonly #execs: ContainerdExec
   readonly #views: ContainerdViews
+  #sandboxImage: string | undefined
 
   constructor(options: CriRuntimeOptions) {
     this.#options = options
@@ -56,10 +63,7 @@ export class CriRuntime implements Runtime {
     this.#disconnect = close
     this.#pods = new CriPods(this.#cri, options.clock, options.log)
     this.#execs = new ContainerdExec(options.socket)
-    this.#views = new ContainerdViews(options.socket, async () => {
-      const { info } = await this.#cri.status({ verbose: true })
-      return (JSON.parse(info.config ?? '') as { containerd: { snapshotter: string } }).containerd.snapshotter
-    })
+    this.#views = new ContainerdViews(options.socket, async () => (await this.#config()).containerd.snapshotter)
   }
 
   close(): void {
@@ -184,7 +188,14 @@ export class CriRuntime implements Runtime {
 
   async imagesInUse(): Promise<ReadonlySet<string>> {
     const { containers } = await this.#cri.listContainers({})
-    return new Set(containers.flatMap(({ imageRef, image }) => [imageRef, image?.image ?? '']).filter(Boolean))
+    this.#sandboxImage ??= (await this.#config()).sandboxImage
+    const names = containers.flatMap(({ imageRef, image }) => [imageRef, image?.image ?? ''])
+    return new Set([...names, this.#sandboxImage].filter(Boolean))
+  }
+
+  async #config(): Promise<ContainerdConfig> {
+    const { info } = await this.#cri.status({ verbose: true })
+    return JSON.parse(info.config ?? '') as ContainerdConfig
   }
 
   async #pinned(): Promise<ReadonlySet<string>> {

@@ -215,7 +215,7 @@ export interface Runtime {
 
   image(name: string): Promise<ImageSeen | undefined>
   images(): Promise<readonly ImageSeen[]>
-  /** The ids and names of the images that containers have, dead containers included. */
+  /** The ids and names of the images that containers have, dead containers included, and that of sandboxes. */
   imagesInUse(): Promise<ReadonlySet<string>>
   /** Pulls an image. Returns the reference by which `image` finds it. */
   pullImage(name: string, auth: AuthConfig | undefined, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>
