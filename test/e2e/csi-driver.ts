@@ -55,9 +55,10 @@ export class DriverData {
   names = (what: 'volumes' | 'meta' | 'inline') => readdirSync(join(this.dir, what))
 
   async remove(): Promise<void> {
-    // What a failed test has left attached.
+    // What a failed test has left attached. The paths are those of the driver's container.
     const { stdout } = await run('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'])
-    for (const line of stdout.split('\n').filter(text => text.includes(this.dir)))
+    const files = existsSync(join(this.dir, 'volumes')) ? this.names('volumes') : []
+    for (const line of stdout.split('\n').filter(text => files.some(file => text.includes(`/volumes/${file}`))))
       await run('losetup', ['--detach', line.split(' ')[0]!])
     rmSync(this.dir, { recursive: true, force: true })
   }
