@@ -15,6 +15,7 @@ import { onHostNetwork, type ReadContainer, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
 import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
+import { UnservedVolume } from './volumes/served-by.ts'
 import { isRecursive } from './volumes/recursive.ts'
 import { removeSubpaths, removeVolumes } from './volumes/removal.ts'
 import { VolumeUsages } from './volumes/usage.ts'
@@ -152,15 +153,10 @@ async function allEnded(works: readonly Promise<void>[]): Promise<void> {
 
 async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {
   const plugin = pluginFor(volume)
-  if (!plugin) throw new VolumeFailure(volume.name, unsupported(volume))
-  await guarded(volume.name, () =>
-    plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal }),
-  )
-}
-
-function unsupported(volume: Volume): string {
-  const sources = Object.keys(volume).filter(key => key !== 'name')
-  return `no volume plugin matched for the source ${sources.join(', ')}`
+  await guarded(volume.name, async () => {
+    if (!plugin) throw new UnservedVolume(Object.keys(volume).filter(key => key !== 'name'))
+    await plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal })
+  })
 }
 
 async function guarded<T>(volume: string, work: () => Promise<T>): Promise<T> {

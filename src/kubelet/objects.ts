@@ -1,8 +1,10 @@
 // The ConfigMaps and Secrets to which this node's pods refer. Each is watched by its name as long as a pod needs it,
-// since a node is not authorized to read others. The pods that hold an object are notified of its changes.
+// since a node is not authorized to read others; trust bundles, which everyone may read, are watched together. The pods
+// that hold an object are notified of its changes.
 import type { Kind, KubeObject } from '../api/kind.ts'
 import type { AnyMirror, Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
+import { ClusterTrustBundle } from '../kinds/certificates/clustertrustbundle.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
 
@@ -12,6 +14,12 @@ interface Held {
   stop: () => void
   /** Whether a read has been answered from the first list, so that later changes are news to the holders. */
   isAnswered: boolean
+}
+
+/** The objects of a kind that are watched: those of a name, or all. */
+interface Which {
+  namespace?: string
+  fieldSelector?: string
 }
 
 const firstListMs = 10_000
@@ -40,6 +48,14 @@ export class NodeObjects {
     return this.#read(Secret, holder, namespace, name)
   }
 
+  /** All trust bundles of the cluster. The holder is notified of a change of any. */
+  async trustBundles(holder: string): Promise<readonly ClusterTrustBundle[]> {
+    const held = this.#hold(ClusterTrustBundle, holder)
+    const mirror: Mirror<ClusterTrustBundle> = held.mirror
+    await this.#filled(held, ClusterTrustBundle.plural)
+    return mirror.list()
+  }
+
   /** Must be called when the holder is removed. Objects without holders are not watched any more. */
   release(holder: string): void {
     for (const [key, { holders, stop, mirror }] of this.#held) {
@@ -57,36 +73,40 @@ export class NodeObjects {
     namespace: string,
     name: string,
   ): Promise<T | undefined> {
-    const held = this.#hold(kind, holder, namespace, name)
+    const held = this.#hold(kind, holder, { namespace, fieldSelector: `metadata.name=${name}` })
     const mirror: Mirror<T> = held.mirror
-    if (!mirror.synced) {
+    await this.#filled(held, `${kind.plural} ${namespace}/${name}`)
+    return mirror.get(namespace, name)
+  }
+
+  async #filled(held: Held, what: string): Promise<void> {
+    if (!held.mirror.synced) {
       const patience = new AbortController()
       const cancel = this.#client.clock.after(firstListMs, () =>
-        patience.abort(new Error(`timed out waiting for ${kind.plural} ${namespace}/${name}`)),
+        patience.abort(new Error(`timed out waiting for ${what}`)),
       )
       try {
-        await mirror.waitFor(0, patience.signal)
+        await held.mirror.waitFor(0, patience.signal)
       } finally {
         cancel()
       }
     }
     held.isAnswered = true
-    return mirror.get(namespace, name)
   }
 
-  #hold<T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string): Held {
-    const key = `${kind.plural}/${namespace}/${name}`
+  #hold<T extends KubeObject>(kind: Kind<T>, holder: string, which: Which = {}): Held {
+    const key = `${kind.plural}/${which.namespace}/${which.fieldSelector}`
     let held = this.#held.get(key)
     if (!held) {
-      held = this.#watch(kind, namespace, name)
+      held = this.#watch(kind, which)
       this.#held.set(key, held)
     }
     held.holders.add(holder)
     return held
   }
 
-  #watch<T extends KubeObject>(kind: Kind<T>, namespace: string, name: string): Held {
-    const mirror = this.#client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` })
+  #watch<T extends KubeObject>(kind: Kind<T>, which: Which): Held {
+    const mirror = this.#client.mirror(kind, which)
     // The first list is the answer to a read; only later changes are reported.
     const stop = mirror.subscribe(() => {
       if (held.isAnswered) for (const holder of held.holders) this.#changed(holder)

@@ -77,6 +77,8 @@ function podOf(program: string, env: object[], own: Record<string, object>, plac
   const [container] = pod.containers
   return {
     ...pod,
+    // Drivers remove their sockets when they end.
+    terminationGracePeriodSeconds: 10,
     containers: [
       {
         ...container,

@@ -396,4 +396,13 @@ describe('csi', { concurrency: false, skip: cannotRun }, () => {
     await kubectl('delete pvc survives')
     await nothingIsLeft()
   })
+
+  test('a driver that is removed is taken out of the API', options, async () => {
+    await kubectl('delete daemonset csi-node')
+    await eventually('no node has it', async () => {
+      const drivers = await kubectl('get csinodes -o jsonpath={.items[*].spec.drivers}')
+      const ids = await kubectl("get nodes -o jsonpath='{.items[*].metadata.annotations}'")
+      return !drivers.includes(driver) && !ids.includes(driver)
+    })
+  })
 })

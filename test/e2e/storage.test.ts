@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
-import { becomesReady, eventComes, inPod, makePod, removePods, sh } from './pods.ts'
+import { becomesReady, eventComes, inPod, mainOf, makePod, podIs, removePods, sh } from './pods.ts'
 
 const options = { skip: cannotRun }
 const cluster = clusterForFile('storage', ['busybox'], ['--nodes', '2'])
@@ -33,6 +33,42 @@ const mounting = (claimName: string, script = keep, more: object = {}) => ({
   containers: [sh(script, { volumeMounts: [{ name: 'data', mountPath: '/data', ...more }] })],
   volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }],
 })
+
+/** What claims for volumes have that were made by hand. */
+const byHand = { storageClassName: '', resources: { requests: { storage: '1Mi' } } }
+
+/** Runs `use` with a disk that is a file. */
+async function withDisk(mebibytes: number, use: (device: string, file: string) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'kutter-disk-'))
+  const file = join(dir, 'disk')
+  writeFileSync(file, Buffer.alloc(mebibytes << 20))
+  const device = (await run('losetup', ['--find', '--show', file])).stdout.trim()
+  try {
+    await use(device, file)
+  } finally {
+    await run('losetup', ['--detach', device])
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** A volume of the first node, for the claim of its name. */
+async function localDisk(name: string, path: string, volumeMode: 'Block' | 'Filesystem') {
+  const [node = ''] = (await kubectl('get nodes -o jsonpath={.items[*].metadata.name}')).split(' ')
+  const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }]
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name },
+    spec: {
+      capacity: { storage: '1Mi' },
+      accessModes: ['ReadWriteOnce'],
+      volumeMode,
+      claimRef: { namespace: 'default', name },
+      local: { path },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
+    },
+  }
+}
 
 const database = {
   apiVersion: 'apps/v1',
@@ -168,7 +204,7 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
 
   test('a volume that was made by hand is mounted, and one that cannot be says why', options, async () => {
     const node = (await kubectl('get nodes -o jsonpath={.items[0].metadata.name}')).trim()
-    const byHand = (name: string, source: object) => ({
+    const made = (name: string, source: object) => ({
       apiVersion: 'v1',
       kind: 'PersistentVolume',
       metadata: { name },
@@ -189,8 +225,8 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
     const dir = mkdtempSync(join(tmpdir(), 'kutter-volume-'))
     try {
       writeFileSync(join(dir, 'file'), 'made by hand\n')
-      await cluster.apply(byHand('there', { local: { path: dir } }))
-      await cluster.apply(byHand('nowhere', { local: { path: join(dir, 'none') } }))
+      await cluster.apply(made('there', { local: { path: dir } }))
+      await cluster.apply(made('nowhere', { local: { path: join(dir, 'none') } }))
       for (const name of ['there', 'nowhere', 'unbound']) {
         await cluster.apply(claim(name, { storageClassName: '' }))
         await makePod(cluster, name, { ...mounting(name), ...(name === 'unbound' && { nodeName: node }) })
@@ -214,32 +250,9 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
   })
 
   test('a local block volume is a device of the container', options, async () => {
-    const [node = ''] = (await kubectl('get nodes -o jsonpath={.items[*].metadata.name}')).split(' ')
-    const dir = mkdtempSync(join(tmpdir(), 'kutter-block-'))
-    const file = join(dir, 'disk')
-    writeFileSync(file, Buffer.alloc(1 << 20))
-    const device = (await run('losetup', ['--find', '--show', file])).stdout.trim()
-    try {
-      const values = [node]
-      await cluster.apply({
-        apiVersion: 'v1',
-        kind: 'PersistentVolume',
-        metadata: { name: 'disk' },
-        spec: {
-          capacity: { storage: '1Mi' },
-          accessModes: ['ReadWriteOnce'],
-          volumeMode: 'Block',
-          claimRef: { namespace: 'default', name: 'disk' },
-          local: { path: device },
-          nodeAffinity: {
-            required: {
-              nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values }] }],
-            },
-          },
-        },
-      })
-      const size = { requests: { storage: '1Mi' } }
-      await cluster.apply(claim('disk', { storageClassName: '', volumeMode: 'Block', resources: size }))
+    await withDisk(1, async (device, file) => {
+      await cluster.apply(await localDisk('disk', device, 'Block'))
+      await cluster.apply(claim('disk', { ...byHand, volumeMode: 'Block' }))
       await makePod(cluster, 'disk', {
         containers: [sh(keep, { volumeDevices: [{ name: 'd', devicePath: '/dev/own' }] })],
         volumes: [{ name: 'd', persistentVolumeClaim: { claimName: 'disk' } }],
@@ -251,10 +264,61 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
       await kubectl('delete pvc,pv disk')
       await run('blockdev', ['--flushbufs', device])
       assert.equal(readFileSync(file, 'utf8').slice(0, 9), 'raw bytes')
-    } finally {
-      await run('losetup', ['--detach', device])
-      rmSync(dir, { recursive: true, force: true })
+    })
+  })
+
+  test('a local disk gets a file system once, and pods of its node share it', options, async () => {
+    await withDisk(16, async device => {
+      await cluster.apply(await localDisk('formatted', device, 'Filesystem'))
+      await cluster.apply(claim('formatted', byHand))
+      for (const name of ['disk-1', 'disk-2'])
+        await makePod(cluster, name, {
+          ...mounting('formatted', `touch /data/${name}; ${keep}`),
+          securityContext: { fsGroup: 2000 },
+        })
+      for (const name of ['disk-1', 'disk-2']) await becomesReady(cluster, name)
+      assert.match(await inPod(cluster, 'disk-1', 'grep " /data " /proc/mounts'), /^\/dev\/loop\S+ \/data ext4 rw/)
+      await eventually('both write', async () => (await inPod(cluster, 'disk-2', 'ls /data | grep -c disk')) === '2')
+      assert.equal(await inPod(cluster, 'disk-1', 'stat -c %g /data'), '2000')
+      await removePods(cluster, 'disk-1', 'disk-2')
+      await kubectl('wait pod/disk-1 pod/disk-2 --for=delete --timeout=60s')
+      assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(`${device} `))
+      await makePod(cluster, 'disk-3', mounting('formatted', keep, { readOnly: true }))
+      await becomesReady(cluster, 'disk-3')
+      assert.match(await inPod(cluster, 'disk-3', 'ls /data'), /disk-1\ndisk-2/)
+      await removePods(cluster, 'disk-3')
+      await kubectl('wait pod/disk-3 --for=delete --timeout=60s')
+      await kubectl('delete pvc,pv formatted')
+    })
+  })
+
+  test('a volume that the node cannot mount says what is missing, or what serves it today', options, async () => {
+    const sources: Record<string, [source: object, said: RegExp]> = {
+      ebs: [
+        { awsElasticBlockStore: { volumeID: 'vol-1' } },
+        /are served by the CSI driver ebs\.csi\.aws\.com: install it/,
+      ],
+      rbd: [{ rbd: { monitors: ['10.0.0.1'], image: 'i' } }, /Kubernetes has removed volumes of the type rbd in 1\.31/],
+      repo: [{ gitRepo: { repository: 'https://example.com/r.git' } }, /git-repo volume plugin has been disabled/],
     }
+    const hasNfs = /nfs/.test(readFileSync('/proc/filesystems', 'utf8'))
+    if (!hasNfs)
+      sources.nfs = [
+        { nfs: { server: '127.0.0.1', path: '/x' } },
+        /cannot mount 127\.0\.0\.1:\/x: .* (no NFS client|is missing)/,
+      ]
+    for (const [name, [source]] of Object.entries(sources))
+      await makePod(cluster, name, {
+        containers: [sh(keep, { volumeMounts: [{ name: 'data', mountPath: '/data' }] })],
+        volumes: [{ name: 'data', ...source }],
+      })
+    for (const [name, [, said]] of Object.entries(sources)) {
+      const text = await eventComes(cluster, name, /^FailedMount: MountVolume\.SetUp failed for volume "data" : /)
+      assert.match(text, said)
+      if (name === 'nfs') continue
+      await podIs(cluster, name, 'says so in its status', pod => said.test(mainOf(pod)?.state.waiting?.message ?? ''))
+    }
+    await removePods(cluster, ...Object.keys(sources))
   })
 
   test('what a directory cannot be is refused in words', options, async () => {

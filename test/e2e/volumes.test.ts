@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, sym
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { run } from '../../src/linux/index.ts'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
 import { becomesReady, eventComes, forever, inPod, mainOf, makePod, podIs, removePods, sh, waitingFor } from './pods.ts'
 
@@ -317,6 +318,41 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
       await removePods(cluster, 'sub', 'escape')
     },
   )
+
+  test('a projected trust bundle has the certificates of its signer, and follows them', options, async () => {
+    const ca = async (name: string) => {
+      const out = join(dir, `${name}.crt`)
+      const to = ['-keyout', join(dir, `${name}.key`), '-out', out, '-days', '1', '-subj', `/CN=${name}`]
+      await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...to])
+      return readFileSync(out, 'utf8')
+    }
+    const bundle = (name: string, trustBundle: string) => ({
+      apiVersion: 'certificates.k8s.io/v1',
+      kind: 'ClusterTrustBundle',
+      metadata: { name: `example.com:s:${name}`, labels: { use: 'yes' } },
+      spec: { signerName: 'example.com/s', trustBundle },
+    })
+    const [one, two] = [await ca('one'), await ca('two')]
+    await cluster.apply(bundle('one', one))
+    const clusterTrustBundle = {
+      signerName: 'example.com/s',
+      labelSelector: { matchLabels: { use: 'yes' } },
+      path: 'ca',
+    }
+    await makePod(cluster, 'trusts', {
+      volumes: [{ name: 'v', projected: { sources: [{ clusterTrustBundle }] } }],
+      containers: [mounting(['v'])],
+    })
+    await becomesReady(cluster, 'trusts')
+    assert.equal(await inPod(cluster, 'trusts', 'cat /v/ca'), one.trim())
+    await cluster.apply(bundle('two', two))
+    await eventually('both are there', async () => {
+      const text = await inPod(cluster, 'trusts', 'cat /v/ca')
+      return [one, two].every(certificate => text.includes(certificate.trim()))
+    })
+    await removePods(cluster, 'trusts')
+    await kubectl('delete clustertrustbundles example.com:s:one example.com:s:two')
+  })
 
   test('an fsGroup owns the volumes, and a read-only root cannot be written', options, async () => {
     await makePod(cluster, 'group', {

@@ -100,6 +100,7 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     'create certificates.k8s.io:certificatesigningrequests',
     'update storage.k8s.io:csinodes /n',
     'watch node.k8s.io:runtimeclasses',
+    'list certificates.k8s.io:clustertrustbundles',
   ]
   const no = [
     'get :secrets default/other',
@@ -132,6 +133,7 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     'update certificates.k8s.io:certificatesigningrequests /c',
     'create certificates.k8s.io:certificatesigningrequests:approval /c',
     'update storage.k8s.io:csinodes /m',
+    'update certificates.k8s.io:clustertrustbundles /b',
     'get apps:deployments default/d',
     'get rbac.authorization.k8s.io:clusterroles /r',
   ]

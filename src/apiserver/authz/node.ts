@@ -106,6 +106,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       return ['create', ...readVerbs].includes(verb) ? yes : no
     case 'storage.k8s.io/csinodes':
       return name === node || verb === 'create' ? yes : no
+    case 'certificates.k8s.io/clustertrustbundles':
     case 'node.k8s.io/runtimeclasses':
     case 'storage.k8s.io/csidrivers':
     case 'storage.k8s.io/volumeattachments':

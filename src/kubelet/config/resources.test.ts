@@ -188,3 +188,15 @@ test('the kernel kills the container first that asked for the least of the nodeâ
     assert.deepEqual(found, scores, what)
   }
 })
+
+test('limits of huge pages are named by the size of a page', () => {
+  const limits = { 'hugepages-2Mi': '4Mi', 'hugepages-1Gi': '2Gi', 'hugepages-64Ki': '64Ki', memory: '1Gi', cpu: '1' }
+  const pod = podOf({ spec: { containers: [{ name: 'a', image: 'x', resources: { limits } }] } })
+  assert.deepEqual(containerResources(pod, pod.spec.containers[0]!, nodeMemoryBytes).hugepageLimits, [
+    { pageSize: '1GB', limit: 2 * gi },
+    { pageSize: '2MB', limit: 4 * 2 ** 20 },
+    { pageSize: '64KB', limit: 64 * 1024 },
+  ])
+  const plain = podWith({ a: '1/1Gi' })
+  assert.equal(containerResources(plain, plain.spec.containers[0]!, nodeMemoryBytes).hugepageLimits, undefined)
+})

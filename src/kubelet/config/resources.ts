@@ -41,13 +41,28 @@ export function containerResources(pod: Pod, container: ReadContainer, nodeMemor
   const { limits = {}, requests = {} } = container.resources ?? {}
   const limitMilli = quantityMilli(limits.cpu)
   const requestMilli = requests.cpu === undefined ? limitMilli : quantityMilli(requests.cpu)
+  const hugePages = hugePageLimits(limits)
   return {
     cpuPeriod: periodUs,
     cpuQuota: cpuQuota(limitMilli),
     cpuShares: cpuShares(requestMilli),
     memoryLimitInBytes: quantityValue(limits.memory),
     oomScoreAdj: oomScore(pod, container, nodeMemoryBytes),
+    ...(hugePages.length && { hugepageLimits: hugePages }),
   }
+}
+
+const units = ['B', 'KB', 'MB', 'GB'] as const
+
+/** The limits of huge pages by the size of a page, such as `2MB`. Source: opencontainers/cgroups (HugePageSizes). */
+function hugePageLimits(limits: Readonly<Record<string, string>>): { pageSize: string; limit: number }[] {
+  return Object.entries(limits).flatMap(([name, amount]) => {
+    const size = /^hugepages-(.+)$/.exec(name)?.[1]
+    if (size === undefined) return []
+    const bytes = quantityValue(size)
+    const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+    return [{ pageSize: `${bytes / 1024 ** unit}${units[unit]}`, limit: quantityValue(amount) }]
+  })
 }
 
 /**

@@ -6,7 +6,7 @@
 //
 // Each writes first and reads then, so at least one of them sees the other.
 // Source: pkg/volume/util/operationexecutor (GenerateVerifyControllerAttachedVolumeFunc), pkg/volume/csi/csi_attacher.go.
-import { isReason } from '../../base/errors.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
 import { within } from '../../base/waiters.ts'
 import type { Client } from '../../client/index.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -34,14 +34,19 @@ export async function attached(
 ): Promise<Readonly<Record<string, string>>> {
   const name = uniqueName(volume)
   let why = 'the volume is not attached yet'
+  const look = async (limited: AbortSignal) => {
+    const { status } = await client.get(Node, { name: nodeName }, { signal: limited })
+    return status.volumesAttached?.some(volume => volume.name === name)
+      ? readAttachment(volume, { client, nodeName, signal: limited })
+      : 'Volume not attached according to node status'
+  }
   const wait = async (limited: AbortSignal) => {
     for (let pauseMs = poll.firstMs; ; pauseMs = Math.min(pauseMs * poll.factor, poll.mostMs)) {
-      const { status } = await client.get(Node, { name: nodeName }, { signal: limited })
-      if (status.volumesAttached?.some(volume => volume.name === name)) {
-        const found = await readAttachment(volume, { client, nodeName, signal: limited })
-        if (typeof found !== 'string') return found
-        why = found
-      } else why = 'Volume not attached according to node status'
+      // The API server may be away for a while.
+      const found = await look(limited).catch(messageOf)
+      limited.throwIfAborted()
+      if (typeof found !== 'string') return found
+      why = found
       await client.clock.sleep(pauseMs, limited)
     }
   }

@@ -1,11 +1,14 @@
 // Reads the facts of the machine that the Node object contains: processors, memory, disk, identity.
-import { readFile, statfs } from 'node:fs/promises'
+import { readdir, readFile, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { arch, availableParallelism, release, totalmem } from 'node:os'
 
 export interface Machine {
   cpuMilli: number
   memoryBytes: number
   ephemeralStorageBytes: number
+  /** The memory that is set aside for huge pages, in bytes, by the size of a page in bytes. */
+  hugePages: ReadonlyMap<number, number>
   machineID: string
   systemUUID: string
   bootID: string
@@ -32,6 +35,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
     cpuMilli: availableParallelism() * 1000,
     memoryBytes: totalmem(),
     ephemeralStorageBytes: fs.blocks * fs.bsize,
+    hugePages: await readHugePages(),
     machineID,
     systemUUID: (await text('/sys/class/dmi/id/product_uuid')) || machineID,
     bootID: await text('/proc/sys/kernel/random/boot_id'),
@@ -41,11 +45,22 @@ export async function readMachine(rootDir: string): Promise<Machine> {
   }
 }
 
+/** Source: the kernel's admin-guide/mm/hugetlbpage. */
+async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<ReadonlyMap<number, number>> {
+  const pools = new Map<number, number>()
+  for (const name of await readdir(root).catch(() => [])) {
+    const size = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1]) * 1024
+    if (size) pools.set(size, size * Number(await readFile(join(root, name, 'nr_hugepages'), 'utf8')))
+  }
+  return pools
+}
+
 /** The machine of simulated nodes. */
 export const simulatedMachine: Machine = {
   cpuMilli: 32_000,
   memoryBytes: 256 * 2 ** 30,
   ephemeralStorageBytes: 2 ** 40,
+  hugePages: new Map(),
   machineID: '',
   systemUUID: '',
   bootID: '',

@@ -39,6 +39,21 @@ const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
     now,
   )
 
+test('memory that is set aside for huge pages is theirs alone', () => {
+  const hugePages = new Map([
+    [2 ** 21, 64 * 2 ** 20],
+    [2 ** 16, 2 ** 20],
+  ])
+  const machine = { ...simulatedMachine, memoryBytes: 2 ** 30, hugePages }
+  const { capacity, allocatable } = statusOf({ machine, keptFree: { memoryBytes: 0, storageBytes: 0 } })
+  for (const amounts of [capacity, allocatable])
+    assert.deepEqual(
+      [amounts?.['hugepages-2Mi'], amounts?.['hugepages-64Ki'], amounts?.['hugepages-1Gi']],
+      ['64Mi', '1Mi', '0'],
+    )
+  assert.deepEqual([capacity?.memory, allocatable?.memory], ['1Gi', '959Mi'])
+})
+
 test('a node has what its machine has, less what is kept back for the machine itself', () => {
   const machine = {
     ...simulatedMachine,

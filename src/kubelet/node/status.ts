@@ -39,19 +39,21 @@ const maxImages = 50
  */
 export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeStatus {
   const { machine, runtime } = input
+  const hugePages: Record<string, string> = { 'hugepages-1Gi': '0', 'hugepages-2Mi': '0' }
+  for (const [size, bytes] of machine.hugePages) hugePages[`hugepages-${kibi(size)}`] = kibi(bytes)
+  const setAside = [...machine.hugePages.values()].reduce((sum, bytes) => sum + bytes, 0)
   const capacity = {
     cpu: cpuText(machine.cpuMilli),
     memory: kibi(machine.memoryBytes),
     'ephemeral-storage': kibi(machine.ephemeralStorageBytes),
-    'hugepages-1Gi': '0',
-    'hugepages-2Mi': '0',
+    ...hugePages,
     pods: String(input.maxPods),
   }
   return {
     capacity,
     allocatable: {
       ...capacity,
-      memory: kibi(Math.max(0, machine.memoryBytes - input.keptFree.memoryBytes)),
+      memory: kibi(Math.max(0, machine.memoryBytes - input.keptFree.memoryBytes - setAside)),
       'ephemeral-storage': canonicalQuantity(Math.max(0, machine.ephemeralStorageBytes - input.keptFree.storageBytes)),
     },
     conditions: conditions(input, before, now),

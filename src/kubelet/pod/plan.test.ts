@@ -65,6 +65,7 @@ const nothing: PodMemory = {
   backoffs: new Map(),
   failures: new Map(),
   sandboxRetryAt: 0,
+  obstacle: '',
   condemned: new Map(),
   notStarted: new Set(),
   hooked: new Set(),

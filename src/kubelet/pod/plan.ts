@@ -52,6 +52,8 @@ export interface PodMemory {
   failures: ReadonlyMap<string, StartProblem>
   /** After a failure of the sandbox or a volume, the time before which it is not tried again. */
   sandboxRetryAt: number
+  /** Why there is no sandbox and will be none; otherwise ''. */
+  obstacle: string
   /** Containers that must be restarted because a probe failed, by container id. */
   condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
   /** Containers whose startup probe has not succeeded yet, by container id. */

@@ -4,6 +4,7 @@ import { messageOf } from '../../base/errors.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import { VolumeFailure } from '../host.ts'
 import { counts } from '../metrics.ts'
+import { UnservedVolume } from '../volumes/served-by.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent } from './context.ts'
@@ -20,10 +21,16 @@ export class Sandboxes {
   #backoff: Backoff | undefined
   /** The time before which nothing is tried, in ms since the epoch. */
   #retryAt = 0
+  #obstacle = ''
 
   constructor(context: NodeContext, volumes: PodVolumes) {
     this.#context = context
     this.#volumes = volumes
+  }
+
+  /** Why the pod waits for what no try will bring, such as a volume that nothing serves; otherwise ''. */
+  get obstacle(): string {
+    return this.#obstacle
   }
 
   get retryAt(): number {
@@ -52,6 +59,7 @@ export class Sandboxes {
     } catch (error) {
       const isVolume = error instanceof VolumeFailure
       const message = isVolume ? error.eventMessage : messageOf(error)
+      this.#obstacle = isVolume && error.cause instanceof UnservedVolume ? message : ''
       return this.#failed(pod, isVolume ? error.reason : 'FailedMount', message, signal)
     }
     try {
@@ -68,6 +76,7 @@ export class Sandboxes {
         throw new Error("can't set `spec.hostUsers: false`, runtime does not support user namespaces")
       await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
       counts.sandbox()
+      this.#obstacle = ''
       this.forgetFailures()
     } catch (error) {
       counts.sandbox(messageOf(error))

@@ -28,7 +28,12 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as Pod,
     seen: seenOf(seen),
     plan: { state, steps: [], againAt: undefined, waiting: new Map(), unequal: [] },
-    memory: { life: { is: 'alive', finishedAtMs: undefined }, notStarted: new Set(), resize: nothing.resize },
+    memory: {
+      life: { is: 'alive', finishedAtMs: undefined },
+      notStarted: new Set(),
+      resize: nothing.resize,
+      obstacle: '',
+    },
     resize: [],
     notReady: new Set(),
     startedAtMs: 0,

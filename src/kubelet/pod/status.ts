@@ -27,7 +27,7 @@ interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan
-  memory: Pick<PodMemory, 'life' | 'notStarted' | 'resize'>
+  memory: Pick<PodMemory, 'life' | 'notStarted' | 'resize' | 'obstacle'>
   /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
   resize: readonly ResizeCondition[]
@@ -166,7 +166,8 @@ function containerStatus(
   const isEnded = plan.state.state === 'ended'
   if (!current) {
     const isLost = isEnded && wasReached(inputs, container, role)
-    return unseenStatus(isLost, status, before, wait ?? { reason: waiting })
+    const { obstacle } = inputs.memory
+    return unseenStatus(isLost, status, before, wait ?? { reason: waiting, ...(obstacle && { message: obstacle }) })
   }
   status.restartCount = current.attempt
   status.image = current.image || status.image

@@ -54,12 +54,16 @@ export class PodSteps {
   }
 
   /** What the next plan depends on. The maps are live. */
-  get memory(): Pick<PodMemory, 'busy' | 'backoffs' | 'failures' | 'sandboxRetryAt' | 'hooked' | 'resize'> {
+  get memory(): Pick<
+    PodMemory,
+    'busy' | 'backoffs' | 'failures' | 'sandboxRetryAt' | 'obstacle' | 'hooked' | 'resize'
+  > {
     return {
       busy: this.#jobs.list,
       backoffs: this.#starts.backoffs,
       failures: this.#starts.failures,
       sandboxRetryAt: this.#sandboxes.retryAt,
+      obstacle: this.#sandboxes.obstacle,
       hooked: this.#kills.hooked,
       resize: this.#resize.memory,
     }

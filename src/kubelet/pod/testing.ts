@@ -18,6 +18,7 @@ export const nothing: PodMemory = {
   backoffs: new Map(),
   failures: new Map(),
   sandboxRetryAt: 0,
+  obstacle: '',
   condemned: new Map(),
   notStarted: new Set(),
   hooked: new Set(),

@@ -5,7 +5,7 @@
 //                                                                            └──▶ a driver mounts it ◀──link── DIR
 //
 // Source: pkg/kubelet/volumemanager/populator (getPVCExtractPV, getPVSpec), pkg/volume/{local,hostpath}.
-import { mkdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
+import { mkdir, readlink, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { realMounts } from '../../linux/index.ts'
@@ -17,7 +17,10 @@ import { VolumeFailure } from '../host.ts'
 import { grow } from './grow.ts'
 import { prepareHostPath } from './host-path.ts'
 import { onNode } from './kubelet-dir.ts'
+import { mountDisk } from './disk.ts'
+import { mountNfs } from './nfs.ts'
 import { setOwnership } from './ownership.ts'
+import { UnservedVolume } from './served-by.ts'
 import type { ReadVolume, VolumeContext, VolumePlugin, VolumeRequest } from './volume.ts'
 
 /** How often volumes of drivers are looked at: whether they have grown, and whether the driver is to be called again. */
@@ -36,12 +39,9 @@ export const claim: VolumePlugin = {
       return linkTo(path, dir)
     }
     if (bound.spec.volumeMode === 'Block') return linkTo(await deviceOf(bound), dir)
-    const source = await sourceOf(bound, context)
+    const hasOwnership = await mountSource(bound, request)
     signal.throwIfAborted()
-    await mkdir(dir, { recursive: true, mode: 0o750 })
-    if (!(await realMounts.isMounted(dir))) await realMounts.bind(source.path, dir, { recursive: true })
-    signal.throwIfAborted()
-    if (source.hasOwnership && !isReadOnly(volume)) await setOwnership(dir, pod, false)
+    if (hasOwnership && !isReadOnly(volume)) await setOwnership(dir, pod, false)
   },
   async refresh(request) {
     const { pod, volume, context, signal, dir } = request
@@ -114,33 +114,41 @@ async function checkNode(volume: PersistentVolume, name: string, { client }: Vol
     )
 }
 
-interface Source {
-  path: string
-  /** Whether its files get the group of the pod. */
-  hasOwnership: boolean
+/**
+ * Mounts what is behind a volume at the directory of the claim. Returns whether its files get the group of the pod.
+ * Throws an error for a kind of volume that a node cannot mount.
+ */
+async function mountSource(bound: PersistentVolume, { dir, volume, context, signal }: VolumeRequest): Promise<boolean> {
+  const { hostPath, local, nfs, mountOptions: options = [] } = bound.spec
+  if (nfs) {
+    await mountNfs(nfs, dir, options)
+    return false
+  }
+  if (local) {
+    const found = await stat(local.path).catch(() => undefined)
+    if (!found) throw new Error(`path "${local.path}" does not exist`)
+    if (found.isBlockDevice()) {
+      const how = { type: local.fsType || 'ext4', readOnly: isReadOnly(volume), options, signal }
+      await mountDisk(await realpath(local.path), dir, how)
+      return true
+    }
+    if (!found.isDirectory()) throw new Error(`path "${local.path}" is not a directory or block device`)
+    await bind(local.path, dir)
+    return true
+  }
+  if (!hostPath) throw unmatched(bound)
+  await prepareHostPath(hostPath, context.nodeDir)
+  await bind(onNode(hostPath.path, context.nodeDir), dir)
+  return false
 }
 
-/** The path of the node behind a volume. Throws an error for a kind of volume that a node cannot mount. */
-async function sourceOf(volume: PersistentVolume, { nodeDir }: VolumeContext): Promise<Source> {
-  const { spec } = volume
-  if (spec.hostPath) {
-    await prepareHostPath(spec.hostPath, nodeDir)
-    return { path: onNode(spec.hostPath.path, nodeDir), hasOwnership: false }
-  }
-  if (spec.local) {
-    const { path } = spec.local
-    const found = await stat(path).catch(() => undefined)
-    if (!found) throw new Error(`path "${path}" does not exist`)
-    if (!found.isDirectory()) throw new Error(`path "${path}" is not a directory`)
-    return { path, hasOwnership: true }
-  }
-  throw unmatched(volume)
+async function bind(path: string, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o750 })
+  if (!(await realMounts.isMounted(dir))) await realMounts.bind(path, dir, { recursive: true })
 }
 
-function unmatched({ metadata, spec }: PersistentVolume): Error {
-  const kinds = Object.keys(spec).filter(key => !plainFields.has(key))
-  return new Error(`no volume plugin matched for the source ${kinds.join(', ')} of volume ${metadata.name}`)
-}
+const unmatched = ({ spec }: PersistentVolume): Error =>
+  new UnservedVolume(Object.keys(spec).filter(key => !plainFields.has(key)))
 
 /** The device of a local block volume. Source: pkg/volume/local (GetGlobalMapPath, MapPodDevice). */
 async function deviceOf(volume: PersistentVolume): Promise<string> {

@@ -7,6 +7,7 @@ import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource } from '..
 import { fieldValue, resourceValue } from '../config/fields.ts'
 import { namespaceOf, uidOf } from '../pod/spec.ts'
 import { type FileContent, writeAtomically } from './atomic.ts'
+import { trustBundleFile } from './trust-bundle.ts'
 import { setOwnership } from './ownership.ts'
 import type { VolumePlugin, VolumeRequest } from './volume.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -59,6 +60,10 @@ const projected: Source = async request => {
       const isOwned = owner !== undefined || pod.spec.securityContext?.fsGroup !== undefined
       payload.set(path, { data: Buffer.from(token.token), mode: isOwned ? 0o600 : mode, owner })
       renewAt = Math.min(renewAt ?? token.renewAt, token.renewAt)
+    } else if (source.clusterTrustBundle) {
+      const { path } = source.clusterTrustBundle
+      const bundles = await context.objects.trustBundles(uidOf(pod))
+      payload.set(path, { data: trustBundleFile(source.clusterTrustBundle, bundles), mode })
     } else throw new Error(`the projection ${Object.keys(source).join(', ')} is not supported`)
   }
   return { payload, ...(renewAt !== undefined && { renewAt }) }

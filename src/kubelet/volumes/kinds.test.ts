@@ -12,6 +12,7 @@ import { ConfigMap } from '../../kinds/core/configmap.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { objectOf, podOf } from '../../kinds/testing.ts'
+import { pageSizeFor } from './empty-dir.ts'
 import { pluginFor } from './index.ts'
 import { type VolumeContext, volumePath } from './volume.ts'
 
@@ -339,4 +340,28 @@ test('/var/lib/kubelet is the directory of the node', async t => {
   assert.deepEqual(seen, [node.root, `${node.root}/`, join(node.root, 'plugins_registry'), '/var/lib/kubelets', '/x'])
   await node.of({ hostPath: { path: '/var/lib/kubelet/plugins/d', type: 'DirectoryOrCreate' } }).setUp()
   assert.ok((await stat(join(node.root, 'plugins/d'))).isDirectory())
+})
+
+test('an emptyDir of huge pages has the size that its pod requests', () => {
+  const pods = (...sizes: string[]) =>
+    podOf({
+      spec: {
+        containers: sizes.map((size, i) => ({
+          name: `c${i}`,
+          image: 'x',
+          resources: { requests: { [`hugepages-${size}`]: size }, limits: { [`hugepages-${size}`]: size } },
+        })),
+      },
+    })
+  const table: [medium: string, sizes: string[], expected: number | RegExp][] = [
+    ['HugePages', ['2Mi'], 2 ** 21],
+    ['HugePages', ['2Mi', '2Mi'], 2 ** 21],
+    ['HugePages-1Gi', ['2Mi', '1Gi'], 2 ** 30],
+    ['HugePages', ['2Mi', '1Gi'], /containers request huge pages of several sizes/],
+    ['HugePages', [], /no container requests huge pages$/],
+    ['HugePages-1Gi', ['2Mi'], /no container requests hugepages-1Gi$/],
+  ]
+  for (const [medium, sizes, expected] of table)
+    if (expected instanceof RegExp) assert.throws(() => pageSizeFor(medium, pods(...sizes)), { message: expected })
+    else assert.equal(pageSizeFor(medium, pods(...sizes)), expected)
 })
