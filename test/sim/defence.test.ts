@@ -514,3 +514,29 @@ test('before the machine shuts down pods end by priority, and no more are taken'
   assert.equal(await conditionOf(client, 'Ready'), 'True KubeletReady')
   assert.equal(isDelayed, true)
 })
+
+test('a new kubelet does not refuse what runs already, although it would not fit any more', async t => {
+  const { meter, available } = scriptedMeter()
+  const { clock, kubelet, options, run, pod, runtime } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('first', cpu('20'))
+  await run('second', cpu('10'))
+  await clock.forward(5_000)
+  const before = await runtime.outline()
+  await kubelet.close()
+
+  available['nodefs.available'] = gib
+  const head = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' }
+  // The pressure is reported at once, and evicts nobody during this test.
+  const soft = { evictionSoft: { 'nodefs.available': '10Gi' }, evictionSoftGracePeriod: { 'nodefs.available': '1h' } }
+  const evictionHard = { 'nodefs.available': '1Mi' }
+  const config = readKubeletConfig({ ...head, ...soft, evictionHard, maxPods: 1 }, 'test')
+  const next = await startKubelet({ ...options, runtime, config })
+  t.after(() => next.close())
+  await run('third', cpu('1'))
+  await clock.forward(5_000)
+  await next.ready
+  await clock.forward(1_000)
+  assert.match((await pod('third')).status.message ?? '', /The node had condition: \[DiskPressure\]/)
+  assert.deepEqual(await runtime.outline(), before)
+  for (const name of ['first', 'second']) assert.equal((await pod(name)).status.phase, 'Running')
+})
