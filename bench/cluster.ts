@@ -1,33 +1,14 @@
 // How long from an empty disk to a working cluster, what it costs when idle, how fast it answers, how fast pods run:
 // the real command, the real kubelet, TLS and RBAC on, every write on disk. One line of JSON for each answer.
 // Usage: tools/node bench/cluster.ts [--idle SECONDS]
-import { execFile } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { promisify } from 'node:util'
-import { parse } from 'yaml'
+import { readFileSync } from 'node:fs'
 import { realClock } from '../src/base/clock.ts'
-import { silentLog } from '../src/base/log.ts'
-import type { KubeObject } from '../src/api/kind.ts'
-import { Client, httpsTransport } from '../src/client/index.ts'
+import type { Client } from '../src/client/index.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
+import { clientOf, kutter, podNamed, runPods, type Status, status, tell, withCluster } from './real.ts'
 
-const exec = promisify(execFile)
-const root = new URL('..', import.meta.url).pathname
-const dataDir = '/tmp/kutter-bench'
 const idleSeconds = Number(process.argv[process.argv.indexOf('--idle') + 1] || 300)
-const env = { ...process.env, KUBECONFIG: `${dataDir}.kubeconfig`, KUTTER_PACKAGE_CACHE: '/var/cache/kutter-test' }
-const kutter = (...args: string[]) =>
-  exec('./kutter', [...args, '--name', 'bench', '--data-dir', dataDir], { cwd: root, env, maxBuffer: 1 << 24 })
-const tell = (bench: string, value: number, unit: string, more: object = {}) =>
-  console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
-
-interface Status {
-  server: string
-  processes: { role: string; pid: number }[]
-}
-
-const status = async () => JSON.parse((await kutter('status', '-o', 'json')).stdout) as Status
 
 async function startUp(): Promise<void> {
   const { stdout } = await kutter('up', '--port', '16900')
@@ -40,30 +21,6 @@ async function startUp(): Promise<void> {
   tell('start-api-ready', api, 'ms')
   tell('start-node-ready', node, 'ms')
   tell('start-dns-answering', node + at(/DNS answers/), 'ms')
-}
-
-function clientOf(server: string): { client: Client; close(): void } {
-  const config = parse(readFileSync(`${dataDir}/bench/kubeconfig`, 'utf8')) as {
-    clusters: { cluster: Record<string, string> }[]
-    users: { user: Record<string, string> }[]
-  }
-  const text = (value: string | undefined) => Buffer.from(value ?? '', 'base64').toString()
-  const { cluster } = config.clusters[0]!
-  const { user } = config.users[0]!
-  const transport = httpsTransport(() => ({
-    server,
-    ca: text(cluster['certificate-authority-data']),
-    cert: text(user['client-certificate-data']),
-    key: text(user['client-key-data']),
-  }))
-  const client = new Client({
-    serve: transport.serve,
-    user: { name: '', groups: [] },
-    userAgent: 'bench',
-    clock: realClock,
-    log: silentLog,
-  })
-  return { client, close: () => (client.close(), transport.close()) }
 }
 
 /** CPU seconds and resident bytes of a process. */
@@ -130,53 +87,19 @@ async function api(client: Client): Promise<void> {
   }
 }
 
-const pod = (name: string) => ({
-  metadata: { name, namespace: 'default' },
-  spec: {
-    terminationGracePeriodSeconds: 0,
-    containers: [{ name: 'a', image: 'busybox', imagePullPolicy: 'IfNotPresent' as const, command: ['sleep', '3600'] }],
-  },
-})
+const run = (client: Client, names: readonly string[]) =>
+  runPods(client, names, name => client.create(Pod, podNamed(name)))
 
-/** Milliseconds from the first create until a watch has seen all of them Running. */
-async function runPods(client: Client, names: readonly string[]): Promise<number> {
-  const mirror = client.mirror(Pod, { namespace: 'default' })
-  await client.synced([mirror] as never)
-  const began = performance.now()
-  const waiting = new Set(names)
-  const done = new Promise<void>(resolve => {
-    const stop = mirror.subscribe(changes => {
-      for (const { item } of changes)
-        if ((item.object as KubeObject & { status: { phase?: string } }).status.phase === 'Running')
-          waiting.delete(item.object.metadata.name ?? '')
-      if (waiting.size) return
-      stop()
-      resolve()
-    })
-  })
-  await Promise.all(names.map(name => client.create(Pod, pod(name))))
-  await done
-  return performance.now() - began
-}
-
-try {
-  await kutter('down', '--purge')
-  await startUp()
-  await kutter('image', 'build', 'examples/images/busybox')
+await withCluster(startUp, async () => {
   const { server, processes } = await status()
   const { client, close } = clientOf(server)
   await idle(processes)
-  await runPods(client, ['warm'])
-  for (let i = 0; i < 5; i++) tell('pod-create-to-running', await runPods(client, [`one-${i}`]), 'ms', { round: i })
-  const burst = await runPods(
-    client,
-    Array.from({ length: 50 }, (_, i) => `burst-${i}`),
-  )
+  await run(client, ['warm'])
+  for (let i = 0; i < 5; i++) tell('pod-create-to-running', await run(client, [`one-${i}`]), 'ms', { round: i })
+  const names = Array.from({ length: 50 }, (_, i) => `burst-${i}`)
+  const burst = await run(client, names)
   tell('pods-50-at-once', burst, 'ms', { perSecond: Math.round((50 / burst) * 10_000) / 10 })
   await api(client)
   close()
-} finally {
-  await kutter('down', '--purge')
-  rmSync(env.KUBECONFIG, { force: true })
-}
+})
 process.exit(0)
