@@ -23,6 +23,8 @@ const packages: Readonly<Record<string, string>> = {
   curl: 'curl',
   pgrep: 'procps',
   'docker-registry': 'docker-registry',
+  'mkfs.ext4': 'e2fsprogs',
+  losetup: 'mount',
 }
 
 interface Ran {

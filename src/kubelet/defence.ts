@@ -85,6 +85,7 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
       transitionMs: config.evictionPressureTransitionMs,
       maxPodGraceSeconds: config.evictionMaxPodGraceSeconds,
       localLimits: config.localStorageCapacityIsolation,
+      isShared,
     },
     async reclaim() {
       await removeDeadContainers(context, workers)

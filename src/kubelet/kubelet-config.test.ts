@@ -77,3 +77,24 @@ const mistakes: [object, RegExp][] = [
 
 for (const [fields, message] of mistakes)
   test(`a mistake is reported: ${JSON.stringify(fields)}`, () => assert.throws(() => read(fields), { message }))
+
+test('what is reserved for the system and for the kubelet is added up', () => {
+  const config = read({
+    kubeReserved: { cpu: '100m', memory: '100Mi', 'ephemeral-storage': '1Gi', pid: '100' },
+    systemReserved: { cpu: '0.4', memory: '28Mi' },
+  })
+  const reserved = { cpuMilli: 500, memoryBytes: 128 * 2 ** 20, storageBytes: 2 ** 30, pids: 100 }
+  assert.deepEqual([config.reserved, config.enforcesAllocatable], [reserved, true])
+  assert.equal(read({ enforceNodeAllocatable: ['none'] }).enforcesAllocatable, false)
+  assert.equal(read({ enforceNodeAllocatable: [] }).enforcesAllocatable, false)
+  const wrong: [object, RegExp][] = [
+    [{ kubeReserved: { cpu: '-1' } }, /^file: kubeReserved.cpu: must be a quantity that is not negative, not "-1"/],
+    [{ systemReserved: { gpu: '1' } }, /^file: systemReserved.gpu: unknown field/],
+    [
+      { enforceNodeAllocatable: ['system-reserved'] },
+      /^file: enforceNodeAllocatable: "system-reserved" is not supported; supported are "pods" and "none"/,
+    ],
+    [{ enforceNodeAllocatable: ['pods', 'none'] }, /^file: enforceNodeAllocatable: "none" stands alone/],
+  ]
+  for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
+})

@@ -2,9 +2,10 @@
 // effect here. All others are reported as unknown, since a setting without effect would mislead.
 // Source: kubernetes staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
 import { type Fields, readFields } from '../api/config-file.ts'
-import { isQuantity, quantityValue } from '../api/quantity.ts'
+import { isQuantity, quantityMilli, quantityValue } from '../api/quantity.ts'
 import { parseDuration } from '../api/time.ts'
 import { readYamlFile } from '../base/yaml-file.ts'
+import type { Reserved } from './node/groups.ts'
 import type { ImagePolicy } from './gc/images.ts'
 import type { ShutdownPhase } from './shutdown/plan.ts'
 import { criticalPriority } from './admission/critical.ts'
@@ -19,6 +20,10 @@ export interface KubeletConfig {
   maxPods: number | undefined
   /** The most processes of a pod. */
   podPidsLimit: number | undefined
+  /** What pods cannot have, from `kubeReserved` and `systemReserved` together. */
+  reserved: Reserved
+  /** Whether what all pods use together is limited. */
+  enforcesAllocatable: boolean
   allowedUnsafeSysctls: readonly string[]
   /** Hard thresholds by signal; undefined for the defaults. */
   evictionHard: readonly Threshold[] | undefined
@@ -61,6 +66,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       maxPods: root.integer('maxPods', { min: 1, max: maxInt }),
       podPidsLimit: root.integer('podPidsLimit', { min: 1, max: maxInt }),
       allowedUnsafeSysctls: root.strings('allowedUnsafeSysctls'),
+      ...readReserved(root),
       ...readEviction(root),
       ...readImages(root),
       ...readStatic(root),
@@ -69,6 +75,31 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
     root.end()
     return config
   })
+}
+
+function readReserved(root: Fields): Pick<KubeletConfig, 'reserved' | 'enforcesAllocatable'> {
+  const reserved = { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, pids: 0 }
+  for (const name of ['kubeReserved', 'systemReserved']) {
+    const amounts = root.object(name)
+    const of = (resource: string): string => {
+      const text = amounts.string(resource, '0')
+      if (isQuantity(text) && quantityMilli(text) >= 0) return text
+      amounts.problem(resource, `must be a quantity that is not negative, not ${JSON.stringify(text)}`)
+      return '0'
+    }
+    reserved.cpuMilli += quantityMilli(of('cpu'))
+    reserved.memoryBytes += quantityValue(of('memory'))
+    reserved.storageBytes += quantityValue(of('ephemeral-storage'))
+    reserved.pids += quantityValue(of('pid'))
+    amounts.end()
+  }
+  const field = 'enforceNodeAllocatable'
+  const enforced = root.has(field) ? root.strings(field) : ['pods']
+  for (const what of enforced)
+    if (what !== 'pods' && what !== 'none')
+      root.problem(field, `${JSON.stringify(what)} is not supported; supported are "pods" and "none"`)
+  if (enforced.includes('none') && enforced.length > 1) root.problem(field, '"none" stands alone')
+  return { reserved, enforcesAllocatable: enforced.includes('pods') }
 }
 
 function readEviction(root: Fields) {

@@ -15,7 +15,7 @@ import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { findCgroups, realMounts } from '../linux/index.ts'
+import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import { makeCsi } from './csi/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
@@ -23,9 +23,11 @@ import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { Images } from './images.ts'
+import { shownConfig } from './configz.ts'
 import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
+import { NodeGroups } from './node/groups.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -133,7 +135,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
   const { directories, shared } = await nodeDirectories(o, log)
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const own = { rootDir: o.rootDir, directories, sharedDirectories: shared?.directories, cgroups, signal }
+  const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
+  const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
   const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
 
   const node = (keeper = keepNode({
@@ -147,7 +150,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
   }))
-  const { nodePods, statics } = makePods({ o, context, workers, config, api, source, defence, node, log, signal })
+  const groups = makeGroups({ o, cgroups, context, machine, workers, config, log, signal })
+  const podParts = { o, context, workers, config, api, source, defence, node, groups, log, signal }
+  const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
   const ready = (async () => {
     // Static pods need no API.
@@ -157,6 +162,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
+    podsChanged()
     statics.show()
     void nodePods.relist()
     defence.start()
@@ -209,6 +215,7 @@ async function statusNow(
   await state.look()
   if (state.undecided && before?.conditions?.length) return before
   if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
+  const { reserved } = o.config ?? defaultKubeletConfig
   const facts = {
     name: o.nodeName,
     ips: [o.nodeIP],
@@ -220,8 +227,9 @@ async function statusNow(
     problem: defence.isShuttingDown() ? 'node is shutting down' : '',
     conditions: defence.conditions(),
     keptFree: {
-      memoryBytes: defence.keptFree('memory.available', machine.memoryBytes),
-      storageBytes: defence.keptFree('nodefs.available', machine.ephemeralStorageBytes),
+      cpuMilli: reserved.cpuMilli,
+      memoryBytes: reserved.memoryBytes + defence.keptFree('memory.available', machine.memoryBytes),
+      storageBytes: reserved.storageBytes + defence.keptFree('nodefs.available', machine.ephemeralStorageBytes),
     },
   }
   return nodeStatus(facts, before, o.clock.now())
@@ -337,27 +345,54 @@ interface PodsParts {
   source: PodSource
   defence: Defence
   node: NodeKeeper
+  /** Undefined where what all pods use together is not limited. */
+  groups: NodeGroups | undefined
   log: Log
   signal: AbortSignal
 }
 
+interface GroupParts extends Pick<PodsParts, 'o' | 'context' | 'workers' | 'config' | 'log' | 'signal'> {
+  cgroups: Cgroups | undefined
+  machine: Machine
+}
+
+function makeGroups({ o, cgroups, context, machine, workers, config, log, signal }: GroupParts) {
+  if (!cgroups || !config.enforcesAllocatable) return undefined
+  return new NodeGroups({
+    cgroups,
+    cgroupRoot: context.settings.cgroupRoot,
+    capacity: { ...machine, pids: machine.maxPids },
+    reserved: config.reserved,
+    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
+    clock: o.clock,
+    log,
+    signal,
+  })
+}
+
 function makePods(parts: PodsParts) {
-  const { o, context, workers, config, api, source, defence, node, log, signal } = parts
+  const { o, context, workers, config, api, source, defence, node, groups, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
   const statics = new StaticPods({ client, nodeName, sources, api, source, node: current, log, signal })
+  const resizes = new Resizes({ pods: () => workers.values(), node: current, clock, signal })
+  const podsChanged = () => {
+    // What is granted must fit beside all pods, so all of them must be there first.
+    if (source.isComplete) resizes.decide()
+    groups?.changed()
+  }
   const nodePods = new NodePods({
     context,
     pods: source.pods,
     workers,
     admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
-    resizes: new Resizes({ pods: () => workers.values(), node: current, clock, signal }),
+    changed: podsChanged,
     isComplete: () => source.isComplete,
     gone: uid => statics.gone(uid),
     signal,
   })
-  return { nodePods, statics }
+  return { nodePods, statics, podsChanged }
 }
 
 /** What a runtime can do that does not say anything about it. */

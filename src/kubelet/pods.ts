@@ -20,7 +20,6 @@ import { type NodeContext, reportUnsynced } from './pod/context.ts'
 import { graceSecondsOf, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
-import type { Resizes } from './resize/resizes.ts'
 import type { PodOutline } from './runtime/runtime.ts'
 
 export type Workers = Map<string, PodWorker>
@@ -31,7 +30,8 @@ interface NodePodsOptions {
   workers: Workers
   /** Decides whether the node takes a pod, and which pods end for it. */
   admit: (pod: Pod) => Admission
-  resizes: Pick<Resizes, 'decide'>
+  /** Called when pods came, went or changed. */
+  changed: () => void
   /** Whether `pods` has all pods of the node. Before that, what has no pod is not removed. */
   isComplete: () => boolean
   /** Called when nothing of a pod is left on the node. */
@@ -71,7 +71,7 @@ export class NodePods {
   readonly #pods: Mirror<Pod>
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
-  readonly #resizes: NodePodsOptions['resizes']
+  readonly #podsChanged: () => void
   readonly #isComplete: NodePodsOptions['isComplete']
   readonly #gone: NodePodsOptions['gone']
   readonly #signal: AbortSignal
@@ -89,12 +89,12 @@ export class NodePods {
   /** In ms since the epoch. */
   #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, resizes, isComplete, gone, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, changed, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
-    this.#resizes = resizes
+    this.#podsChanged = changed
     this.#isComplete = isComplete
     this.#gone = gone
     this.#signal = signal
@@ -145,7 +145,7 @@ export class NodePods {
         if (nameOf(old.pod) === nameOf(pod) && namespaceOf(old.pod) === namespaceOf(pod)) old.objectGone()
     this.#meetNew(pod)
     // The change may be a resize, or the end of a pod whose resources are free now.
-    this.#resizes.decide()
+    this.#podsChanged()
   }
 
   #meetNew(pod: Pod): void {
@@ -172,7 +172,7 @@ export class NodePods {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
       this.#gone(worker.uid)
-      this.#resizes.decide()
+      this.#podsChanged()
     })
     this.#workers.set(worker.uid, worker)
     if (rejection) worker.reject(rejection)

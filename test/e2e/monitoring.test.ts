@@ -102,6 +102,14 @@ describe('monitoring', { concurrency: false, skip: cannotRun }, () => {
     await removePods(cluster, 'watched')
   })
 
+  test('the configuration in effect is shown', options, async () => {
+    const { kubeletconfig } = JSON.parse(await scrape('configz')) as { kubeletconfig: Record<string, unknown> }
+    const { authentication, maxPods, evictionHard, imageMinimumGCAge } = kubeletconfig
+    assert.deepEqual([maxPods, imageMinimumGCAge], [110, '2m0s'])
+    assert.equal((authentication as { anonymous: { enabled: boolean } }).anonymous.enabled, false)
+    assert.equal((evictionHard as Record<string, string>)['memory.available'], '100Mi')
+  })
+
   test('the log of the kubelet is read through the API server', options, async () => {
     assert.match(await scrape('logs/'), /^<pre>\n/)
     const lines = await scrape('logs/?query=kubelet&tailLines=2')

@@ -46,12 +46,16 @@ const mib = 2 ** 20
 
 /** A meter that a test sets. `uses` has the mebibytes of memory and of a volume `v` of pods by name. */
 function scriptedMeter(
-  o: { uses?: Record<string, { memory?: number; volume?: number }>; isLargest?: () => boolean } = {},
+  o: {
+    uses?: Record<string, { memory?: number; volume?: number }>
+    isLargest?: () => boolean
+    isShared?: boolean
+  } = {},
 ) {
   const available: Partial<Record<Signal, number>> = {}
   const looks = { node: 0, pods: 0 }
   const meter: Meter = {
-    hasOwnDisk: async () => true,
+    hasOwnDisk: async () => !o.isShared,
     hasImageFs: async () => false,
     isLargest: async () => o.isLargest?.() ?? true,
     async observe() {
@@ -248,6 +252,25 @@ test('on a full disk dead containers and unused images go first, and pods only w
   await run('late', one({ resources: { requests: { memory: '1Mi' } } }))
   await clock.forward(5_000)
   assert.match((await pod('late')).status.message ?? '', /The node had condition: \[DiskPressure\]/)
+})
+
+test('on a disk that others fill, pods that hardly use it go on', async t => {
+  const uses = { writer: { volume: 900 }, web: { volume: 1 } }
+  const { meter, available } = scriptedMeter({ uses, isShared: true })
+  const { clock, client, run, pod, problems } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('web', one())
+  await run('writer', one())
+  await clock.forward(5_000)
+  // Nine of a hundred gibibytes are a nearly full machine, and no pressure.
+  available['nodefs.available'] = 9 * gib
+  await clock.forward(30_000)
+  assert.equal(await conditionOf(client, 'DiskPressure'), 'False KubeletHasNoDiskPressure')
+  available['nodefs.available'] = gib / 2
+  await clock.forward(120_000)
+  assert.equal(await conditionOf(client, 'DiskPressure'), 'True KubeletHasDiskPressure')
+  assert.equal((await pod('writer')).status.reason, 'Evicted')
+  assert.equal((await pod('web')).status.phase, 'Running')
+  assert.ok(problems.some(line => line.includes('no pod can be evicted')))
 })
 
 test('an emptyDir volume beyond its size ends its pod, and no other one', async t => {
@@ -490,4 +513,30 @@ test('before the machine shuts down pods end by priority, and no more are taken'
   await clock.forward(10_000)
   assert.equal(await conditionOf(client, 'Ready'), 'True KubeletReady')
   assert.equal(isDelayed, true)
+})
+
+test('a new kubelet does not refuse what runs already, although it would not fit any more', async t => {
+  const { meter, available } = scriptedMeter()
+  const { clock, kubelet, options, run, pod, runtime } = await makeNode(t, {}, { kubelet: { meter } })
+  await run('first', cpu('20'))
+  await run('second', cpu('10'))
+  await clock.forward(5_000)
+  const before = await runtime.outline()
+  await kubelet.close()
+
+  available['nodefs.available'] = gib
+  const head = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' }
+  // The pressure is reported at once, and evicts nobody during this test.
+  const soft = { evictionSoft: { 'nodefs.available': '10Gi' }, evictionSoftGracePeriod: { 'nodefs.available': '1h' } }
+  const evictionHard = { 'nodefs.available': '1Mi' }
+  const config = readKubeletConfig({ ...head, ...soft, evictionHard, maxPods: 1 }, 'test')
+  const next = await startKubelet({ ...options, runtime, config })
+  t.after(() => next.close())
+  await run('third', cpu('1'))
+  await clock.forward(5_000)
+  await next.ready
+  await clock.forward(1_000)
+  assert.match((await pod('third')).status.message ?? '', /The node had condition: \[DiskPressure\]/)
+  assert.deepEqual(await runtime.outline(), before)
+  for (const name of ['first', 'second']) assert.equal((await pod(name)).status.phase, 'Running')
 })

@@ -21,7 +21,7 @@ import type { Workers } from '../pods.ts'
 import { limitExceeded, limitsOf } from './limits.ts'
 import type { Meter } from './meter.ts'
 import { isMet, noPressure, planPressure, type PressurePlan, type PressureState } from './plan.ts'
-import { evictionMessage, type Measured, rankPods } from './rank.ts'
+import { evictionMessage, isWorthwhile, type Measured, rankPods } from './rank.ts'
 import { type Condition, meanings, type Observations, type Threshold } from './signals.ts'
 
 interface EvictionSettings {
@@ -31,6 +31,8 @@ interface EvictionSettings {
   maxPodGraceSeconds: number
   /** Whether the limits of pods on the disk are enforced. */
   localLimits: boolean
+  /** Whether others use the node's disk, too. Then pods that hardly use it are not evicted for it. */
+  isShared: boolean
 }
 
 interface EvictionOptions {
@@ -173,6 +175,7 @@ export class EvictionManager {
       logs: resource === 'ephemeral-storage' || resource === 'inodes',
     })
     for (const entry of rankPods(measured, threshold, this.#hasImageFs)) {
+      if (settings.isShared && !isWorthwhile(entry, threshold, this.#hasImageFs)) continue
       const most = Math.min(settings.maxPodGraceSeconds, graceSecondsOf(entry.pod))
       const graceSeconds = threshold.graceMs === 0 ? immediateSeconds : most
       const message = evictionMessage(entry, threshold, urgent, observed)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { podOf } from '../../kinds/testing.ts'
 import { limitExceeded, limitsOf } from './limits.ts'
-import { evictionMessage, type Measured, rankPods } from './rank.ts'
+import { evictionMessage, isWorthwhile, type Measured, rankPods } from './rank.ts'
 import { type Observations, type Signal, type Threshold } from './signals.ts'
 import type { PodUse } from './usage.ts'
 
@@ -118,6 +118,21 @@ for (const [what, signal, hasImageFs, pods, expected] of orders)
     const ranked = rankPods(pods, on(signal), hasImageFs).map(({ pod }) => pod.metadata.name)
     assert.equal(ranked.join(' '), expected)
   })
+
+test('on a shared disk only pods that use some of it are worth evicting', () => {
+  const table: [Measured, Signal, boolean, boolean][] = [
+    [measured('p', { volume: 16 }), 'nodefs.available', false, true],
+    [measured('p', { volume: 15 }), 'nodefs.available', false, false],
+    [measured('p', { rootfs: 99 }), 'nodefs.available', true, false],
+    [measured('p', { rootfs: 99 }), 'imagefs.available', true, true],
+    [measured('p', { inodes: 1000 }), 'nodefs.inodesFree', false, true],
+    [measured('p', { inodes: 999 }), 'nodefs.inodesFree', false, false],
+    [measured('p', {}), 'memory.available', false, true],
+    [unknown('p'), 'nodefs.available', false, false],
+  ]
+  for (const [entry, signal, hasImageFs, expected] of table)
+    assert.equal(isWorthwhile(entry, on(signal), hasImageFs), expected, signal)
+})
 
 const seen = (signal: Signal, available: number, capacity = 1000 * mib): Observations =>
   new Map([[signal, { available, capacity }]])

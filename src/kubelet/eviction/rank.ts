@@ -55,6 +55,19 @@ export function rankPods(pods: readonly Measured[], { signal }: Threshold, hasIm
   return ranked.map(({ entry }) => entry)
 }
 
+/** What a pod must use of a shared disk at least for its eviction to help. */
+const worthwhile = { 'ephemeral-storage': 16 * 2 ** 20, inodes: 1_000 } as const
+
+/**
+ * Whether the eviction of a pod frees anything to speak of. A disk that others fill does not get emptier by the end of
+ * pods that hardly use it.
+ */
+export function isWorthwhile({ use }: Measured, { signal }: Threshold, hasImageFs: boolean): boolean {
+  const { resource } = meanings[signal]
+  if (resource !== 'ephemeral-storage' && resource !== 'inodes') return true
+  return use !== undefined && amountUsed(use, resource, signal, hasImageFs) >= worthwhile[resource]
+}
+
 const requestOf = (pod: Pod, resource: Resource): number =>
   resource === 'memory' || resource === 'ephemeral-storage' ? quantityValue(podRequests(pod.spec)[resource]) : 0
 

@@ -6,6 +6,8 @@ import { arch, availableParallelism, release, totalmem } from 'node:os'
 export interface Machine {
   cpuMilli: number
   memoryBytes: number
+  /** The most processes at once. */
+  maxPids: number
   ephemeralStorageBytes: number
   /** The memory that is set aside for huge pages, in bytes, by the size of a page in bytes. */
   hugePages: ReadonlyMap<number, number>
@@ -34,6 +36,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
   return {
     cpuMilli: availableParallelism() * 1000,
     memoryBytes: totalmem(),
+    maxPids: Number(await text('/proc/sys/kernel/pid_max')),
     ephemeralStorageBytes: fs.blocks * fs.bsize,
     hugePages: await readHugePages(),
     machineID,
@@ -59,6 +62,7 @@ async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<Readonl
 export const simulatedMachine: Machine = {
   cpuMilli: 32_000,
   memoryBytes: 256 * 2 ** 30,
+  maxPids: 4_194_304,
   ephemeralStorageBytes: 2 ** 40,
   hugePages: new Map(),
   machineID: '',

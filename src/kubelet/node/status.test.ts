@@ -18,7 +18,7 @@ const runtime: RuntimeInfo = {
   networkProblem: '',
   handlers: [],
 }
-const keptFree = { memoryBytes: 100 * 2 ** 20, storageBytes: 10 ** 10 }
+const keptFree = { cpuMilli: 0, memoryBytes: 100 * 2 ** 20, storageBytes: 10 ** 10 }
 
 const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
   nodeStatus(
@@ -45,13 +45,14 @@ test('memory that is set aside for huge pages is theirs alone', () => {
     [2 ** 16, 2 ** 20],
   ])
   const machine = { ...simulatedMachine, memoryBytes: 2 ** 30, hugePages }
-  const { capacity, allocatable } = statusOf({ machine, keptFree: { memoryBytes: 0, storageBytes: 0 } })
+  const { capacity, allocatable } = statusOf({ machine, keptFree: { cpuMilli: 500, memoryBytes: 0, storageBytes: 0 } })
   for (const amounts of [capacity, allocatable])
     assert.deepEqual(
       [amounts?.['hugepages-2Mi'], amounts?.['hugepages-64Ki'], amounts?.['hugepages-1Gi']],
       ['64Mi', '1Mi', '0'],
     )
   assert.deepEqual([capacity?.memory, allocatable?.memory], ['1Gi', '959Mi'])
+  assert.deepEqual([capacity?.cpu, allocatable?.cpu], ['32', '31500m'])
 })
 
 test('a node has what its machine has, less what is kept back for the machine itself', () => {

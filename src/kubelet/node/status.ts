@@ -22,8 +22,8 @@ interface NodeFactsInput {
   problem: string
   /** The conditions of the node that hold, of those that keep pods away. */
   conditions: readonly Condition[]
-  /** What is not allocatable: the hard eviction thresholds. */
-  keptFree: { memoryBytes: number; storageBytes: number }
+  /** What is not allocatable: the hard eviction thresholds, and what is reserved for the system. */
+  keptFree: { cpuMilli: number; memoryBytes: number; storageBytes: number }
 }
 
 const handlerStatus = ({ name, recursiveReadOnlyMounts, userNamespaces }: RuntimeInfo['handlers'][number]) => ({
@@ -53,6 +53,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
     capacity,
     allocatable: {
       ...capacity,
+      cpu: cpuText(Math.max(0, machine.cpuMilli - input.keptFree.cpuMilli)),
       memory: kibi(Math.max(0, machine.memoryBytes - input.keptFree.memoryBytes - setAside)),
       'ephemeral-storage': canonicalQuantity(Math.max(0, machine.ephemeralStorageBytes - input.keptFree.storageBytes)),
     },

@@ -18,7 +18,7 @@ import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessrevi
 //   all others                    proxy
 
 /** How long answers are kept. A denial is kept for a shorter time, since a new permission should soon take effect. */
-const keepMs = { token: 120_000, allowed: 300_000, denied: 30_000 }
+export const keepMs = { token: 120_000, allowed: 300_000, denied: 30_000 }
 const maxKept = 1000
 
 /** Throws Unauthorized or Forbidden. */

@@ -17,6 +17,8 @@ export interface NodeServerOptions {
   pods: Mirror<Pod>
   nodeName: string
   rootDir: string
+  /** The configuration in effect, in the form of its file. */
+  configz: object
   /** Undefined on a simulated node. */
   cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */

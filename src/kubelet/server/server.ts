@@ -90,6 +90,8 @@ async function answer(
     }
     case 'containerLogs':
       return serveLogs(o, rest.map(decodeURIComponent), url.searchParams, request, response)
+    case 'configz':
+      return json(response, { kubeletconfig: o.configz })
     case 'logs':
       return serveNodeLogs('/var/log', rest.map(decodeURIComponent).join('/'), url.searchParams, response)
     case 'stats':

@@ -1,0 +1,106 @@
+// The control groups above those of pods: what all pods of the node may use together, and how CPU time is shared between
+// the classes of quality of service when it is short.
+//
+//   ROOT/kubepods              memory and processes: the capacity less what is reserved; CPU time: likewise, as a share
+//   ROOT/kubepods/burstable    CPU time: the share of what burstable pods request
+//   ROOT/kubepods/besteffort   CPU time: the least share
+//
+// Source: kubernetes pkg/kubelet/cm/node_container_manager_linux.go, qos_container_manager_linux.go.
+import { Chore } from '../../base/chore.ts'
+import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { quantityMilli } from '../../api/quantity.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { podRequests } from '../../kinds/core/pod-resources.ts'
+import type { CgroupLimits, Cgroups } from '../../linux/index.ts'
+import { cpuShares, qosOf } from '../config/resources.ts'
+
+/** What is kept from pods for the system and for the kubelet. */
+export interface Reserved {
+  cpuMilli: number
+  memoryBytes: number
+  storageBytes: number
+  /** Process ids; 0 leaves the number of processes of pods to `pids.max` of each. */
+  pids: number
+}
+
+interface Capacity {
+  cpuMilli: number
+  memoryBytes: number
+  /** The most processes of the machine. */
+  pids: number
+}
+
+/** The limits of the groups, by their path below `ROOT/kubepods`. */
+export function groupLimits(
+  capacity: Capacity,
+  reserved: Reserved,
+  pods: readonly Pod[],
+): ReadonlyMap<'' | 'burstable' | 'besteffort', CgroupLimits> {
+  const burstable = pods.filter(pod => qosOf(pod) === 'Burstable')
+  const requested = burstable.reduce((sum, { spec }) => sum + quantityMilli(podRequests(spec).cpu), 0)
+  return new Map([
+    [
+      '',
+      {
+        cpuShares: cpuShares(Math.max(0, capacity.cpuMilli - reserved.cpuMilli)),
+        memoryBytes: Math.max(0, capacity.memoryBytes - reserved.memoryBytes),
+        ...(reserved.pids && { pids: Math.max(1, capacity.pids - reserved.pids) }),
+      },
+    ],
+    ['burstable', { cpuShares: cpuShares(requested) }],
+    ['besteffort', { cpuShares: cpuShares(0) }],
+  ])
+}
+
+interface NodeGroupsOptions {
+  cgroups: Cgroups
+  cgroupRoot: string
+  capacity: Capacity
+  reserved: Reserved
+  /** The pods that have not ended. */
+  pods: () => readonly Pod[]
+  clock: Clock
+  log: Log
+  signal: AbortSignal
+}
+
+/** Pods come and go in numbers, so that the groups are written once for several changes. */
+const pauseMs = 1_000
+
+/** Keeps the limits of the groups. A write that fails is logged, and comes again with the next change of a pod. */
+export class NodeGroups {
+  readonly #options: NodeGroupsOptions
+  readonly #written = new Map<string, string>()
+  readonly #writing: Chore
+
+  constructor(options: NodeGroupsOptions) {
+    this.#options = options
+    this.#writing = new Chore({ signal: options.signal }, async () => {
+      await this.write()
+      await options.clock.sleep(pauseMs, options.signal)
+    })
+  }
+
+  /** To be called when pods came, went or changed. */
+  changed(): void {
+    this.#writing.wake()
+  }
+
+  /** Writes what has changed. */
+  async write(): Promise<void> {
+    const { cgroups, cgroupRoot, capacity, reserved, pods, log } = this.#options
+    for (const [name, limits] of groupLimits(capacity, reserved, pods())) {
+      const path = `${cgroupRoot}/kubepods${name && `/${name}`}`
+      const text = JSON.stringify(limits)
+      if (this.#written.get(path) === text) continue
+      try {
+        await cgroups.ensure(path, limits)
+        this.#written.set(path, text)
+      } catch (error) {
+        log.warn('the limits of a control group could not be written', { path, why: messageOf(error) })
+      }
+    }
+  }
+}
