@@ -1,7 +1,6 @@
 // The driver of the end-to-end tests as people install one: a DaemonSet for the nodes and a StatefulSet for the controller,
 // with the hostPath mounts below /var/lib/kubelet that drivers have.
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually, run, type TestCluster } from './cluster.ts'
 import { nodePod } from './node-pod.ts'
@@ -25,10 +24,17 @@ export interface Call {
 
 /** The directory with the driver's data, and what can be seen and ordered there. */
 export class DriverData {
-  readonly dir = mkdtempSync(join(tmpdir(), 'kutter-csi-'))
+  readonly dir: string
 
-  constructor() {
-    appendFileSync(join(this.dir, 'calls.log'), '')
+  constructor(cluster: TestCluster) {
+    // The same in every run, so that what a crashed run left is found.
+    this.dir = `${cluster.dataDir}-csi-data`
+  }
+
+  async prepare(): Promise<void> {
+    await this.remove()
+    mkdirSync(this.dir, { recursive: true })
+    writeFileSync(join(this.dir, 'calls.log'), '')
   }
 
   calls(method: string): Call[] {
@@ -95,6 +101,7 @@ function podOf(program: string, env: object[], own: Record<string, object>, plac
 
 /** Installs the driver, and waits until it is registered on all nodes. */
 export async function installDriver(cluster: TestCluster, data: DriverData): Promise<void> {
+  await data.prepare()
   const meta = (name: string) => ({ metadata: { name } })
   const labelled = (app: string, spec: object) => ({
     selector: { matchLabels: { app } },

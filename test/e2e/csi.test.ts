@@ -9,9 +9,10 @@ import { driver, DriverData, driverImage, installDriver } from './csi-driver.ts'
 import { becomesReady, eventComes, forever, getPod, inPod, makePod, removePods, sh } from './pods.ts'
 
 const options = { skip: cannotRun }
-const data = cannotRun ? undefined : new DriverData()
-after(() => data?.remove())
 const cluster = clusterForFile('csi', ['busybox', driverImage], ['--nodes', '2'])
+const data = cannotRun ? undefined : new DriverData(cluster)
+// After the cluster, whose pods use it.
+after(() => data?.remove())
 const kubectl = (args: string, stdin?: string) => cluster.kubectl(args, stdin)
 
 const claim = (name: string, spec: object = {}) => ({
