@@ -1,7 +1,7 @@
 // How a node defends itself, with real containers: what it refuses, what the kernel kills, and what it evicts. The
 // node's directory is a small file system of its own, so that it can be full without the machine's being so.
 import assert from 'node:assert/strict'
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -43,7 +43,10 @@ describe('the defence of a node', { skip: cannotRun }, () => {
     await cluster.up('--kubelet-config', configFile)
     await cluster.images('busybox', 'redis')
   })
-  after(cleanUp)
+  after(async () => {
+    await cleanUp()
+    if (readdirSync(cluster.dataDir).length === 0) rmSync(cluster.dataDir, { recursive: true })
+  })
 
   test('a pod that names its node and does not fit is refused, and nothing of it starts', async () => {
     await makePod(cluster, 'huge', {
