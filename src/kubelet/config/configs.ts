@@ -18,6 +18,7 @@ import {
   type ReadContainer,
   uidOf,
 } from '../pod/spec.ts'
+import type { Answer } from '../devices/index.ts'
 import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
@@ -88,6 +89,8 @@ interface ContainerParts {
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
   devices: NonNullable<ContainerConfig['devices']>
+  /** What the container has with the devices of plugins. */
+  granted?: Answer | undefined
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -110,11 +113,17 @@ export function containerConfig(
     command: (container.command ?? []).map(word => expand(word, lookup)),
     args: (container.args ?? []).map(word => expand(word, lookup)),
     workingDir: container.workingDir ?? '',
-    envs: Array.from(parts.env, ([key, value]) => ({ key, value })),
-    mounts: parts.mounts,
-    devices: parts.devices,
+    // The container's own variables count for more.
+    envs: Object.entries({ ...parts.granted?.envs, ...Object.fromEntries(parts.env) }).map(([key, value]) => ({
+      key,
+      value,
+    })),
+    mounts: [...grantedMounts(parts.granted), ...parts.mounts],
+    devices: [...(parts.granted?.devices ?? []), ...parts.devices],
+    ...(parts.granted?.cdiDevices.length && { cdiDevices: parts.granted.cdiDevices }),
     labels: { ...podLabels(pod), [labelNames.container]: container.name },
     annotations: {
+      ...parts.granted?.annotations,
       [annotationNames.hash]: containerHash(container),
       [annotationNames.restartCount]: String(parts.attempt),
       [annotationNames.resources]: JSON.stringify(resizableOf(container.resources)),
@@ -137,6 +146,9 @@ export function containerConfig(
     },
   }
 }
+
+const grantedMounts = (granted: Answer | undefined): ContainerParts['mounts'] =>
+  (granted?.mounts ?? []).map(({ readOnly, ...paths }) => ({ ...paths, readonly: readOnly }))
 
 export const messagePathOf = (container: ReadContainer): string =>
   container.terminationMessagePath || '/dev/termination-log'

@@ -32,6 +32,7 @@ const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
       maxPods: 110,
       problem: '',
       conditions: [],
+      devices: new Map(),
       keptFree,
       ...input,
     },
