@@ -70,6 +70,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
+  hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
   sharedDir?: string
   clusterDNS: string
@@ -160,7 +162,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered.then(() => drivers.csi?.start(signal))
+    await node.registered.then(() => devices && drivers.csi?.start(signal, devices))
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
@@ -204,9 +206,9 @@ interface DevicesParts {
   signal: AbortSignal
 }
 
-/** The devices of the node. A simulated one has none. */
+/** The devices of the node. */
 async function nodeDevices(o: KubeletOptions, { source, workers, report, log, signal }: DevicesParts) {
-  if (!o.runtime.real) return undefined
+  if (!o.runtime.real && !o.hasDevices) return undefined
   const live = () => (source.isComplete ? liveUids(source.pods, workers) : undefined)
   const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
   return openDevices({ nodeDir: o.rootDir, live, pods, report, clock: o.clock, log, signal })
