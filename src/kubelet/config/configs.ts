@@ -105,7 +105,9 @@ export function containerConfig(
   parts: ContainerParts,
   settings: NodeSettings,
 ): ContainerConfig {
-  const lookup = (name: string) => parts.env.get(name)
+  // The container's own variables count for more.
+  const env = new Map([...Object.entries(parts.granted?.envs ?? {}), ...parts.env])
+  const lookup = (name: string) => env.get(name)
   const stopSignal = container.lifecycle?.stopSignal
   return {
     metadata: { name: container.name, attempt: parts.attempt },
@@ -113,11 +115,7 @@ export function containerConfig(
     command: (container.command ?? []).map(word => expand(word, lookup)),
     args: (container.args ?? []).map(word => expand(word, lookup)),
     workingDir: container.workingDir ?? '',
-    // The container's own variables count for more.
-    envs: Object.entries({ ...parts.granted?.envs, ...Object.fromEntries(parts.env) }).map(([key, value]) => ({
-      key,
-      value,
-    })),
+    envs: Array.from(env, ([key, value]) => ({ key, value })),
     mounts: [...grantedMounts(parts.granted), ...parts.mounts],
     devices: [...(parts.granted?.devices ?? []), ...parts.devices],
     ...(parts.granted?.cdiDevices.length && { cdiDevices: parts.granted.cdiDevices }),

@@ -14,7 +14,7 @@
 // - Every call to a plugin has a deadline. A plugin that fails a pod's call fails the pod, and nothing else.
 //
 // Source: pkg/kubelet/cm/devicemanager/manager.go.
-import { assert, messageOf } from '../../base/errors.ts'
+import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { joined } from '../../base/waiters.ts'
@@ -28,7 +28,7 @@ import { type Answer, mergeAnswers, readAnswer } from './answer.ts'
 import { connectPlugin, type PluginCalls } from './calls.ts'
 import { type Allotment, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { complete, type Need, needsOf, planChoice } from './plan.ts'
-import { countStocks, healthyOf, readDevices, type Stock, unhealthy } from './stock.ts'
+import { countStocks, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
 
 export interface DeviceManagerOptions {
   /** The directory of the node, for which /var/lib/kubelet stands in answers. */
@@ -95,6 +95,7 @@ export class DeviceManager {
     const { signal, log } = this.#o
     if (!isExtended(resource)) throw new Error(`the ResourceName ${JSON.stringify(resource)} is invalid`)
     await this.#locks.run(`plugin ${resource}`, signal, async () => {
+      if (!this.#stocks.has(resource)) this.#forget()
       if (!this.#stocks.has(resource) && this.#stocks.size >= maxResources)
         throw new Error(`the node has ${maxResources} resources of devices already`)
       const calls = connectPlugin(socket)
@@ -109,12 +110,25 @@ export class DeviceManager {
       this.#plugins.get(resource)?.stop.abort(new Error('another plugin has registered'))
       const plugin = { socket, calls, options, stop: new AbortController() }
       this.#plugins.set(resource, plugin)
-      const isNew = !this.#stocks.has(resource)
       this.#stocks.set(resource, { devices: this.#stocks.get(resource)?.devices ?? new Map(), stoppedAt: undefined })
       log.info('a device plugin is registered', { resource, socket })
       void this.#follow(resource, plugin)
-      if (isNew) await this.#save()
+      await this.#save().catch((error: unknown) =>
+        log.error('the resources of plugins are not noted', { why: messageOf(error) }),
+      )
     })
+  }
+
+  /** Makes room for other resources, if there are too many: those that are over, and that no container has. */
+  #forget(): void {
+    if (this.#stocks.size < maxResources) return
+    for (const resource of this.#stocks.keys()) if (!this.#kept(resource)) this.#stocks.delete(resource)
+  }
+
+  #kept(resource: string): boolean {
+    const stock = this.#stocks.get(resource)
+    const isUsed = this.#allotments.some(allotment => allotment.resource === resource)
+    return isUsed || (stock !== undefined && !isOver(stock, this.#o.clock.now()))
   }
 
   /** Ends the use of the plugin at a socket. */
@@ -259,8 +273,9 @@ export class DeviceManager {
 
   async #save(): Promise<void> {
     await this.#locks.run('checkpoint', undefined, () => {
-      assert(this.#stocks.size <= maxResources, 'resources are limited when they are registered')
-      return writeCheckpoint(this.#o.checkpoint, { resources: [...this.#stocks.keys()], allotments: this.#allotments })
+      // What is over shows as zero until the kubelet ends, and the next one does not report it.
+      const resources = [...this.#stocks.keys()].filter(resource => this.#kept(resource))
+      return writeCheckpoint(this.#o.checkpoint, { resources, allotments: this.#allotments })
     })
   }
 }

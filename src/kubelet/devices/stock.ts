@@ -49,13 +49,19 @@ export function readDevices(listed: readonly ListedDevice[]): Map<string, Device
 export const unhealthy = (devices: Stock['devices']): Map<string, DeviceSeen> =>
   new Map(Array.from(devices, ([id, device]) => [id, { ...device, isHealthy: false }]))
 
+/** Whether the plugin of a resource has been away for too long. */
+export const isOver = ({ stoppedAt }: Pick<Stock, 'stoppedAt'>, now: number): boolean =>
+  stoppedAt !== undefined && now - stoppedAt > graceMs
+
 /** What a node has of each resource. A resource whose plugin has been away for too long has nothing. */
 export function countStocks(stocks: ReadonlyMap<string, Stock>, now: number): Map<string, Counted> {
   const counted = new Map<string, Counted>()
   for (const [resource, stock] of stocks) {
-    const isOver = stock.stoppedAt !== undefined && now - stock.stoppedAt > graceMs
     const none = { capacity: 0, allocatable: 0 }
-    counted.set(resource, isOver ? none : { capacity: stock.devices.size, allocatable: healthyOf(stock).size })
+    counted.set(
+      resource,
+      isOver(stock, now) ? none : { capacity: stock.devices.size, allocatable: healthyOf(stock).size },
+    )
   }
   return counted
 }
