@@ -17,6 +17,8 @@ import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
+import type { CpuManager } from './cpus/manager.ts'
+import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
@@ -126,10 +128,11 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const source = new PodSource(api, uid => workers.has(uid))
   const drivers = makeDrivers(o, log)
-  const context = await makeContext({ o, machine, workers, events, services, state, source, log, ...drivers })
+  const config = o.config ?? defaultKubeletConfig
+  const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
+  const context = await makeContext({ o, machine, workers, events, services, state, source, cpus, log, ...drivers })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const config = o.config ?? defaultKubeletConfig
   const meter = o.meter ?? (await realMeter(o, context))
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
@@ -151,7 +154,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
   }))
   const groups = makeGroups({ o, cgroups, context, machine, workers, config, log, signal })
-  const podParts = { o, context, workers, config, api, source, defence, node, groups, log, signal }
+  const podParts = { o, context, workers, config, api, source, defence, node, groups, cpus, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
   const ready = (async () => {
@@ -163,6 +166,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
     podsChanged()
+    void cpus?.run()
     statics.show()
     void nodePods.relist()
     defence.start()
@@ -175,13 +179,23 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     port: server?.port ?? 0,
     renewServing: ({ certPem, keyPem }) => server?.renew(certPem, keyPem),
     refresh: () => reportNetwork(node, state, clock, signal),
-    async close() {
-      stop.abort(new Error('the kubelet ends'))
-      for (const worker of workers.values()) worker.close()
-      await server?.close()
-      await events.flushed()
-    },
+    close: () => end({ stop, workers, server, events }),
   }
+}
+
+interface Running {
+  stop: AbortController
+  workers: Workers
+  server: { close(): Promise<void> } | undefined
+  events: EventRecorder
+}
+
+/** Ends the kubelet. What runs goes on. */
+async function end({ stop, workers, server, events }: Running): Promise<void> {
+  stop.abort(new Error('the kubelet ends'))
+  for (const worker of workers.values()) worker.close()
+  await server?.close()
+  await events.flushed()
 }
 
 /** The directories of the node that are volumes, and those that it shares. A simulated node has none. */
@@ -248,6 +262,8 @@ interface ContextParts {
   services: Mirror<Service>
   state: RuntimeState
   source: PodSource
+  /** Undefined where all containers share all CPUs. */
+  cpus: CpuManager | undefined
   log: Log
   tokens: PodTokens
   /** Undefined on a simulated node, which has no volumes of drivers. */
@@ -261,7 +277,7 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cpus } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -314,6 +330,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     facts,
     settings,
     services: namespace => services.list(namespace),
+    cpusetOf: (pod, container) => cpus?.cpusetFor(pod, container) ?? '',
     apiUid: source.apiUid,
     networkProblem: () => state.info.networkProblem,
     abilities: handler => state.info.handlers.find(({ name }) => name === handler) ?? noAbilities,
@@ -347,6 +364,7 @@ interface PodsParts {
   node: NodeKeeper
   /** Undefined where what all pods use together is not limited. */
   groups: NodeGroups | undefined
+  cpus: CpuManager | undefined
   log: Log
   signal: AbortSignal
 }
@@ -371,22 +389,35 @@ function makeGroups({ o, cgroups, context, machine, workers, config, log, signal
 }
 
 function makePods(parts: PodsParts) {
-  const { o, context, workers, config, api, source, defence, node, groups, log, signal } = parts
+  const { o, context, workers, config, api, source, defence, node, groups, cpus, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
   const statics = new StaticPods({ client, nodeName, sources, api, source, node: current, log, signal })
-  const resizes = new Resizes({ pods: () => workers.values(), node: current, clock, signal })
+  const resizes = new Resizes({
+    pods: () => workers.values(),
+    node: current,
+    hasExclusiveCpus: cpus !== undefined,
+    clock,
+    signal,
+  })
   const podsChanged = () => {
     // What is granted must fit beside all pods, so all of them must be there first.
     if (source.isComplete) resizes.decide()
     groups?.changed()
+    cpus?.changed()
   }
   const nodePods = new NodePods({
     context,
     pods: source.pods,
     workers,
-    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    admit(pod) {
+      const admission = planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config }))
+      // CPUs are taken last, when nothing else keeps the pod away.
+      const isTaken = !admission.rejection && !admission.victims.length
+      const rejection = isTaken ? cpus?.admit(pod) : undefined
+      return rejection ? { rejection, victims: [] } : admission
+    },
     changed: podsChanged,
     isComplete: () => source.isComplete,
     gone: uid => statics.gone(uid),

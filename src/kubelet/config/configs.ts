@@ -88,6 +88,8 @@ interface ContainerParts {
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
   devices: NonNullable<ContainerConfig['devices']>
+  /** The CPUs on which it may run, such as `0-2`; '' for all. */
+  cpuset: string
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -132,7 +134,10 @@ export function containerConfig(
       >,
     }),
     linux: {
-      resources: containerResources(pod, container, settings.nodeMemoryBytes),
+      resources: {
+        ...containerResources(pod, container, settings.nodeMemoryBytes),
+        ...(parts.cpuset && { cpusetCpus: parts.cpuset }),
+      },
       securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },
   }

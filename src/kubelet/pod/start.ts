@@ -120,7 +120,16 @@ async function configure(
   const config = containerConfig(
     pod,
     container,
-    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, devices, targetId: target },
+    {
+      attempt: step.attempt,
+      image: found.image,
+      imageRef: found.ref,
+      env,
+      mounts,
+      devices,
+      cpuset: context.cpusetOf(pod, container),
+      targetId: target,
+    },
     context.settings,
   )
   return { config, close }
