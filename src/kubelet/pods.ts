@@ -200,7 +200,10 @@ export class NodePods {
     const uid = uidOf(pod)
     this.#waiting.add(uid)
     log.info('pods end so that a critical pod fits', { pod: nameOf(pod), victims: victims.map(nameOf) })
-    for (const victim of victims) this.#workers.get(uidOf(victim))?.evict(preempted)
+    for (const victim of victims) {
+      this.#workers.get(uidOf(victim))?.evict(preempted)
+      counts.preempted()
+    }
     const graceMs = Math.max(...victims.map(graceSecondsOf)) * 1_500
     const until = clock.now() + Math.max(minRoomMs, graceMs)
     const isLeft = () => victims.some(victim => this.#workers.get(uidOf(victim))?.over === false)

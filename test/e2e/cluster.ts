@@ -90,6 +90,29 @@ export class TestCluster {
     return result
   }
 
+  /**
+   * What the cluster has on the machine, a line for each: processes, mounts, links, network namespaces, routes, tables,
+   * cgroups and loop devices. Nothing after `down`.
+   */
+  async traces(): Promise<string> {
+    const { tag, dataDir, name } = this
+    // The brackets keep the patterns from matching the shell that has them in its own command line.
+    const own = `${dataDir}/[${name[0]}]${name.slice(1)}`
+    const looks = [
+      `pgrep -af '[-]-name ${name} --data-dir ${dataDir}( |$)'`,
+      `pgrep -af '[s]upervisor-main.js ${name} ${dataDir}$'`,
+      `pgrep -af '${own}/'`,
+      `grep '${own}/' /proc/mounts`,
+      `ip -o link | grep kt${tag}`,
+      `ip netns | grep ${tag}`,
+      `ip route | grep kt${tag}`,
+      `nft list tables | grep ${tag}`,
+      `find /sys/fs/cgroup -maxdepth 4 -path '*${tag}*'`,
+      `losetup --list --noheadings --output NAME,BACK-FILE | grep '${own}/'`,
+    ]
+    return (await run('bash', ['-c', `${looks.join('; ')}; true`])).stdout
+  }
+
   /** Builds images, each named by its directory, or by its name below examples/images. */
   async images(...names: string[]): Promise<void> {
     const dirs = names.map(name => (name.includes('/') ? name : `examples/images/${name}`))
@@ -161,8 +184,10 @@ export function clusterForFile(
   })
   after(async () => {
     const { code, stdout, stderr } = await cluster.down()
+    const left = await cluster.traces()
     if (existsSync(base) && readdirSync(base).length === 0) rmSync(base, { recursive: true })
     if (code !== 0) throw new Error(`kutter down: ${stdout}${stderr}`)
+    if (left || existsSync(`${base}/${name}`)) throw new Error(`kutter down --purge has left ${left || 'the data'}`)
   })
   return cluster
 }

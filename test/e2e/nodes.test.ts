@@ -35,14 +35,7 @@ const agentOf = async (node: string) => {
 const whole = () => eventually('the cluster is whole', async () => (await cluster.kutter('status')).code === 0)
 const dirOf = (node: string) => `${cluster.dataDir}/nodes/agents/${node}`
 const { tag } = cluster
-/** A shell script that lists what a cluster has on the machine. */
-const traces = async () =>
-  (
-    await run('bash', [
-      '-c',
-      `pgrep -af '[-]-name nodes --data-dir ${cluster.dataDir}'; pgrep -af '${cluster.dataDir}/[n]odes/'; grep ${cluster.dataDir}/nodes /proc/mounts; ip -o link | grep kt${tag}; ip netns | grep ${tag}; ip route | grep kt${tag}; nft list tables | grep ${tag}; find /sys/fs/cgroup -maxdepth 4 -path '*${tag}*'; true`,
-    ])
-  ).stdout
+const traces = () => cluster.traces()
 
 const web = {
   apiVersion: 'apps/v1',

@@ -141,11 +141,7 @@ test('down leaves only the data, and up brings the same objects back', options, 
   await cluster.kubectl('wait pod/once --for=condition=Ready --timeout=60s')
   const down = await cluster.kutter('down')
   assert.equal(down.code, 0, down.stdout)
-  const left = await run('bash', [
-    '-c',
-    `pgrep -a node | grep ${cluster.dataDir}/start; pgrep -a containerd | grep ${cluster.dataDir}/start; grep ${cluster.dataDir}/start /proc/mounts; ip -o link | grep kt${cluster.tag}; nft list tables | grep ${cluster.tag}; find /sys/fs/cgroup -maxdepth 2 -name '*${cluster.tag}*'; true`,
-  ])
-  assert.equal(left.stdout, '')
+  assert.equal(await cluster.traces(), '')
   assert.equal((await cluster.kutter('status')).code, 1)
   await cluster.up()
   await cluster.kubectl('get configmap here')

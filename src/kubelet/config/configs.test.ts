@@ -100,7 +100,8 @@ function configOf(
   ])
   const mounts = [{ containerPath: '/data', hostPath: '/pods/u-1/data' }]
   const made = findContainer(pod, 'c')!.container
-  const parts = { attempt: 2, image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], ...more }
+  const of = { image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], cpuset: '2-3' }
+  const parts = { attempt: 2, ...of, ...more }
   return { made, config: containerConfig(pod, made, parts, settings) }
 }
 
@@ -203,4 +204,8 @@ test('an ephemeral container is given the container whose processes it sees', ()
     pid: 'TARGET',
     targetId: 'id-1',
   })
+})
+
+test('a container runs on the CPUs that it was given', () => {
+  assert.equal(configOf({}).config.linux?.resources?.cpusetCpus, '2-3')
 })

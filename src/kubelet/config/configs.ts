@@ -91,6 +91,8 @@ interface ContainerParts {
   devices: NonNullable<ContainerConfig['devices']>
   /** What the container has with the devices of plugins. */
   granted?: Answer | undefined
+  /** The CPUs on which it may run, such as `0-2`; '' for all. */
+  cpuset: string
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -139,7 +141,10 @@ export function containerConfig(
       >,
     }),
     linux: {
-      resources: containerResources(pod, container, settings.nodeMemoryBytes),
+      resources: {
+        ...containerResources(pod, container, settings.nodeMemoryBytes),
+        ...(parts.cpuset && { cpusetCpus: parts.cpuset }),
+      },
       securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },
   }

@@ -12,7 +12,7 @@ import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
 import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts'
-import { fieldPathOf, nameOf, namespaceOf, uidOf } from './spec.ts'
+import { fieldPathOf, nameOf, namespaceOf, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 /** What not every runtime can do. */
@@ -34,6 +34,8 @@ export interface NodeContext {
   apiUid: (pod: Pod) => string | undefined
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
+  /** The CPUs on which a container may run, such as `0-2`; '' for all. */
+  cpusetOf: (pod: Pod, container: Pick<ReadContainer, 'name'>) => string
   /** What the runtime can do for a pod, by its RuntimeClass' handler. */
   abilities: (handler: string) => Abilities
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */

@@ -121,7 +121,17 @@ async function configure(
   const config = containerConfig(
     pod,
     container,
-    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, devices, granted, targetId: target },
+    {
+      attempt: step.attempt,
+      image: found.image,
+      imageRef: found.ref,
+      env,
+      mounts,
+      devices,
+      granted,
+      cpuset: context.cpusetOf(pod, container),
+      targetId: target,
+    },
     context.settings,
   )
   return { config, close }

@@ -8,7 +8,9 @@
 //
 // Pods that share a claim share what one of them has reserved for it.
 // Source: plugins/volumebinding (volume_binding.go, binder.go).
+import { sameJson } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
+import { Node } from '../../kinds/core/node.ts'
 import { claimNames } from '../../kinds/core/pod-claims.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
@@ -70,6 +72,8 @@ function make(volumes: Volumes, { client }: Handle) {
     wakeOn: [
       wake(PersistentVolumeClaim, (pod, after) => after !== undefined && mounts(pod, after)),
       wake(PersistentVolume, (_, after) => after !== undefined),
+      // The node of a volume may come back, and a new one may have room for another volume.
+      wake(Node, (_, after, before) => after !== undefined && !(before && isLabelledAs(before, after))),
       wake(StorageClass, (_, after) => after !== undefined),
       wake(CSIDriver, (_, after) => after !== undefined && !after.spec.storageCapacity),
       wake(CSIStorageCapacity, (_, after) => after !== undefined),
@@ -79,6 +83,9 @@ function make(volumes: Volumes, { client }: Handle) {
 
 const mounts = ({ pod, namespace }: PodInfo, claim: Claim) =>
   claim.metadata.namespace === namespace && claimNames(pod).some(({ name }) => name === claim.metadata.name)
+
+const isLabelledAs = (a: Node, b: Node) =>
+  a.metadata.labels === b.metadata.labels || sameJson(a.metadata.labels, b.metadata.labels)
 
 const isBound = ({ spec, metadata }: Claim) =>
   Boolean(spec.volumeName) && metadata.annotations?.[names.bindCompleted] !== undefined

@@ -208,7 +208,7 @@ test('a pod that was to be spread is woken by the pods that count for it, and by
   ])
 })
 
-test('a pod that waits for a claim is woken by that claim, by volumes and by classes', () => {
+test('a pod that waits for a claim is woken by that claim, by volumes, nodes and classes', () => {
   const claim = (name: string, namespace = 'ns') =>
     objectOf(PersistentVolumeClaim, { metadata: { name, namespace }, spec: { accessModes: ['ReadWriteOnce'] } })
   const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }]
@@ -228,6 +228,13 @@ test('a pod that waits for a claim is woken by that claim, by volumes and by cla
   ])
   const volume = objectOf(PersistentVolume, { metadata: { name: 'pv' }, spec: { accessModes: ['ReadWriteOnce'] } })
   check('VolumeBinding', pod, PersistentVolume, [['a volume is new', undefined, volume, true]])
+  const node = (labels: Record<string, string>) => nodeWith({ metadata: { name: 'n', labels } })
+  check('VolumeBinding', pod, Node, [
+    ['a node is new, or has come back', undefined, node({ zone: 'a' }), true],
+    ['a node has another label', node({ zone: 'a' }), node({ zone: 'b' }), true],
+    ['its labels are the same', node({ zone: 'a' }), node({ zone: 'a' }), false],
+    ['a node has gone', node({ zone: 'a' }), undefined, false],
+  ])
   const fast = objectOf(StorageClass, { metadata: { name: 'fast' }, provisioner: 'x' })
   check('VolumeBinding', pod, StorageClass, [
     ['a class is new', undefined, fast, true],
