@@ -135,7 +135,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const devices = await makeDevices({ ...o, source, workers, report: () => keeper?.report(), log, signal })
+  const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
   const parts = { o, machine, workers, events, services, state, source, cpus, devices, log }
   const context = await makeContext({ ...parts, ...drivers })
   const meter = o.meter ?? (await realMeter(o, context))

@@ -22,7 +22,8 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { pluginDefinition } from './calls.ts'
 import { podResourcesMessages, podResourcesServices } from './definition.ts'
 import { DeviceManager } from './manager.ts'
-import { allocatableResources, getResources, listResources } from './pod-resources.ts'
+import { pace } from './pace.ts'
+import { allocatableResources, getResources, listResources, type ResourceCpus } from './pod-resources.ts'
 import { planRegister } from './register.ts'
 
 const podResources = {
@@ -49,6 +50,7 @@ interface DevicesOptions {
   source: { readonly pods: Pick<Mirror<Pod>, 'list'>; readonly isComplete: boolean }
   /** By uid. */
   workers: ReadonlyMap<string, OnNode>
+  cpus: ResourceCpus | undefined
   /** Writes the node's status, once there is a node. */
   report(): Promise<void> | undefined
   clock: Clock
@@ -108,17 +110,23 @@ function liveUids(pods: readonly Pod[], workers: DevicesOptions['workers']): Set
   return uids
 }
 
-async function servePodResources(manager: DeviceManager, { rootDir, workers }: DevicesOptions) {
+async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {
   const dir = join(rootDir, 'pod-resources')
   const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const now = () => ({ pods: pods(), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf })
+  const now = () => ({ pods: pods(), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
   const handlers = {
     list: () => listResources(now()),
     getAllocatableResources: () => allocatableResources(now()),
     get: (request: object) => getResources(request, now()),
   }
-  return serveSocket(podResources, 'PodResourcesLister', handlers, join(dir, 'kubelet.sock'))
+  return serveSocket(
+    podResources,
+    'PodResourcesLister',
+    handlers,
+    join(dir, 'kubelet.sock'),
+    pace(() => clock.now()),
+  )
 }
 
 function serveUntil(signal: AbortSignal, server: { close(): void }): void {
