@@ -13,13 +13,15 @@ import type { Node } from '../kinds/core/node.ts'
 import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import type { CpuManager } from './cpus/manager.ts'
 import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
+import { type DeviceManager, openDevices } from './devices/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -29,7 +31,7 @@ import { shownConfig } from './configz.ts'
 import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
-import { NodeGroups } from './node/groups.ts'
+import { makeGroups, type NodeGroups } from './node/groups.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -70,6 +72,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
+  hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
   sharedDir?: string
   clusterDNS: string
@@ -130,14 +134,15 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const drivers = makeDrivers(o, log)
   const config = o.config ?? defaultKubeletConfig
   const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
-  const context = await makeContext({ o, machine, workers, events, services, state, source, cpus, log, ...drivers })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
+  const devices = await nodeDevices(o, { source, workers, report: () => keeper?.report(), log, signal })
+  const found = { machine, events, services, state, cpus, devices, ...drivers }
+  const context = await makeContext({ o, workers, source, log, ...found })
   const meter = o.meter ?? (await realMeter(o, context))
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
-  const { directories, shared } = await nodeDirectories(o, log)
-  const cgroups = runtime.real ? await findCgroups() : undefined
+  const { directories, shared, cgroups } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
   const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
@@ -151,17 +156,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     log,
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
-    status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
+    status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const groups = makeGroups({ o, cgroups, context, machine, workers, config, log, signal })
-  const podParts = { o, context, workers, config, api, source, defence, node, groups, cpus, log, signal }
+  const { cgroupRoot } = context.settings
+  const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
+  const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
   const ready = (async () => {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered.then(() => drivers.csi?.start(signal))
+    await node.registered.then(() => devices && drivers.csi?.start(signal, devices))
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
@@ -198,14 +204,37 @@ async function end({ stop, workers, server, events }: Running): Promise<void> {
   await events.flushed()
 }
 
-/** The directories of the node that are volumes, and those that it shares. A simulated node has none. */
+/** The directories of the node that are volumes, those that it shares, and its control groups. A simulated node has none. */
 async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
   if (!runtime.real) return {}
   const directories = new NodeDirectories(join(rootDir, 'volumes'))
   const shared = sharedDir === undefined ? undefined : await sharedDirectories(sharedDir)
   for (const volumes of [directories, shared?.directories])
     volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  return { directories, shared }
+  return { directories, shared, cgroups: await findCgroups() }
+}
+
+interface DevicesParts {
+  source: PodSource
+  workers: Workers
+  report(): Promise<void> | undefined
+  log: Log
+  signal: AbortSignal
+}
+
+/** The devices of the node. */
+async function nodeDevices(o: KubeletOptions, { source, workers, report, log, signal }: DevicesParts) {
+  if (!o.runtime.real && !o.hasDevices) return undefined
+  const live = () => (source.isComplete ? liveUids(source.pods, workers) : undefined)
+  const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
+  return openDevices({ nodeDir: o.rootDir, live, pods, report, clock: o.clock, log, signal })
+}
+
+/** The uids of the pods that have not ended, whether they have workers yet or not. */
+function liveUids(pods: Mirror<Pod>, workers: Workers): Set<string> {
+  const uids = new Set([...workers.values()].filter(worker => !worker.over).map(({ uid }) => uid))
+  for (const pod of pods.list()) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
+  return uids
 }
 
 interface StatusParts {
@@ -214,6 +243,7 @@ interface StatusParts {
   workers: Workers
   state: RuntimeState
   defence: Defence
+  devices: DeviceManager | undefined
   port: number
 }
 
@@ -222,7 +252,7 @@ interface StatusParts {
  * the network are woken once it is ready.
  */
 async function statusNow(
-  { o, machine, workers, state, defence, port }: StatusParts,
+  { o, machine, workers, state, defence, devices, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
@@ -240,6 +270,7 @@ async function statusNow(
     maxPods: o.config?.maxPods ?? maxPods,
     problem: defence.isShuttingDown() ? 'node is shutting down' : '',
     conditions: defence.conditions(),
+    devices: devices?.counts() ?? new Map(),
     keptFree: {
       cpuMilli: reserved.cpuMilli,
       memoryBytes: reserved.memoryBytes + defence.keptFree('memory.available', machine.memoryBytes),
@@ -268,6 +299,7 @@ interface ContextParts {
   tokens: PodTokens
   /** Undefined on a simulated node, which has no volumes of drivers. */
   csi: ReturnType<typeof makeCsi> | undefined
+  devices: DeviceManager | undefined
 }
 
 function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
@@ -277,7 +309,7 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi, cpus } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cpus, devices } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -326,6 +358,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     host,
     images: new Images(runtime, clock, o.log),
     objects,
+    devices,
     events,
     facts,
     settings,
@@ -361,6 +394,7 @@ interface PodsParts {
   api: Mirror<Pod>
   source: PodSource
   defence: Defence
+  devices: DeviceManager | undefined
   node: NodeKeeper
   /** Undefined where what all pods use together is not limited. */
   groups: NodeGroups | undefined
@@ -369,27 +403,8 @@ interface PodsParts {
   signal: AbortSignal
 }
 
-interface GroupParts extends Pick<PodsParts, 'o' | 'context' | 'workers' | 'config' | 'log' | 'signal'> {
-  cgroups: Cgroups | undefined
-  machine: Machine
-}
-
-function makeGroups({ o, cgroups, context, machine, workers, config, log, signal }: GroupParts) {
-  if (!cgroups || !config.enforcesAllocatable) return undefined
-  return new NodeGroups({
-    cgroups,
-    cgroupRoot: context.settings.cgroupRoot,
-    capacity: { ...machine, pids: machine.maxPids },
-    reserved: config.reserved,
-    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
-    clock: o.clock,
-    log,
-    signal,
-  })
-}
-
 function makePods(parts: PodsParts) {
-  const { o, context, workers, config, api, source, defence, node, groups, cpus, log, signal } = parts
+  const { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
@@ -418,6 +433,7 @@ function makePods(parts: PodsParts) {
       const rejection = isTaken ? cpus?.admit(pod) : undefined
       return rejection ? { rejection, victims: [] } : admission
     },
+    allot: pod => devices?.allot(pod),
     changed: podsChanged,
     isComplete: () => source.isComplete,
     gone: uid => statics.gone(uid),

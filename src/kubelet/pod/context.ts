@@ -7,6 +7,7 @@ import type { Client, EventRecorder } from '../../client/index.ts'
 import type { NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
+import type { DeviceManager } from '../devices/index.ts'
 import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
@@ -23,6 +24,8 @@ export interface NodeContext {
   host: PodHost
   images: Images
   objects: NodeObjects
+  /** Undefined on a node without devices. */
+  devices: Pick<DeviceManager, 'optionsOf'> | undefined
   events: EventRecorder
   facts: NodeFacts
   settings: NodeSettings
