@@ -15,7 +15,7 @@ import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import type { CpuManager } from './cpus/manager.ts'
 import { makeCpus } from './cpus/start.ts'
@@ -30,7 +30,7 @@ import { shownConfig } from './configz.ts'
 import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
-import { NodeGroups } from './node/groups.ts'
+import { makeGroups, type NodeGroups } from './node/groups.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -136,8 +136,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
   const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
-  const parts = { o, machine, workers, events, services, state, source, cpus, devices, log }
-  const context = await makeContext({ ...parts, ...drivers })
+  const found = { machine, events, services, state, cpus, devices, ...drivers }
+  const context = await makeContext({ o, workers, source, log, ...found })
   const meter = o.meter ?? (await realMeter(o, context))
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
@@ -157,7 +157,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const groups = makeGroups({ o, cgroups, context, machine, workers, config, log, signal })
+  const { cgroupRoot } = context.settings
+  const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
   const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
@@ -376,25 +377,6 @@ interface PodsParts {
   cpus: CpuManager | undefined
   log: Log
   signal: AbortSignal
-}
-
-interface GroupParts extends Pick<PodsParts, 'o' | 'context' | 'workers' | 'config' | 'log' | 'signal'> {
-  cgroups: Cgroups | undefined
-  machine: Machine
-}
-
-function makeGroups({ o, cgroups, context, machine, workers, config, log, signal }: GroupParts) {
-  if (!cgroups || !config.enforcesAllocatable) return undefined
-  return new NodeGroups({
-    cgroups,
-    cgroupRoot: context.settings.cgroupRoot,
-    capacity: { ...machine, pids: machine.maxPids },
-    reserved: config.reserved,
-    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
-    clock: o.clock,
-    log,
-    signal,
-  })
 }
 
 function makePods(parts: PodsParts) {

@@ -89,10 +89,10 @@ interface ContainerParts {
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
   devices: NonNullable<ContainerConfig['devices']>
-  /** What the container has with the devices of plugins. */
-  granted?: Answer | undefined
   /** The CPUs on which it may run, such as `0-2`; '' for all. */
   cpuset: string
+  /** What the container has with the devices of plugins. */
+  granted?: Answer | undefined
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
