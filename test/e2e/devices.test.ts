@@ -143,6 +143,11 @@ describe('devices', { concurrency: false, skip: cannotRun }, () => {
       const restarts = await kubectl('get pods -l app=device-plugin -o jsonpath={..restartCount}')
       return Number(restarts) > 0
     })
+    // The node's status may be that of the former agent.
+    await eventually('the plugin has registered again', async () => {
+      const { devices } = (await ask('GetAllocatableResources')) as { devices: object[] }
+      return devices.length === 4
+    })
     await isCounted('4/4')
     assert.deepEqual(await shownOf('one'), ['thing-2', 'thing-3'])
     assert.deepEqual(await shownOf('two'), ['thing-1'])

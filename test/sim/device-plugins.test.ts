@@ -139,6 +139,45 @@ test('a pod whose plugin fails or lies is refused in words, and its devices are 
   strictEqual(node.given.get('fine'), 'fine')
 })
 
+test('a container starts when its plugin has prepared the devices that it prefers', async t => {
+  const node = await makeDeviceNode(t)
+  const calls: string[] = []
+  let isBroken = true
+  const options = { pre_start_required: true, get_preferred_allocation_available: true }
+  const server = await node.plugin('a', {
+    ...answering,
+    GetDevicePluginOptions: () => options,
+    GetPreferredAllocation({ container_requests: [request] }) {
+      calls.push(`prefer ${request!.allocation_size} of ${request!.available_deviceIDs.join()}`)
+      if (isBroken) throw new Error('no preference')
+      return { container_responses: [{ deviceIDs: ['2', 'of nobody', '1'] }] }
+    },
+    PreStartContainer({ devices_ids: ids }) {
+      calls.push(`prepare ${ids.join()}`)
+      if (calls.length < 5) throw new Error('not ready')
+      return {}
+    },
+  })
+  server.list(healthy('0', '1', '2'))
+  await node.isCounted('3/3')
+  await node.run('early', asking(2))
+  await node.becomes('early', 'Failed')
+  match(
+    (await node.pod('early')).status.message ?? '',
+    /Allocate failed due to device plugin GetPreferredAllocation rpc failed with err: rpc error: code = Internal desc = no preference, which/,
+  )
+  isBroken = false
+  await node.run('one', asking(2))
+  await node.until('the first try fails', async () => {
+    const { reason, message } = (await node.main('one').catch(() => undefined))?.state?.waiting ?? {}
+    const words = 'device plugin PreStartContainer rpc failed with err: rpc error: code = Internal desc = not ready'
+    return reason === 'CreateContainerConfigError' && message === words
+  })
+  await node.becomes('one', 'Running')
+  strictEqual(node.given.get('one'), '2,1')
+  deepStrictEqual(calls, ['prefer 2 of 0,1,2', 'prefer 2 of 0,1,2', 'prepare 2,1', 'prepare 2,1', 'prepare 2,1'])
+})
+
 test('a plugin that hangs delays the pods that need it, and no others', async t => {
   const node = await makeDeviceNode(t)
   let asked = 0
