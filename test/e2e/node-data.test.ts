@@ -187,7 +187,7 @@ describe('the data of nodes', { concurrency: false, skip: cannotRun }, () => {
     assert.equal(add.code, 0, add.stderr)
     await podIs(cluster, removed, 'runs on the new node', isReady, 60_000)
     assert.equal(await nodeOf(removed), 'node-4')
-    assert.equal((await linesOf((await volumeOf(removed)).spec.local.path))[0], `start ${removed}`)
+    assert.equal(linesOf((await volumeOf(removed)).spec.local.path)[0], `start ${removed}`)
     assert.deepEqual(await all(stays), before)
   })
 
