@@ -6,7 +6,8 @@ import { parse } from 'yaml'
 import { realClock } from '../src/base/clock.ts'
 import { silentLog } from '../src/base/log.ts'
 import { Client, httpsTransport } from '../src/client/index.ts'
-import type { Draft } from '../src/api/kind.ts'
+import type { Draft, Kind, KubeObject } from '../src/api/kind.ts'
+import type { Mirror } from '../src/api/mirror.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 
 const exec = promisify(execFile)
@@ -89,22 +90,40 @@ export const podNamed = (name: string, spec: object = {}, container: object = {}
   },
 })
 
-/** Milliseconds from the first create until a watch has seen all of the pods Running. */
-export async function runPods(client: Client, names: readonly string[], create: (name: string) => Promise<unknown>) {
-  const mirror = client.mirror(Pod, { namespace: 'default' })
-  await client.synced([mirror], new AbortController().signal)
-  const began = performance.now()
+/** Resolves when a mirror has had all of these objects in the state that `holds`. */
+function allSeen<T extends KubeObject>(
+  mirror: Mirror<T>,
+  names: readonly string[],
+  holds: (object: T) => boolean,
+): Promise<void> {
   const waiting = new Set(names)
-  const done = new Promise<void>(resolve => {
+  return new Promise(resolve => {
     const stop = mirror.subscribe(changes => {
-      for (const { item } of changes)
-        if (item.object.status.phase === 'Running') waiting.delete(item.object.metadata.name ?? '')
+      for (const { item } of changes) if (holds(item.object)) waiting.delete(item.object.metadata.name ?? '')
       if (waiting.size) return
       stop()
       resolve()
-    })
+    }, 'bench')
   })
+}
+
+/** Milliseconds from the first create until a watch has seen all of the objects in the state that `holds`. */
+export async function timed<T extends KubeObject>(
+  client: Client,
+  kind: Kind<T>,
+  names: readonly string[],
+  holds: (object: T) => boolean,
+  create: (name: string) => Promise<unknown>,
+): Promise<number> {
+  const mirror = client.mirror(kind, { namespace: 'default' })
+  await client.synced([mirror], new AbortController().signal)
+  const began = performance.now()
+  const done = allSeen(mirror, names, holds)
   await Promise.all(names.map(create))
   await done
   return performance.now() - began
 }
+
+/** Milliseconds from the first create until all pods are Running. */
+export const runPods = (client: Client, names: readonly string[], create: (name: string) => Promise<unknown>) =>
+  timed(client, Pod, names, ({ status }) => status.phase === 'Running', create)

@@ -7,7 +7,7 @@ import { PersistentVolume } from '../src/kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../src/kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { realClock } from '../src/base/clock.ts'
-import { clientOf, kutter, podNamed, runPods, status, tell, withCluster } from './real.ts'
+import { clientOf, kutter, podNamed, runPods, status, tell, timed, withCluster } from './real.ts'
 
 const count = Number(process.argv[2] ?? 100)
 const rounds = 10
@@ -57,22 +57,14 @@ async function binding(client: Client): Promise<void> {
   const names = Array.from({ length: claims }, (_, i) => `bound-${i}`)
   const own = { accessModes: ['ReadWriteOnce' as const], capacity: { storage }, hostPath: { path: '/tmp' } }
   await Promise.all(names.map(name => client.create(PersistentVolume, { metadata: { name }, spec: own })))
-  const mirror = client.mirror(PersistentVolumeClaim, { namespace })
-  await client.synced([mirror], new AbortController().signal)
-  const began = performance.now()
-  const waiting = new Set(names)
-  const done = new Promise<void>(resolve => {
-    const stop = mirror.subscribe(changes => {
-      for (const { item } of changes)
-        if (item.object.status.phase === 'Bound') waiting.delete(item.object.metadata.name ?? '')
-      if (waiting.size) return
-      stop()
-      resolve()
-    })
-  })
-  await Promise.all(names.map(name => client.create(PersistentVolumeClaim, claimNamed(name, { storageClassName: '' }))))
-  await done
-  tell('claims-bound', (claims / (performance.now() - began)) * 1000, '1/s', { claims })
+  const took = await timed(
+    client,
+    PersistentVolumeClaim,
+    names,
+    ({ status }) => status.phase === 'Bound',
+    name => client.create(PersistentVolumeClaim, claimNamed(name, { storageClassName: '' })),
+  )
+  tell('claims-bound', (claims / took) * 1000, '1/s', { claims })
 }
 
 /** From the death of the agent until the next one has all pods. */

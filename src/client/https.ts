@@ -45,8 +45,8 @@ const usualPatience: Patience = { connectMs: 30_000, pingEveryMs: 30_000, pingAn
 
 export interface HttpsTransport {
   serve: Serve
-  /** Gets a path that is not a resource, and returns the body. */
-  fetch(path: string, signal?: AbortSignal): Promise<string>
+  /** Requests a path that is not a resource, by GET if no method is named, and returns the body. */
+  fetch(path: string, signal?: AbortSignal, method?: 'GET' | 'PUT' | 'DELETE'): Promise<string>
   /** Makes new requests use a new connection with the present credentials. Those under way end on the old one. */
   renew(): void
   close(): void
@@ -62,10 +62,12 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
   }
   return {
     serve: operation => serve(current(), credentials(), operation),
-    fetch: async (path, signal) => {
+    fetch: async (path, signal, method = 'GET') => {
       const connection = current()
       connection.ref()
-      const stream = connection.request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
+      const stream = connection.request(headersOf(credentials(), method, path), signal ? { signal } : {})
+      // A request that could have a body is not complete before its end.
+      stream.end()
       const { status, body } = await readAll(answerOf(stream))
       if (status >= 400) throw errorOf(status, body)
       return body

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
+import { withJoined } from '../base/waiters.ts'
 import {
   accountClients,
   Client,
@@ -20,6 +21,9 @@ import { defaultConfig, loadSchedulerConfig, startScheduler } from '../scheduler
 import { readSigningKey, signToken } from '../wire/jwt.ts'
 import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
+import { directoriesOf } from './storage.ts'
+
+const kubeletMs = 30_000
 
 /** Options of both components. Names are those of kube-controller-manager and kube-scheduler. */
 export const componentOptions: Readonly<Record<string, OptionSpec>> = {
@@ -58,6 +62,12 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
       log,
       signal,
       kinds: await followKinds(client, builtinKinds, fetch, signal),
+      // A kubelet is asked by way of the API server, which has the credentials for it.
+      directories: directoriesOf((node, path, method) =>
+        withJoined([signal, AbortSignal.timeout(kubeletMs)], until =>
+          fetch(`/api/v1/nodes/${encodeURIComponent(node)}/proxy${path}`, until, method),
+        ),
+      ),
       ...(caPem && { caPem }),
       ...(certPem && keyPem && { authority: { certPem, keyPem } }),
       ...(signingKey && { signToken: (claims: Record<string, unknown>) => signToken(signingKey, claims) }),

@@ -38,7 +38,7 @@ async function make(admin: Client, name: string, { isDefault, parameters }: Clas
 
 /** @param ask sends a request to the kubelet of a node, and returns the body of the answer */
 export const directoriesOf = (
-  ask: (node: string, path: string, method: string) => Promise<string>,
+  ask: (node: string, path: string, method: 'PUT' | 'DELETE') => Promise<string>,
 ): NodeDirectories => ({
   make: async (node, name, { bytes, isShared }) => {
     const answer = await ask(node, `/directories/${name}?bytes=${bytes}&shared=${isShared}`, 'PUT')

@@ -1,6 +1,7 @@
 // The answer of /configz: the configuration in effect in the form of a KubeletConfiguration, with what is fixed here, such
 // as who may call the kubelet. Benchmarks of security read it. Source: kubernetes pkg/kubelet (configz), CIS benchmark 4.2.
 import { durationText } from '../api/time.ts'
+import { cpusetText } from './cpus/plan.ts'
 import { amountText, type Threshold } from './eviction/signals.ts'
 import { type KubeletConfig, thresholdsOf } from './kubelet-config.ts'
 import { keepMs } from './server/auth.ts'
@@ -46,7 +47,8 @@ export function shownConfig(config: KubeletConfig, facts: ConfigFacts): object {
     podPidsLimit: config.podPidsLimit ?? facts.pidsLimit,
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: true,
-    cpuManagerPolicy: 'none',
+    cpuManagerPolicy: config.cpuManagerPolicy,
+    ...(config.reservedCpus.length && { reservedSystemCPUs: cpusetText(config.reservedCpus) }),
     memoryManagerPolicy: 'None',
     topologyManagerPolicy: 'none',
     seccompDefault: true,

@@ -60,7 +60,7 @@ export type Sent<T> = T extends string | number | boolean | Uint8Array
     ? readonly Sent<Item>[]
     : { readonly [K in keyof T]?: Sent<NonNullable<T[K]>> | undefined }
 
-interface Definition {
+export interface Definition {
   package: string
   messages: MessageWords
   enums: EnumWords
@@ -191,6 +191,31 @@ export async function callStream(
     return answers
   } catch (error) {
     throw errorOf(error as grpc.ServiceError)
+  }
+}
+
+/**
+ * A call whose answers are a stream without an end. Yields each answer; the next is read only when it is asked for. Ends
+ * with the stream; throws the StatusError of `errorOf`, or the signal's reason.
+ */
+export async function* followStream(
+  client: ServiceClient,
+  method: string,
+  request: object,
+  signal: AbortSignal,
+): AsyncGenerator<object> {
+  signal.throwIfAborted()
+  const stream = (client[capital(method)] as StreamMethod).call(client, request, new grpc.Metadata(), {})
+  const onAbort = () => stream.cancel()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    yield* stream as AsyncIterable<object>
+  } catch (error) {
+    signal.throwIfAborted()
+    throw errorOf(error as grpc.ServiceError)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    stream.cancel()
   }
 }
 

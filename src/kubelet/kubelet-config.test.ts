@@ -98,3 +98,15 @@ test('what is reserved for the system and for the kubelet is added up', () => {
   ]
   for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
 })
+
+test('the static policy for CPUs needs some that are reserved', () => {
+  const named = read({ cpuManagerPolicy: 'static', reservedSystemCPUs: '0,2', kubeReserved: { cpu: '100m' } })
+  assert.deepEqual([named.cpuManagerPolicy, named.reservedCpus, named.reserved.cpuMilli], ['static', [0, 2], 2000])
+  assert.equal(read({ cpuManagerPolicy: 'static', kubeReserved: { cpu: '1' } }).cpuManagerPolicy, 'static')
+  const wrong: [object, RegExp][] = [
+    [{ cpuManagerPolicy: 'static' }, /cpuManagerPolicy: the static policy requires .* to be greater than zero/],
+    [{ cpuManagerPolicy: 'other' }, /cpuManagerPolicy: must be none or static, not "other"/],
+    [{ reservedSystemCPUs: 'x' }, /reservedSystemCPUs: must be a set of CPUs such as 0-1,4, not "x"/],
+  ]
+  for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
+})

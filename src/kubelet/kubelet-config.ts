@@ -5,6 +5,7 @@ import { type Fields, readFields } from '../api/config-file.ts'
 import { isQuantity, quantityMilli, quantityValue } from '../api/quantity.ts'
 import { parseDuration } from '../api/time.ts'
 import { readYamlFile } from '../base/yaml-file.ts'
+import { cpusIn } from './cpus/plan.ts'
 import type { Reserved } from './node/groups.ts'
 import type { ImagePolicy } from './gc/images.ts'
 import type { ShutdownPhase } from './shutdown/plan.ts'
@@ -24,6 +25,10 @@ export interface KubeletConfig {
   reserved: Reserved
   /** Whether what all pods use together is limited. */
   enforcesAllocatable: boolean
+  /** `static`: containers of Guaranteed pods with whole CPUs have these for themselves. */
+  cpuManagerPolicy: 'none' | 'static'
+  /** The CPUs that no container has for itself; none for as many as are reserved. */
+  reservedCpus: readonly number[]
   allowedUnsafeSysctls: readonly string[]
   /** Hard thresholds by signal; undefined for the defaults. */
   evictionHard: readonly Threshold[] | undefined
@@ -77,7 +82,9 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
   })
 }
 
-function readReserved(root: Fields): Pick<KubeletConfig, 'reserved' | 'enforcesAllocatable'> {
+type ReservedFields = 'reserved' | 'enforcesAllocatable' | 'cpuManagerPolicy' | 'reservedCpus'
+
+function readReserved(root: Fields): Pick<KubeletConfig, ReservedFields> {
   const reserved = { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, pids: 0 }
   for (const name of ['kubeReserved', 'systemReserved']) {
     const amounts = root.object(name)
@@ -99,7 +106,25 @@ function readReserved(root: Fields): Pick<KubeletConfig, 'reserved' | 'enforcesA
     if (what !== 'pods' && what !== 'none')
       root.problem(field, `${JSON.stringify(what)} is not supported; supported are "pods" and "none"`)
   if (enforced.includes('none') && enforced.length > 1) root.problem(field, '"none" stands alone')
-  return { reserved, enforcesAllocatable: enforced.includes('pods') }
+  return { reserved, enforcesAllocatable: enforced.includes('pods'), ...readCpus(root, reserved) }
+}
+
+function readCpus(root: Fields, reserved: Reserved): Pick<KubeletConfig, 'cpuManagerPolicy' | 'reservedCpus'> {
+  const policy = root.string('cpuManagerPolicy', 'none')
+  if (policy !== 'none' && policy !== 'static')
+    root.problem('cpuManagerPolicy', `must be none or static, not ${JSON.stringify(policy)}`)
+  const text = root.string('reservedSystemCPUs', '')
+  const reservedCpus = cpusIn(text) ?? []
+  if (text && !reservedCpus.length)
+    root.problem('reservedSystemCPUs', `must be a set of CPUs such as 0-1,4, not ${JSON.stringify(text)}`)
+  // Named CPUs are what is reserved, whatever the amounts say.
+  if (reservedCpus.length) reserved.cpuMilli = reservedCpus.length * 1000
+  if (policy === 'static' && !reserved.cpuMilli)
+    root.problem(
+      'cpuManagerPolicy',
+      'the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero',
+    )
+  return { cpuManagerPolicy: policy === 'static' ? 'static' : 'none', reservedCpus }
 }
 
 function readEviction(root: Fields) {

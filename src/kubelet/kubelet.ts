@@ -13,11 +13,15 @@ import type { Node } from '../kinds/core/node.ts'
 import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
+import type { CpuManager } from './cpus/manager.ts'
+import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
+import { type DeviceManager, openDevices } from './devices/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -27,7 +31,7 @@ import { shownConfig } from './configz.ts'
 import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
-import { NodeGroups } from './node/groups.ts'
+import { makeGroups, type NodeGroups } from './node/groups.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -68,6 +72,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
+  hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
   sharedDir?: string
   clusterDNS: string
@@ -126,15 +132,17 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const source = new PodSource(api, uid => workers.has(uid))
   const drivers = makeDrivers(o, log)
-  const context = await makeContext({ o, machine, workers, events, services, state, source, log, ...drivers })
+  const config = o.config ?? defaultKubeletConfig
+  const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const config = o.config ?? defaultKubeletConfig
+  const devices = await nodeDevices(o, { source, workers, report: () => keeper?.report(), log, signal })
+  const found = { machine, events, services, state, cpus, devices, ...drivers }
+  const context = await makeContext({ o, workers, source, log, ...found })
   const meter = o.meter ?? (await realMeter(o, context))
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
-  const { directories, shared } = await nodeDirectories(o, log)
-  const cgroups = runtime.real ? await findCgroups() : undefined
+  const { directories, shared, cgroups } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
   const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
@@ -148,21 +156,23 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     log,
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
-    status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
+    status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const groups = makeGroups({ o, cgroups, context, machine, workers, config, log, signal })
-  const podParts = { o, context, workers, config, api, source, defence, node, groups, log, signal }
+  const { cgroupRoot } = context.settings
+  const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
+  const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
   const ready = (async () => {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered.then(() => drivers.csi?.start(signal))
+    await node.registered.then(() => devices && drivers.csi?.start(signal, devices))
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
     podsChanged()
+    void cpus?.run()
     statics.show()
     void nodePods.relist()
     defence.start()
@@ -175,23 +185,56 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     port: server?.port ?? 0,
     renewServing: ({ certPem, keyPem }) => server?.renew(certPem, keyPem),
     refresh: () => reportNetwork(node, state, clock, signal),
-    async close() {
-      stop.abort(new Error('the kubelet ends'))
-      for (const worker of workers.values()) worker.close()
-      await server?.close()
-      await events.flushed()
-    },
+    close: () => end({ stop, workers, server, events }),
   }
 }
 
-/** The directories of the node that are volumes, and those that it shares. A simulated node has none. */
+interface Running {
+  stop: AbortController
+  workers: Workers
+  server: { close(): Promise<void> } | undefined
+  events: EventRecorder
+}
+
+/** Ends the kubelet. What runs goes on. */
+async function end({ stop, workers, server, events }: Running): Promise<void> {
+  stop.abort(new Error('the kubelet ends'))
+  for (const worker of workers.values()) worker.close()
+  await server?.close()
+  await events.flushed()
+}
+
+/** The directories of the node that are volumes, those that it shares, and its control groups. A simulated node has none. */
 async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
   if (!runtime.real) return {}
   const directories = new NodeDirectories(join(rootDir, 'volumes'))
   const shared = sharedDir === undefined ? undefined : await sharedDirectories(sharedDir)
   for (const volumes of [directories, shared?.directories])
     volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  return { directories, shared }
+  return { directories, shared, cgroups: await findCgroups() }
+}
+
+interface DevicesParts {
+  source: PodSource
+  workers: Workers
+  report(): Promise<void> | undefined
+  log: Log
+  signal: AbortSignal
+}
+
+/** The devices of the node. */
+async function nodeDevices(o: KubeletOptions, { source, workers, report, log, signal }: DevicesParts) {
+  if (!o.runtime.real && !o.hasDevices) return undefined
+  const live = () => (source.isComplete ? liveUids(source.pods, workers) : undefined)
+  const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
+  return openDevices({ nodeDir: o.rootDir, live, pods, report, clock: o.clock, log, signal })
+}
+
+/** The uids of the pods that have not ended, whether they have workers yet or not. */
+function liveUids(pods: Mirror<Pod>, workers: Workers): Set<string> {
+  const uids = new Set([...workers.values()].filter(worker => !worker.over).map(({ uid }) => uid))
+  for (const pod of pods.list()) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
+  return uids
 }
 
 interface StatusParts {
@@ -200,6 +243,7 @@ interface StatusParts {
   workers: Workers
   state: RuntimeState
   defence: Defence
+  devices: DeviceManager | undefined
   port: number
 }
 
@@ -208,7 +252,7 @@ interface StatusParts {
  * the network are woken once it is ready.
  */
 async function statusNow(
-  { o, machine, workers, state, defence, port }: StatusParts,
+  { o, machine, workers, state, defence, devices, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
@@ -226,6 +270,7 @@ async function statusNow(
     maxPods: o.config?.maxPods ?? maxPods,
     problem: defence.isShuttingDown() ? 'node is shutting down' : '',
     conditions: defence.conditions(),
+    devices: devices?.counts() ?? new Map(),
     keptFree: {
       cpuMilli: reserved.cpuMilli,
       memoryBytes: reserved.memoryBytes + defence.keptFree('memory.available', machine.memoryBytes),
@@ -248,10 +293,13 @@ interface ContextParts {
   services: Mirror<Service>
   state: RuntimeState
   source: PodSource
+  /** Undefined where all containers share all CPUs. */
+  cpus: CpuManager | undefined
   log: Log
   tokens: PodTokens
   /** Undefined on a simulated node, which has no volumes of drivers. */
   csi: ReturnType<typeof makeCsi> | undefined
+  devices: DeviceManager | undefined
 }
 
 function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
@@ -261,7 +309,7 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cpus, devices } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -310,10 +358,12 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     host,
     images: new Images(runtime, clock, o.log),
     objects,
+    devices,
     events,
     facts,
     settings,
     services: namespace => services.list(namespace),
+    cpusetOf: (pod, container) => cpus?.cpusetFor(pod, container) ?? '',
     apiUid: source.apiUid,
     networkProblem: () => state.info.networkProblem,
     abilities: handler => state.info.handlers.find(({ name }) => name === handler) ?? noAbilities,
@@ -344,49 +394,46 @@ interface PodsParts {
   api: Mirror<Pod>
   source: PodSource
   defence: Defence
+  devices: DeviceManager | undefined
   node: NodeKeeper
   /** Undefined where what all pods use together is not limited. */
   groups: NodeGroups | undefined
+  cpus: CpuManager | undefined
   log: Log
   signal: AbortSignal
 }
 
-interface GroupParts extends Pick<PodsParts, 'o' | 'context' | 'workers' | 'config' | 'log' | 'signal'> {
-  cgroups: Cgroups | undefined
-  machine: Machine
-}
-
-function makeGroups({ o, cgroups, context, machine, workers, config, log, signal }: GroupParts) {
-  if (!cgroups || !config.enforcesAllocatable) return undefined
-  return new NodeGroups({
-    cgroups,
-    cgroupRoot: context.settings.cgroupRoot,
-    capacity: { ...machine, pids: machine.maxPids },
-    reserved: config.reserved,
-    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
-    clock: o.clock,
-    log,
-    signal,
-  })
-}
-
 function makePods(parts: PodsParts) {
-  const { o, context, workers, config, api, source, defence, node, groups, log, signal } = parts
+  const { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
   const statics = new StaticPods({ client, nodeName, sources, api, source, node: current, log, signal })
-  const resizes = new Resizes({ pods: () => workers.values(), node: current, clock, signal })
+  const resizes = new Resizes({
+    pods: () => workers.values(),
+    node: current,
+    hasExclusiveCpus: cpus !== undefined,
+    clock,
+    signal,
+  })
   const podsChanged = () => {
     // What is granted must fit beside all pods, so all of them must be there first.
     if (source.isComplete) resizes.decide()
     groups?.changed()
+    cpus?.changed()
   }
   const nodePods = new NodePods({
     context,
     pods: source.pods,
     workers,
-    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    admit(pod) {
+      const admission = planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config }))
+      // CPUs are taken last, when nothing else keeps the pod away.
+      const isTaken = !admission.rejection && !admission.victims.length
+      const rejection = isTaken ? cpus?.admit(pod) : undefined
+      return rejection ? { rejection, victims: [] } : admission
+    },
+    allot: pod => devices?.allot(pod),
     changed: podsChanged,
     isComplete: () => source.isComplete,
     gone: uid => statics.gone(uid),

@@ -27,6 +27,8 @@ const pullTimes = histogram('kubelet_image_pull_duration_seconds', 'Time to pull
 const podsStarted = counter('kubelet_started_pods_total', 'Sandboxes of pods that were started.')
 const podErrors = counter('kubelet_started_pods_errors_total', 'Sandboxes of pods that could not be started.')
 const containersStarted = counter('kubelet_started_containers_total', 'Containers that were started.')
+const evictions = counter('kubelet_evictions', 'Pods that were evicted, by what was short.')
+const preemptions = counter('kubelet_preemptions', 'Pods that ended for a critical one, by what was short.')
 const containerErrors = counter('kubelet_started_containers_errors_total', 'Containers that could not be started.')
 
 /** The words for calls of CRI, where they are not simply the name with underscores. */
@@ -80,6 +82,8 @@ export const counts = {
     if (error === undefined) podsStarted.add()
     else podErrors.add()
   },
+  evicted: (eviction_signal: string) => evictions.add({ eviction_signal }),
+  preempted: () => preemptions.add({ preemption_signal: '' }),
   /** @param code the reason of the failure, if it failed */
   container(role: 'init' | 'main' | 'ephemeral', code?: string) {
     const container_type = { init: 'init_container', main: 'container', ephemeral: 'ephemeral_container' }[role]

@@ -13,7 +13,7 @@ import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { counts } from './metrics.ts'
-import type { Admission } from './admission/admission.ts'
+import type { Admission, Rejection } from './admission/admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
@@ -30,6 +30,11 @@ interface NodePodsOptions {
   workers: Workers
   /** Decides whether the node takes a pod, and which pods end for it. */
   admit: (pod: Pod) => Admission
+  /**
+   * Gives a pod that is admitted the devices that it needs. Undefined if it needs none; otherwise the promise of the
+   * reason why it cannot have them, which rejects only when the kubelet ends.
+   */
+  allot: (pod: Pod) => Promise<Rejection | undefined> | undefined
   /** Called when pods came, went or changed. */
   changed: () => void
   /** Whether `pods` has all pods of the node. Before that, what has no pod is not removed. */
@@ -71,6 +76,7 @@ export class NodePods {
   readonly #pods: Mirror<Pod>
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
+  readonly #allot: NodePodsOptions['allot']
   readonly #podsChanged: () => void
   readonly #isComplete: NodePodsOptions['isComplete']
   readonly #gone: NodePodsOptions['gone']
@@ -81,19 +87,22 @@ export class NodePods {
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
   /** The uids of pods of which only the object is left, which a finalizer may keep. */
   readonly #finished = new Set<string>()
-  /** The uids of critical pods that wait until others have ended to make room for them. */
+  /** The uids of pods that wait: for others that end to make room for them, or for their devices. */
   readonly #waiting = new Set<string>()
+  /** Whether pods whose devices were decided got them, by uid, until they are admitted. */
+  readonly #allotted = new Map<string, Rejection | undefined>()
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
   /** In ms since the epoch. */
   #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, changed, isComplete, gone, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, allot, changed, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
+    this.#allot = allot
     this.#podsChanged = changed
     this.#isComplete = isComplete
     this.#gone = gone
@@ -163,11 +172,18 @@ export class NodePods {
   /** Creates a worker. A pod that the node does not take gets one too, which writes the rejection. */
   #take(pod: Pod, state: PodState): void {
     const settled = state === 'running' || isOver(pod)
-    const { rejection, victims } = settled ? { rejection: undefined, victims: [] } : this.#admit(pod)
+    const { rejection: refused, victims } = settled ? { rejection: undefined, victims: [] } : this.#admit(pod)
     if (victims.length) {
       void this.#makeRoom(pod, victims)
       return
     }
+    const devices = settled || refused || this.#allotted.has(uidOf(pod)) ? undefined : this.#allot(pod)
+    if (devices) {
+      void this.#awaitDevices(pod, devices)
+      return
+    }
+    const rejection = refused ?? this.#allotted.get(uidOf(pod))
+    this.#allotted.delete(uidOf(pod))
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
@@ -184,7 +200,10 @@ export class NodePods {
     const uid = uidOf(pod)
     this.#waiting.add(uid)
     log.info('pods end so that a critical pod fits', { pod: nameOf(pod), victims: victims.map(nameOf) })
-    for (const victim of victims) this.#workers.get(uidOf(victim))?.evict(preempted)
+    for (const victim of victims) {
+      this.#workers.get(uidOf(victim))?.evict(preempted)
+      counts.preempted()
+    }
     const graceMs = Math.max(...victims.map(graceSecondsOf)) * 1_500
     const until = clock.now() + Math.max(minRoomMs, graceMs)
     const isLeft = () => victims.some(victim => this.#workers.get(uidOf(victim))?.over === false)
@@ -194,6 +213,24 @@ export class NodePods {
     this.#waiting.delete(uid)
     const current = this.#signal.aborted ? undefined : this.#current(pod)
     if (current) this.#meet(current, 'new')
+  }
+
+  /** Waits for the devices of a pod, and takes it then. It is admitted again, since others were taken meanwhile. */
+  async #awaitDevices(pod: Pod, devices: Promise<Rejection | undefined>): Promise<void> {
+    const uid = uidOf(pod)
+    this.#waiting.add(uid)
+    try {
+      this.#allotted.set(uid, await devices)
+    } catch (error) {
+      if (this.#signal.aborted) return
+      const message = `Allocate failed due to ${messageOf(error)}, which is unexpected`
+      this.#allotted.set(uid, { reason: 'UnexpectedAdmissionError', message })
+    }
+    this.#waiting.delete(uid)
+    const current = this.#signal.aborted ? undefined : this.#current(pod)
+    if (current) this.#meet(current, 'new')
+    // It has ended before it began, or waits for something else.
+    if (!this.#waiting.has(uid)) this.#allotted.delete(uid)
   }
 
   /** Runs `work`. A failure is reported and retried with back-off, and stays with this pod. */

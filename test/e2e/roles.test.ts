@@ -2,6 +2,7 @@
 // its own user, and with one leader at a time.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, root } from './cluster.ts'
 
@@ -73,6 +74,26 @@ describe('controllers and scheduler apart from the server', () => {
       return names.split(' ').filter(Boolean).length === 3
     })
     assert.match(await cluster.kubectl('get events -n kube-system'), /became leader/)
+  })
+
+  test('claims get directories of nodes, which go with them', options, async () => {
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+    })
+    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }]
+    const containers = [{ name: 'c', image: 'registry.k8s.io/pause' }]
+    await cluster.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'user' }, spec: { containers, volumes } })
+    const path = await eventually('a directory', async () => {
+      const { stdout } = await cluster.tryKubectl(`get pv -o jsonpath='{.items[0].spec.local.path}'`)
+      return stdout.trim() !== '' && existsSync(stdout.trim()) && stdout.trim()
+    })
+    assert.equal((await cluster.kubectl(`get pvc data -o jsonpath='{.status.phase}'`)).trim(), 'Bound')
+    await cluster.kubectl('delete pod user --now')
+    await cluster.kubectl('delete pvc data')
+    await eventually('the directory is gone', async () => !existsSync(path))
   })
 
   test('a role with wrong or missing options is refused with the reason', options, async () => {

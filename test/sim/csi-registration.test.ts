@@ -48,13 +48,14 @@ async function withRegistry(
   const ends = new Set<() => void>()
   const drivers = new CsiDrivers()
   const start = async ({ name, type = 'CSIPlugin', versions = ['1.0.0'], ...handlers }: Plugin) => {
-    const sockets = { driver: join(root, `${name}.sock`), registration: join(root, 'registry', `${name}-reg.sock`) }
+    const file = name.replaceAll('/', '-')
+    const sockets = { driver: join(root, `${file}.sock`), registration: join(root, 'registry', `${file}-reg.sock`) }
     const driver = await serve(sockets.driver, 'csi.proto', {
       'csi.v1.Node': {
         NodeGetInfo: handlers.nodeGetInfo ?? (() => ({ node_id: `id-${name}`, max_volumes_per_node: 7 })),
       },
     })
-    const info = { type, name, endpoint: `/endpoint/${name}.sock`, supported_versions: versions }
+    const info = { type, name, endpoint: `/endpoint/${file}.sock`, supported_versions: versions }
     const registration = await serve(sockets.registration, 'registration.proto', {
       'pluginregistration.Registration': {
         GetInfo: handlers.getInfo ?? (() => info),
@@ -80,6 +81,10 @@ async function withRegistry(
     await new PluginRegistration({
       dir: join(root, 'registry'),
       drivers,
+      devices: {
+        register: async (resource, socket) => void record.push(`device ${resource} ${socket.replace(root, '')}`),
+        unregister: resource => void record.push(`no device ${resource}`),
+      },
       pathOf: endpoint => endpoint.replace('/endpoint', root),
       async install(name, info) {
         infos.set(name, info)
@@ -116,12 +121,23 @@ test('a driver registers when it comes, when it is started again, and is taken o
     strictEqual(drivers.has('a.io'), false)
   }))
 
+test('a device plugin registers with the devices of the node, and goes with its socket', () =>
+  withRegistry(async ({ drivers, record, start }) => {
+    const end = await start({ name: 'a.io/gpu', type: 'DevicePlugin', versions: ['v1beta1'] })
+    await eventually('it is registered', () => record.length === 2)
+    deepStrictEqual(record.splice(0), ['device a.io/gpu /a.io-gpu.sock', 'a.io/gpu registered'])
+    end()
+    await eventually('it is taken out', () => record.length > 0)
+    deepStrictEqual(record, ['no device a.io/gpu'])
+    strictEqual(drivers.has('a.io/gpu'), false)
+  }))
+
 test('plugins that hang, refuse, lie or are of another type delay no other', () =>
   withRegistry(async ({ drivers, record, start }) => {
     let tries = 0
     await start({ name: 'hangs.io', getInfo: () => never })
     await start({ name: 'mute.io', notify: () => never })
-    await start({ name: 'gpu', type: 'DevicePlugin' })
+    await start({ name: 'gpu', type: 'DRAPlugin' })
     await start({ name: 'old.io', versions: ['0.3.0'] })
     await start({ name: 'empty.io', getInfo: () => ({}) })
     await start({
@@ -139,7 +155,7 @@ test('plugins that hang, refuse, lie or are of another type delay no other', () 
       said('slow.io'),
       'slow.io RegisterPlugin error -- plugin registration failed with err: rpc error: code = Unavailable desc = not yet',
     )
-    match(said('gpu'), /^gpu No handler registered for plugin type: DevicePlugin at socket \/.*\/gpu-reg.sock$/)
+    match(said('gpu'), /^gpu No handler registered for plugin type: DRAPlugin at socket \/.*\/gpu-reg.sock$/)
     match(said('old.io'), /None of the versions specified \["0.3.0"\] are supported.$/)
     match(said('empty.io'), /^empty.io No handler registered for plugin type:  at socket /)
     deepStrictEqual(

@@ -1,6 +1,6 @@
 // A kubelet whose runtime and API server fail at times: no change is lost, and every pod reaches its state in the end.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'
 import type { Serve } from '../../src/api/operation.ts'
 import { parseTime } from '../../src/api/time.ts'
@@ -235,60 +235,57 @@ test('a pod waits for the network of its node, and starts when it is there', asy
   assert.equal((await pod('a')).status.phase, 'Running')
 })
 
-test('a runtime that does not answer makes the node unready only if that lasts', async t => {
+/** A node whose runtime can be away, and what its status says of that. */
+async function withAbsence(t: TestContext) {
   let away = false
   const refuse = async (): Promise<never> => {
     throw new StatusError('ServiceUnavailable', 'rpc error: code = Unavailable desc = No connection established')
   }
-  const { clock, client } = await makeNode(
-    t,
-    {},
-    {
-      runtime: whole =>
-        withMethods(whole, {
-          info: () => (away ? refuse() : whole.info()),
-          images: () => (away ? refuse() : whole.images()),
-        }),
+  const runtime = (whole: Runtime) =>
+    withMethods(whole, {
+      info: () => (away ? refuse() : whole.info()),
+      images: () => (away ? refuse() : whole.images()),
+    })
+  const made = await makeNode(t, {}, { runtime })
+  const node = () => made.client.get(Node, { name: 'n1' })
+  await made.clock.forward(10_000)
+  return {
+    ...made,
+    node,
+    goAway: () => void (away = true),
+    /** The node is unready 45 s after the runtime went, and ready again when it is back. */
+    async endsWell() {
+      const ready = async () => (await node()).status.conditions?.find(c => c.type === 'Ready')
+      await made.clock.forward(20_000)
+      const down = await ready()
+      assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])
+      away = false
+      await made.clock.forward(11_000)
+      assert.equal((await ready())?.status, 'True')
     },
-  )
-  const node = () => client.get(Node, { name: 'n1' })
-  const ready = async () => (await node()).status.conditions?.find(c => c.type === 'Ready')
-  await clock.forward(10_000)
+  }
+}
+
+test('a runtime that does not answer makes the node unready only if that lasts', async t => {
+  const { clock, node, goAway, endsWell } = await withAbsence(t)
   const before = await node()
-  away = true
+  goAway()
   await clock.forward(25_000)
   assert.equal((await node()).metadata.resourceVersion, before.metadata.resourceVersion)
-  await clock.forward(20_000)
-  const down = await ready()
-  assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])
-  away = false
-  await clock.forward(11_000)
-  assert.equal((await ready())?.status, 'True')
+  await endsWell()
 })
 
 test('a kubelet that starts before its runtime leaves the node ready for half a minute', async t => {
-  let away = false
-  const refuse = async (): Promise<never> => {
-    throw new StatusError('ServiceUnavailable', 'rpc error: code = Unavailable desc = No connection established')
-  }
-  const runtime = (whole: Runtime) => withMethods(whole, { info: () => (away ? refuse() : whole.info()) })
-  const { clock, client, kubelet, options, runtime: wrapped } = await makeNode(t, {}, { runtime })
-  const ready = async () => (await client.get(Node, { name: 'n1' })).status.conditions?.find(c => c.type === 'Ready')
-  await clock.forward(10_000)
-  const before = await client.get(Node, { name: 'n1' })
+  const { clock, node, kubelet, options, runtime, goAway, endsWell } = await withAbsence(t)
+  const before = await node()
   await kubelet.close()
-  away = true
-  const again = await startKubelet({ ...options, runtime: wrapped })
+  goAway()
+  const again = await startKubelet({ ...options, runtime })
   t.after(() => again.close())
   await clock.forward(25_000)
-  const { conditions, nodeInfo } = (await client.get(Node, { name: 'n1' })).status
+  const { conditions, nodeInfo } = (await node()).status
   assert.deepEqual([conditions, nodeInfo], [before.status.conditions, before.status.nodeInfo])
-  await clock.forward(20_000)
-  const down = await ready()
-  assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])
-  away = false
-  await clock.forward(11_000)
-  assert.equal((await ready())?.status, 'True')
+  await endsWell()
 })
 
 test('a pod that must have a user namespace of its own does not run without one', async t => {

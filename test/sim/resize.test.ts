@@ -11,6 +11,19 @@ const all = 32_000
 
 type Node = Awaited<ReturnType<typeof makeNode>>
 
+/** A runtime that refuses to change containers, until it is asked not to. */
+function refusing() {
+  let isRefusing = true
+  const runtime = (whole: Runtime) =>
+    withMethods(whole, {
+      async updateContainer(id, resources) {
+        if (isRefusing) throw new Error('device or resource busy')
+        return whole.updateContainer(id, resources)
+      },
+    })
+  return { runtime, refuse: (does: boolean) => (isRefusing = does) }
+}
+
 const cpu = (amount: string, more: object = {}) => one({ resources: { requests: { cpu: amount } }, ...more })
 
 async function resize({ client, clock }: Pick<Node, 'client' | 'clock'>, name: string, resources: object) {
@@ -94,14 +107,7 @@ test('a container whose policy is to restart is restarted with the new resources
 })
 
 test('a resize that the runtime refuses is in progress with an error, and is tried again', async t => {
-  let refusing = true
-  const runtime = (whole: Runtime) =>
-    withMethods(whole, {
-      async updateContainer(id, resources) {
-        if (refusing) throw new Error('device or resource busy')
-        return whole.updateContainer(id, resources)
-      },
-    })
+  const { refuse, runtime } = refusing()
   const node = await makeNode(t, {}, { runtime })
   await node.run('a', cpu('100m'))
   await node.clock.forward(1000)
@@ -111,7 +117,7 @@ test('a resize that the runtime refuses is in progress with an error, and is tri
   assert.deepEqual(resourcesOf(pod), { granted: '200m', applied: '100m', restartCount: 0 })
   assert.deepEqual(conditionsOf(pod), ['PodResizeInProgress True Error device or resource busy 2'])
   assert.deepEqual(eventsOf(await node.events('a')), ['ResizeStarted 1', 'ResizeError 1'])
-  refusing = false
+  refuse(false)
   await node.clock.forward(11_000)
   assert.deepEqual(resourcesOf(await node.pod('a')), { granted: '200m', applied: '200m', restartCount: 0 })
   assert.deepEqual(conditionsOf(await node.pod('a')), [])
@@ -152,14 +158,7 @@ test('memory that a container uses is not taken from it', async t => {
 })
 
 test('a resize survives a restart of the kubelet, before it is granted and while it is applied', async t => {
-  let refusing = true
-  const runtime = (whole: Runtime) =>
-    withMethods(whole, {
-      async updateContainer(id, resources) {
-        if (refusing) throw new Error('device or resource busy')
-        return whole.updateContainer(id, resources)
-      },
-    })
+  const { refuse, runtime } = refusing()
   const node = await makeNode(t, {}, { runtime })
   await node.run('waits', cpu('100m'))
   await node.run('refused', cpu('100m'))
@@ -174,7 +173,7 @@ test('a resize survives a restart of the kubelet, before it is granted and while
   assert.deepEqual(resourcesOf(await node.pod('waits')), { granted: '100m', applied: '100m', restartCount: 0 })
   assert.match(conditionsOf(await node.pod('waits')).join(), /^PodResizePending True Deferred /)
   assert.deepEqual(resourcesOf(await node.pod('refused')), { granted: '200m', applied: '100m', restartCount: 0 })
-  refusing = false
+  refuse(false)
   await node.clock.forward(11_000)
   assert.deepEqual(resourcesOf(await node.pod('refused')), { granted: '200m', applied: '200m', restartCount: 0 })
   assert.deepEqual(conditionsOf(await node.pod('refused')), [])

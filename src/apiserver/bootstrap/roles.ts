@@ -235,6 +235,8 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
   },
   'kutter:scheduler': { rules: [rule(view, 'scheduling.k8s.io', 'priorityclasses')] },
+  // A controller manager of its own asks kubelets for directories. It may not run commands: that takes other verbs.
+  'kutter:directories': { rules: [rule('update delete', 'core', 'nodes/proxy')] },
   'system:certificates.k8s.io:certificatesigningrequests:nodeclient': {
     rules: [rule('create', csr, 'certificatesigningrequests/nodeclient')],
   },
@@ -320,6 +322,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'kutter:dns': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
   'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },
+  'kutter:directories': { subjects: [user('system:kube-controller-manager')] },
   'system:service-account-issuer-discovery': { subjects: [group('system:serviceaccounts')] },
   'system:kubelet-api-admin': { subjects: [user('system:kube-apiserver')] },
   'system:node-bootstrapper': { subjects: [group('system:bootstrappers')] },

@@ -8,6 +8,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { podOf } from '../../kinds/testing.ts'
 import { containerHash, findContainer } from '../pod/spec.ts'
 import { containerConfig, messagePathOf, podLogDir, sandboxConfig } from './configs.ts'
+import { annotationNames } from '../runtime/runtime.ts'
 
 const settings = {
   clusterDNS: '10.96.0.10',
@@ -85,7 +86,13 @@ test('kernel settings of a pod have the dots of sysctl, however they are written
   })
 })
 
-function configOf(container: Partial<Draft<Container>>, spec: Partial<Draft<Pod>['spec']> = {}, targetId?: string) {
+type Parts = Parameters<typeof containerConfig>[2]
+
+function configOf(
+  container: Partial<Draft<Container>>,
+  spec: Partial<Draft<Pod>['spec']> = {},
+  more: Pick<Parts, 'targetId' | 'granted'> = {},
+) {
   const pod = podWith({ ...spec, containers: [{ name: 'c', image: 'app:1', ...container }] })
   const env = new Map([
     ['A', '1'],
@@ -93,7 +100,8 @@ function configOf(container: Partial<Draft<Container>>, spec: Partial<Draft<Pod>
   ])
   const mounts = [{ containerPath: '/data', hostPath: '/pods/u-1/data' }]
   const made = findContainer(pod, 'c')!.container
-  const parts = { attempt: 2, image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], targetId }
+  const of = { image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], cpuset: '2-3' }
+  const parts = { attempt: 2, ...of, ...more }
   return { made, config: containerConfig(pod, made, parts, settings) }
 }
 
@@ -120,6 +128,32 @@ test('a container has its image, command, variables, mounts and log', () => {
   assert.deepEqual([config.stdin, config.stdinOnce, config.tty], [true, true, true])
   const plain = configOf({}).config
   assert.deepEqual([plain.command, plain.args, plain.workingDir, plain.stdin, plain.tty], [[], [], '', false, false])
+})
+
+test('what a container has with its devices comes before what its spec says', () => {
+  const device = { containerPath: '/dev/gpu0', hostPath: '/dev/gpu0', permissions: 'rw' }
+  const granted = {
+    envs: { GPU: '0', A: 'of the plugin' },
+    mounts: [{ containerPath: '/gpu', hostPath: '/opt/gpu', readOnly: true }],
+    devices: [device],
+    annotations: { 'example.com/gpu': '0', [annotationNames.hash]: 'a lie' },
+    cdiDevices: [{ name: 'example.com/gpu=0' }],
+  }
+  const { config } = configOf({ command: ['$(GPU)', '$(A)'] }, {}, { granted })
+  assert.deepEqual(
+    config.envs?.map(({ key, value }) => `${key}=${value}`),
+    ['GPU=0', 'A=1', 'B=two words'],
+  )
+  assert.deepEqual(config.command, ['0', '1'])
+  assert.deepEqual(config.mounts, [
+    { containerPath: '/gpu', hostPath: '/opt/gpu', readonly: true },
+    { containerPath: '/data', hostPath: '/pods/u-1/data' },
+  ])
+  assert.deepEqual(config.devices, [device])
+  assert.equal(config.annotations?.['example.com/gpu'], '0')
+  assert.notEqual(config.annotations?.[annotationNames.hash], 'a lie')
+  assert.deepEqual(config.cdiDevices, [{ name: 'example.com/gpu=0' }])
+  assert.equal(configOf({}).config.cdiDevices, undefined)
 })
 
 test('a container carries what a later kubelet needs to recognize it', () => {
@@ -164,10 +198,14 @@ test('a container may be stopped by a signal of its own', () => {
 })
 
 test('an ephemeral container is given the container whose processes it sees', () => {
-  assert.deepEqual(configOf({}, {}, 'id-1').config.linux?.securityContext?.namespaceOptions, {
+  assert.deepEqual(configOf({}, {}, { targetId: 'id-1' }).config.linux?.securityContext?.namespaceOptions, {
     network: 'POD',
     ipc: 'POD',
     pid: 'TARGET',
     targetId: 'id-1',
   })
+})
+
+test('a container runs on the CPUs that it was given', () => {
+  assert.equal(configOf({}).config.linux?.resources?.cpusetCpus, '2-3')
 })

@@ -18,6 +18,7 @@ import {
   type ReadContainer,
   uidOf,
 } from '../pod/spec.ts'
+import type { Answer } from '../devices/index.ts'
 import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
@@ -88,6 +89,10 @@ interface ContainerParts {
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
   devices: NonNullable<ContainerConfig['devices']>
+  /** The CPUs on which it may run, such as `0-2`; '' for all. */
+  cpuset: string
+  /** What the container has with the devices of plugins. */
+  granted?: Answer | undefined
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -102,7 +107,9 @@ export function containerConfig(
   parts: ContainerParts,
   settings: NodeSettings,
 ): ContainerConfig {
-  const lookup = (name: string) => parts.env.get(name)
+  // The container's own variables count for more.
+  const env = new Map([...Object.entries(parts.granted?.envs ?? {}), ...parts.env])
+  const lookup = (name: string) => env.get(name)
   const stopSignal = container.lifecycle?.stopSignal
   return {
     metadata: { name: container.name, attempt: parts.attempt },
@@ -110,11 +117,13 @@ export function containerConfig(
     command: (container.command ?? []).map(word => expand(word, lookup)),
     args: (container.args ?? []).map(word => expand(word, lookup)),
     workingDir: container.workingDir ?? '',
-    envs: Array.from(parts.env, ([key, value]) => ({ key, value })),
-    mounts: parts.mounts,
-    devices: parts.devices,
+    envs: Array.from(env, ([key, value]) => ({ key, value })),
+    mounts: [...grantedMounts(parts.granted), ...parts.mounts],
+    devices: [...(parts.granted?.devices ?? []), ...parts.devices],
+    ...(parts.granted?.cdiDevices.length && { cdiDevices: parts.granted.cdiDevices }),
     labels: { ...podLabels(pod), [labelNames.container]: container.name },
     annotations: {
+      ...parts.granted?.annotations,
       [annotationNames.hash]: containerHash(container),
       [annotationNames.restartCount]: String(parts.attempt),
       [annotationNames.resources]: JSON.stringify(resizableOf(container.resources)),
@@ -132,11 +141,17 @@ export function containerConfig(
       >,
     }),
     linux: {
-      resources: containerResources(pod, container, settings.nodeMemoryBytes),
+      resources: {
+        ...containerResources(pod, container, settings.nodeMemoryBytes),
+        ...(parts.cpuset && { cpusetCpus: parts.cpuset }),
+      },
       securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },
   }
 }
+
+const grantedMounts = (granted: Answer | undefined): ContainerParts['mounts'] =>
+  (granted?.mounts ?? []).map(({ readOnly, ...paths }) => ({ ...paths, readonly: readOnly }))
 
 export const messagePathOf = (container: ReadContainer): string =>
   container.terminationMessagePath || '/dev/termination-log'

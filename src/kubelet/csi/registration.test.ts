@@ -12,10 +12,31 @@ const info = {
 const path = '/n/plugins_registry/d-reg.sock'
 
 test('a driver of the Container Storage Interface, version 1, is taken into use', () => {
-  assert.deepEqual(planRegistration(info, path), { name: 'd.io', endpoint: info.endpoint })
+  assert.deepEqual(planRegistration(info, path), {
+    type: 'CSIPlugin',
+    name: 'd.io',
+    endpoint: info.endpoint,
+  })
   assert.deepEqual(planRegistration({ ...info, endpoint: '', supportedVersions: ['v0.3.0', 'v1.2'] }, path), {
+    type: 'CSIPlugin',
     name: 'd.io',
     endpoint: path,
+  })
+})
+
+test('a device plugin, version v1beta1, is taken into use', () => {
+  const thing = { ...info, type: 'DevicePlugin', name: 'example.com/thing', supportedVersions: ['v1', 'v1beta1'] }
+  assert.deepEqual(planRegistration(thing, path), {
+    type: 'DevicePlugin',
+    name: 'example.com/thing',
+    endpoint: info.endpoint,
+  })
+  const prefix = 'RegisterPlugin error -- plugin validation failed with err:'
+  assert.deepEqual(planRegistration({ ...thing, supportedVersions: ['v1', 'v2'] }, path), {
+    refusal: `${prefix} manager version, v1beta1, is not among plugin supported versions [v1 v2]`,
+  })
+  assert.deepEqual(planRegistration({ ...thing, name: 'cpu' }, path), {
+    refusal: `${prefix} invalid name of device plugin socket: the ResourceName "cpu" is invalid`,
   })
 })
 

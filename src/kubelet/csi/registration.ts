@@ -1,5 +1,5 @@
-// Registration of drivers: a driver, or the registrar beside it, listens on a socket in the node's plugins_registry. The
-// kubelet finds the socket, asks who it is, takes the driver into use, and answers whether that worked.
+// Registration of drivers and device plugins: a plugin, or the registrar beside it, listens on a socket in the node's
+// plugins_registry. The kubelet finds the socket, asks who it is, takes it into use, and answers whether that worked.
 //
 //   socket appears ──▶ GetInfo ──▶ planRegistration ──▶ NodeGetInfo of the driver ──▶ CSINode ──▶ registered
 //        ▲                 └── a failure: reported to the plugin, and tried again after 0.5 s, 1 s, … 2 min 2 s
@@ -19,14 +19,23 @@ import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { joined } from '../../base/waiters.ts'
+import { isExtended } from '../../kinds/core/resource-rules.ts'
 import { every } from '../node/node.ts'
 import { type CsiMessage, connectRegistration, type PluginInfo } from './calls.ts'
 import type { CsiDrivers } from './drivers.ts'
+
+/** Where device plugins are taken into use. */
+export interface DevicePlugins {
+  /** Throws when that is impossible. */
+  register(resource: string, socket: string): Promise<void>
+  unregister(resource: string, socket: string): void
+}
 
 interface RegistrationOptions {
   /** The directory of the sockets. It is created. */
   dir: string
   drivers: CsiDrivers
+  devices: DevicePlugins
   /** The path on the node of a socket that a plugin names. */
   pathOf(endpoint: string): string
   /** Makes the driver known in the API. Throws when that is impossible. */
@@ -41,8 +50,8 @@ interface Served {
   /** Which socket it is: another one at the same path has another mark. */
   mark: string
   stop: AbortController
-  /** The driver, once it is registered. */
-  driver?: string
+  /** What was accepted, once it is registered. */
+  plugin?: Accepted
 }
 
 /** Changes in the directory are reported by the kernel; those that were missed are found after this time. */
@@ -82,18 +91,21 @@ export class PluginRegistration {
       if (served?.mark === mark) continue
       // The driver is there again: it stays in CSINode, and pods that wait for it need not wait longer.
       served?.stop.abort(new Error('another socket is in its place'))
-      const next: Served = { mark, stop: new AbortController(), ...(served?.driver && { driver: served.driver }) }
+      const next: Served = { mark, stop: new AbortController(), ...(served?.plugin && { plugin: served.plugin }) }
       this.#served.set(path, next)
       void this.#serve(path, next)
     }
   }
 
-  #drop(path: string, { stop, driver }: Served): void {
-    const { drivers, uninstall, log } = this.#options
+  #drop(path: string, { stop, plugin }: Served): void {
+    const { drivers, devices, uninstall, pathOf, log } = this.#options
     stop.abort(new Error('the socket is gone'))
     this.#served.delete(path)
+    if (plugin?.type === 'DevicePlugin') return devices.unregister(plugin.name, pathOf(plugin.endpoint))
+    const driver = plugin?.name
     // Another socket may have registered the same driver.
-    if (driver === undefined || Array.from(this.#served.values()).some(other => other.driver === driver)) return
+    const has = (other: Served) => other.plugin?.type === 'CSIPlugin' && other.plugin.name === driver
+    if (driver === undefined || Array.from(this.#served.values()).some(has)) return
     drivers.remove(driver)
     log.info('a driver is not registered any more', { driver })
     uninstall(driver).catch((error: unknown) =>
@@ -108,8 +120,8 @@ export class PluginRegistration {
     let pauseMs = retry.firstMs
     while (!signal.aborted) {
       try {
-        served.driver = await this.#register(path, signal)
-        log.info('a driver is registered', { driver: served.driver, socket: path })
+        served.plugin = await this.#register(path, signal)
+        log.info('a plugin is registered', { name: served.plugin.name, socket: path })
         break
       } catch (error) {
         if (signal.aborted) break
@@ -122,7 +134,7 @@ export class PluginRegistration {
     release()
   }
 
-  async #register(path: string, signal: AbortSignal): Promise<string> {
+  async #register(path: string, signal: AbortSignal): Promise<Accepted> {
     const registration = connectRegistration(path)
     try {
       const plan = planRegistration(await registration.getInfo(signal), path)
@@ -139,14 +151,15 @@ export class PluginRegistration {
         throw new Error(why, { cause: error })
       }
       await registration.notify(true, '', signal)
-      return plan.name
+      return plan
     } finally {
       registration.close()
     }
   }
 
-  async #takeIntoUse({ name, endpoint }: Accepted, signal: AbortSignal): Promise<void> {
-    const { drivers, pathOf, install } = this.#options
+  async #takeIntoUse({ type, name, endpoint }: Accepted, signal: AbortSignal): Promise<void> {
+    const { drivers, devices, pathOf, install } = this.#options
+    if (type === 'DevicePlugin') return devices.register(name, pathOf(endpoint))
     const driver = drivers.add(name, pathOf(endpoint))
     try {
       await install(name, await driver.node.nodeGetInfo({}, { signal }))
@@ -158,6 +171,7 @@ export class PluginRegistration {
 }
 
 interface Accepted {
+  type: 'CSIPlugin' | 'DevicePlugin'
   name: string
   endpoint: string
 }
@@ -170,14 +184,23 @@ export function planRegistration(
   { type, name, endpoint, supportedVersions }: PluginInfo,
   path: string,
 ): Accepted | { refusal: string } {
-  if (type !== 'CSIPlugin') return { refusal: `No handler registered for plugin type: ${type} at socket ${path}` }
+  if (type !== 'CSIPlugin' && type !== 'DevicePlugin')
+    return { refusal: `No handler registered for plugin type: ${type} at socket ${path}` }
   const refused = (why: string) => ({ refusal: `RegisterPlugin error -- plugin validation failed with err: ${why}` })
+  if (type === 'DevicePlugin') {
+    const versions = supportedVersions.join(' ')
+    if (!supportedVersions.includes('v1beta1'))
+      return refused(`manager version, v1beta1, is not among plugin supported versions [${versions}]`)
+    if (!isExtended(name))
+      return refused(`invalid name of device plugin socket: the ResourceName ${JSON.stringify(name)} is invalid`)
+    return { type, name, endpoint: endpoint || path }
+  }
   const rules = `kubernetes.io/csi: ValidatePlugin for CSI driver ${JSON.stringify(name)} failed.`
   if (!isDriverName(name)) return refused(`${rules} The name is not that of a driver`)
   if (!supportedVersions.length) return refused(`${rules} Plugin returned an empty list for supported versions`)
   if (!supportedVersions.some(version => /^v?1\.\d+(\.\d+)?$/.test(version)))
     return refused(`${rules} None of the versions specified ${JSON.stringify(supportedVersions)} are supported.`)
-  return { name, endpoint: endpoint || path }
+  return { type, name, endpoint: endpoint || path }
 }
 
 /** Names of drivers become parts of paths. Source: the CSI specification, GetPluginInfo. */

@@ -7,13 +7,13 @@ import { every } from '../node/node.ts'
 import { onNode } from '../volumes/kubelet-dir.ts'
 import { CsiDrivers } from './drivers.ts'
 import { CsiNodeInfo } from './node-info.ts'
-import { PluginRegistration } from './registration.ts'
+import { type DevicePlugins, PluginRegistration } from './registration.ts'
 import { type CsiOptions, CsiVolumes } from './volumes.ts'
 
 interface NodeCsi {
   volumes: CsiVolumes
-  /** Registers drivers from now on. To be called when the node is registered. */
-  start(signal: AbortSignal): void
+  /** Registers drivers, and device plugins, from now on. To be called when the node is registered. */
+  start(signal: AbortSignal, devices: DevicePlugins): void
 }
 
 /** How often it is looked for volumes that are staged and that no pod has. */
@@ -28,11 +28,12 @@ export function makeCsi(options: Omit<CsiOptions, 'drivers'>): NodeCsi {
     volumes.tidy().catch((error: unknown) => log.warn('unused volumes are still staged', { why: messageOf(error) }))
   return {
     volumes,
-    start(signal) {
+    start(signal, devices) {
       signal.addEventListener('abort', () => drivers.close(), { once: true })
       const registration = new PluginRegistration({
         dir: join(nodeDir, 'plugins_registry'),
         drivers,
+        devices,
         pathOf: endpoint => onNode(endpoint, nodeDir),
         async install(driver, answer) {
           await info.install(driver, answer)

@@ -21,24 +21,39 @@ export function limitsOf(pod: Pod): { hasVolumes: boolean; hasStorage: boolean }
   }
 }
 
+/** What a pod has exceeded: the word of metrics, and the message of its eviction. */
+interface Excess {
+  signal: 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit'
+  message: string
+}
+
 /** Why the pod is evicted, if it exceeds one of its limits. */
-export function limitExceeded(pod: Pod, use: PodUse, hasImageFs: boolean): string | undefined {
+export function limitExceeded(pod: Pod, use: PodUse, hasImageFs: boolean): Excess | undefined {
   for (const { name, emptyDir } of diskVolumes(pod)) {
     const limit = emptyDir?.sizeLimit
     const used = use.volumes.get(name)?.bytes ?? 0
     if (limit !== undefined && quantityValue(limit) > 0 && used > quantityValue(limit))
-      return `Usage of EmptyDir volume ${JSON.stringify(name)} exceeds the limit ${JSON.stringify(limit)}. `
+      return {
+        signal: 'emptydirfs.limit',
+        message: `Usage of EmptyDir volume ${JSON.stringify(name)} exceeds the limit ${JSON.stringify(limit)}. `,
+      }
   }
   const total = podLimits(pod.spec)[disk]
   const sizes = [...use.volumes.values(), ...use.containers.flatMap(({ rootfs, logs }) => [rootfs, logs])]
   if (total !== undefined && sumOf(sizes).bytes > quantityValue(total))
-    return `Pod ephemeral local storage usage exceeds the total limit of containers ${total}. `
+    return {
+      signal: 'ephemeralpodfs.limit',
+      message: `Pod ephemeral local storage usage exceeds the total limit of containers ${total}. `,
+    }
   for (const { name, rootfs, logs } of use.containers) {
     const limit = mainContainers(pod).find(container => container.name === name)?.resources?.limits?.[disk]
     // On a file system of its own the container's layer does not count.
     const used = logs.bytes + (hasImageFs ? 0 : rootfs.bytes)
     if (limit !== undefined && quantityValue(limit) > 0 && used > quantityValue(limit))
-      return `Container ${name} exceeded its local ephemeral storage limit ${JSON.stringify(limit)}. `
+      return {
+        signal: 'ephemeralcontainerfs.limit',
+        message: `Container ${name} exceeded its local ephemeral storage limit ${JSON.stringify(limit)}. `,
+      }
   }
   return undefined
 }

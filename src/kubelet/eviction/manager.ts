@@ -18,6 +18,7 @@ import { every } from '../node/node.ts'
 import type { NodeContext } from '../pod/context.ts'
 import { graceSecondsOf, nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { Workers } from '../pods.ts'
+import { counts } from '../metrics.ts'
 import { limitExceeded, limitsOf } from './limits.ts'
 import type { Meter } from './meter.ts'
 import { isMet, noPressure, planPressure, type PressurePlan, type PressureState } from './plan.ts'
@@ -180,6 +181,7 @@ export class EvictionManager {
       const graceSeconds = threshold.graceMs === 0 ? immediateSeconds : most
       const message = evictionMessage(entry, threshold, urgent, observed)
       if (!this.#evict(entry.pod, message, graceSeconds, true)) continue
+      counts.evicted(threshold.signal)
       await this.#ended([entry.pod])
       return
     }
@@ -201,8 +203,10 @@ export class EvictionManager {
       if (!pods.length) continue
       const wanted = { containers: hasStorage, processes: false, volumes: true, logs: hasStorage }
       for (const { pod, use } of await this.#measure(pods, wanted)) {
-        const message = use && limitExceeded(pod, use, this.#hasImageFs)
-        if (message !== undefined && this.#evict(pod, message, immediateSeconds, false)) evicted.push(pod)
+        const excess = use && limitExceeded(pod, use, this.#hasImageFs)
+        if (!excess || !this.#evict(pod, excess.message, immediateSeconds, false)) continue
+        counts.evicted(excess.signal)
+        evicted.push(pod)
       }
     }
     this.#limitsAt = clock.now() + (clock.now() - from) * walkShare

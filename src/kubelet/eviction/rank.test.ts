@@ -207,7 +207,8 @@ const limits: [string, ReturnType<typeof limited>, Draft, boolean, string | unde
 ]
 
 for (const [what, pod, draft, hasImageFs, expected] of limits)
-  test(`limits on the disk: ${what}`, () => assert.equal(limitExceeded(pod, useOf(draft), hasImageFs), expected))
+  test(`limits on the disk: ${what}`, () =>
+    assert.equal(limitExceeded(pod, useOf(draft), hasImageFs)?.message, expected))
 
 test('a container beyond its own limit is named, where the limit of the pod is not exceeded', () => {
   const resources = (limit: string) => ({ resources: { limits: { 'ephemeral-storage': limit } } })
@@ -219,10 +220,10 @@ test('a container beyond its own limit is named, where the limit of the pod is n
       ],
     },
   })
-  assert.equal(
-    limitExceeded(pod, useOf({ rootfs: 11 }), false),
-    'Container c exceeded its local ephemeral storage limit "10Mi". ',
-  )
+  assert.deepEqual(limitExceeded(pod, useOf({ rootfs: 11 }), false), {
+    signal: 'ephemeralcontainerfs.limit',
+    message: 'Container c exceeded its local ephemeral storage limit "10Mi". ',
+  })
   assert.equal(limitExceeded(pod, useOf({ rootfs: 11 }), true), undefined)
   assert.equal(
     limitExceeded(pod, { memoryBytes: 0, processes: 0, containers: [], volumes: new Map() }, true),

@@ -104,3 +104,22 @@ export class NodeGroups {
     }
   }
 }
+
+interface GroupParts extends Pick<NodeGroupsOptions, 'cgroupRoot' | 'clock' | 'log' | 'signal'> {
+  cgroups: Cgroups | undefined
+  machine: { cpuMilli: number; memoryBytes: number; maxPids: number }
+  workers: ReadonlyMap<string, { pod: Pod; over: boolean }>
+  config: { enforcesAllocatable: boolean; reserved: Reserved }
+}
+
+/** Undefined where what all pods use together is not limited. */
+export function makeGroups({ cgroups, machine, workers, config, ...others }: GroupParts): NodeGroups | undefined {
+  if (!cgroups || !config.enforcesAllocatable) return undefined
+  return new NodeGroups({
+    ...others,
+    cgroups,
+    capacity: { ...machine, pids: machine.maxPids },
+    reserved: config.reserved,
+    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
+  })
+}

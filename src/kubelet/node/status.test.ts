@@ -32,6 +32,7 @@ const statusOf = (input: Partial<Input> = {}, before?: NodeStatus) =>
       maxPods: 110,
       problem: '',
       conditions: [],
+      devices: new Map(),
       keptFree,
       ...input,
     },
@@ -104,6 +105,19 @@ test('the version of the runtime is that of containerd, without what Debian adds
     { name: '', features: { recursiveReadOnlyMounts: true, userNamespaces: false } },
     { name: 'kata', features: { recursiveReadOnlyMounts: false, userNamespaces: true } },
   ])
+})
+
+test('a node has the devices of its plugins, and keeps what others have written', () => {
+  const counts = { capacity: 4, allocatable: 2 }
+  const before = nodeOf({
+    status: { capacity: { cpu: '7', 'example.com/gpu': '9', 'example.com/dongle': '3', 'hugepages-64Ki': '1Mi' } },
+  }).status
+  const { capacity, allocatable } = statusOf({ devices: new Map([['example.com/gpu', counts]]) }, before)
+  const named = (amounts: NodeStatus['capacity']) =>
+    Object.fromEntries(Object.entries(amounts ?? {}).filter(([name]) => name.includes('/') || name.includes('64Ki')))
+  assert.deepEqual(named(capacity), { 'example.com/gpu': '4', 'example.com/dongle': '3' })
+  assert.deepEqual(named(allocatable), { 'example.com/gpu': '2', 'example.com/dongle': '3' })
+  assert.equal(capacity?.cpu, '32')
 })
 
 test('the fifty largest images are listed, each with at most five names', () => {

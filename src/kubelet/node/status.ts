@@ -4,6 +4,7 @@ import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { NodeCondition, NodeStatus } from '../../kinds/core/nodestatus.ts'
+import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Condition } from '../eviction/signals.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
@@ -22,6 +23,8 @@ interface NodeFactsInput {
   problem: string
   /** The conditions of the node that hold, of those that keep pods away. */
   conditions: readonly Condition[]
+  /** The devices of the node, by resource. */
+  devices: ReadonlyMap<string, { capacity: number; allocatable: number }>
   /** What is not allocatable: the hard eviction thresholds, and what is reserved for the system. */
   keptFree: { cpuMilli: number; memoryBytes: number; storageBytes: number }
 }
@@ -42,12 +45,16 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
   const hugePages: Record<string, string> = { 'hugepages-1Gi': '0', 'hugepages-2Mi': '0' }
   for (const [size, bytes] of machine.hugePages) hugePages[`hugepages-${kibi(size)}`] = kibi(bytes)
   const setAside = [...machine.hugePages.values()].reduce((sum, bytes) => sum + bytes, 0)
+  const devices = (what: 'capacity' | 'allocatable') =>
+    Object.fromEntries(Array.from(input.devices, ([resource, count]) => [resource, String(count[what])]))
   const capacity = {
+    ...extendedOf(before?.capacity),
     cpu: cpuText(machine.cpuMilli),
     memory: kibi(machine.memoryBytes),
     'ephemeral-storage': kibi(machine.ephemeralStorageBytes),
     ...hugePages,
     pods: String(input.maxPods),
+    ...devices('capacity'),
   }
   return {
     capacity,
@@ -56,6 +63,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
       cpu: cpuText(Math.max(0, machine.cpuMilli - input.keptFree.cpuMilli)),
       memory: kibi(Math.max(0, machine.memoryBytes - input.keptFree.memoryBytes - setAside)),
       'ephemeral-storage': canonicalQuantity(Math.max(0, machine.ephemeralStorageBytes - input.keptFree.storageBytes)),
+      ...devices('allocatable'),
     },
     conditions: conditions(input, before, now),
     addresses: [
@@ -82,6 +90,10 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
     ...(runtime.handlers.length && { runtimeHandlers: runtime.handlers.map(handlerStatus) }),
   }
 }
+
+/** Resources that somebody else has written into the status, which stay. Source: task "advertise extended resources". */
+const extendedOf = (capacity: NodeStatus['capacity']): NonNullable<NodeStatus['capacity']> =>
+  Object.fromEntries(Object.entries(capacity ?? {}).filter(([resource]) => isExtended(resource)))
 
 const pressureTypes = ['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const
 

@@ -7,11 +7,12 @@ import type { Client, EventRecorder } from '../../client/index.ts'
 import type { NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
+import type { DeviceManager } from '../devices/index.ts'
 import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
 import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts'
-import { fieldPathOf, nameOf, namespaceOf, uidOf } from './spec.ts'
+import { fieldPathOf, nameOf, namespaceOf, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 /** What not every runtime can do. */
@@ -23,6 +24,8 @@ export interface NodeContext {
   host: PodHost
   images: Images
   objects: NodeObjects
+  /** Undefined on a node without devices. */
+  devices: Pick<DeviceManager, 'optionsOf'> | undefined
   events: EventRecorder
   facts: NodeFacts
   settings: NodeSettings
@@ -31,6 +34,8 @@ export interface NodeContext {
   apiUid: (pod: Pod) => string | undefined
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
+  /** The CPUs on which a container may run, such as `0-2`; '' for all. */
+  cpusetOf: (pod: Pod, container: Pick<ReadContainer, 'name'>) => string
   /** What the runtime can do for a pod, by its RuntimeClass' handler. */
   abilities: (handler: string) => Abilities
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */

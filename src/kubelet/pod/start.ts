@@ -90,7 +90,7 @@ export async function startContainer(
 
 async function configure(
   context: NodeContext,
-  { pod, seen, sandbox, step }: StartRequest,
+  { pod, seen, sandbox, step, signal }: StartRequest,
   container: ReadContainer,
   found: Awaited<ReturnType<NodeContext['images']['ensure']>>,
 ) {
@@ -105,6 +105,7 @@ async function configure(
   }
   const { values: env, warnings } = await environmentOf(pod, container, sources, sandbox.ips)
   for (const warning of warnings) podEvent(context, pod, 'Warning', 'InvalidEnvironmentVariableNames', warning)
+  const granted = await context.devices?.optionsOf(pod, container.name, signal)
   const className = pod.spec.runtimeClassName
   const abilities = context.abilities(className ? await context.runtimeHandler(className) : '')
   const { mounts, devices, close } = await context.host.mounts(pod, container, {
@@ -120,7 +121,17 @@ async function configure(
   const config = containerConfig(
     pod,
     container,
-    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, devices, targetId: target },
+    {
+      attempt: step.attempt,
+      image: found.image,
+      imageRef: found.ref,
+      env,
+      mounts,
+      devices,
+      granted,
+      cpuset: context.cpusetOf(pod, container),
+      targetId: target,
+    },
     context.settings,
   )
   return { config, close }

@@ -44,6 +44,17 @@ export function planResize(wanted: Pod, node: Node | undefined, others: readonly
   return rejection && { reason: 'Deferred', message: rejection.message }
 }
 
+/** Why the CPU of a pod with CPUs of its own is not resized. Source: kubernetes pkg/kubelet/allocation/handlers.go. */
+export function planExclusive({ wanted, pod }: Resize): Pending | undefined {
+  if (qosClass(wanted.spec) !== 'Guaranteed') return undefined
+  const cpu = (of: Pod) => podRequests(of.spec).cpu ?? '0'
+  if (compareQuantities(cpu(wanted), cpu(pod)) === 0) return undefined
+  return {
+    reason: 'Infeasible',
+    message: 'Resize is infeasible for Guaranteed Pods alongside CPU Manager policy "static"',
+  }
+}
+
 /** A pod with the resources that it asks for, and with those that it was granted. */
 export interface Resize {
   readonly wanted: Pod

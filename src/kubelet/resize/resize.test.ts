@@ -5,7 +5,7 @@ import type { Draft } from '../../api/kind.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { objectOf, podOf } from '../../kinds/testing.ts'
-import { byUrgency, changeOf, planResize, type Resize } from './decide.ts'
+import { byUrgency, changeOf, planExclusive, planResize, type Resize } from './decide.ts'
 import { withGranted, withReported } from './granted.ts'
 import { resizeMessage } from './messages.ts'
 
@@ -184,4 +184,26 @@ test('an event about a resize has the resources of the containers', () => {
       '"containers":[{"name":"a","resources":{"limits":{"cpu":"2"},"requests":{"cpu":"2"}}}],"generation":0}',
   )
   assert.match(resizeMessage('error', pod({}), 'no'), /,"generation":2,"error":"no"}$/)
+})
+
+test('beside the static policy for CPUs, the CPU of a guaranteed pod stays as it is', () => {
+  const of = (cpu: string, memory: string, hasLimits = true) =>
+    pod(
+      {},
+      {
+        spec: {
+          containers: [
+            {
+              name: 'a',
+              image: 'x',
+              resources: { requests: { cpu, memory }, ...(hasLimits && { limits: { cpu, memory } }) },
+            },
+          ],
+        },
+      },
+    )
+  const reasonOf = (wanted: Pod, before: Pod) => planExclusive({ wanted, pod: before })?.reason
+  assert.equal(reasonOf(of('2', '1Gi'), of('1', '1Gi')), 'Infeasible')
+  assert.equal(reasonOf(of('1', '2Gi'), of('1', '1Gi')), undefined)
+  assert.equal(reasonOf(of('2', '1Gi', false), of('1', '1Gi', false)), undefined)
 })

@@ -16,7 +16,8 @@ import { uidOf } from '../pod/spec.ts'
  *
  * - A static pod has the name for itself: a pod of the API that is no mirror of it is left out while it is there.
  * - A static pod that replaces another of its name comes only when nothing of that one is left on the node.
- * - Before `open` no pods of the API are in the mirror, and `isComplete` is false.
+ * - Before `open` no pods of the API are in the mirror. `isComplete` is false until the last of them has been added, so
+ *   that nobody who is called for one of them takes those that follow for gone.
  */
 export class PodSource {
   readonly pods = new Mirror<Pod>()
@@ -57,8 +58,8 @@ export class PodSource {
 
   /** Adds the pods of the API, in this order, and follows them. Must be called when their mirror is filled. */
   open(order: (a: Pod, b: Pod) => number): () => void {
-    this.#isOpen = true
     for (const pod of this.#api.list().sort(order)) this.#apiChanged('ADDED', pod)
+    this.#isOpen = true
     return this.#api.subscribeEach(({ type, item }) => this.#apiChanged(type, item.object), 'pods of the node')
   }
 

@@ -1,0 +1,59 @@
+// Which pod has which devices, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
+// Source: pkg/kubelet/apis/podresources/server_v1.go, pkg/kubelet/cm/devicemanager/pod_devices.go.
+import type { Received, Sent } from '../grpc.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { initContainers, isSidecar, mainContainers, nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
+import type { Allotment } from './checkpoint.ts'
+import type { podResourcesMessages } from './definition.ts'
+import { healthyOf, type Stock } from './stock.ts'
+
+type Message<N extends keyof typeof podResourcesMessages> = Sent<
+  Received<typeof podResourcesMessages, Record<never, string>, N>
+>
+
+/** What the answers are made from. */
+interface ResourcesNow {
+  /** The pods that have not ended. */
+  readonly pods: readonly Pod[]
+  readonly stocks: ReadonlyMap<string, Stock>
+  allotmentsOf(uid: string): readonly Allotment[]
+}
+
+/** The pods with their containers, and what those have. Init containers are there if they go on running. */
+export const listResources = (now: ResourcesNow): Message<'ListPodResourcesResponse'> => ({
+  podResources: now.pods.map(pod => resourcesOf(pod, now)),
+})
+
+/** Throws an error when no pod has the name. */
+export function getResources(request: object, now: ResourcesNow): Message<'GetPodResourcesResponse'> {
+  const fields = new Map<string, unknown>(Object.entries(request))
+  const [name, namespace] = [fields.get('podName'), fields.get('podNamespace')]
+  const pod = now.pods.find(item => nameOf(item) === name && namespaceOf(item) === namespace)
+  if (!pod) throw new Error(`pod ${String(name)} in namespace ${String(namespace)} not found`)
+  return { podResources: resourcesOf(pod, now) }
+}
+
+/** The healthy devices of the node, whether pods have them or not. */
+export const allocatableResources = ({ stocks }: ResourcesNow): Message<'AllocatableResourcesResponse'> => ({
+  devices: Array.from(stocks).flatMap(([resource, stock]) => shown(resource, Array.from(healthyOf(stock)), stock)),
+})
+
+function resourcesOf(pod: Pod, { stocks, allotmentsOf }: ResourcesNow): Message<'PodResources'> {
+  const allotments = allotmentsOf(uidOf(pod))
+  const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(({ name }) => ({
+    name,
+    devices: allotments
+      .filter(({ container }) => container === name)
+      .flatMap(({ resource, ids }) => shown(resource, ids, stocks.get(resource))),
+  }))
+  return { name: nameOf(pod), namespace: namespaceOf(pod), containers }
+}
+
+/** One entry for each device, and for each NUMA node that it is near to. */
+function shown(resourceName: string, ids: readonly string[], stock: Stock | undefined): Message<'ContainerDevices'>[] {
+  return ids.flatMap(id => {
+    const nodes = stock?.devices.get(id)?.numaNodes ?? []
+    const entry = { resourceName, deviceIds: [id] }
+    return nodes.length ? nodes.map(ID => ({ ...entry, topology: { nodes: [{ ID }] } })) : [entry]
+  })
+}

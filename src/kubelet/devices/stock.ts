@@ -1,0 +1,67 @@
+// The devices of the resources of a node, as their plugins list them, and what the node's status says of them. Pure.
+// Source: pkg/kubelet/cm/devicemanager/manager.go (genericDeviceUpdateCallback, GetCapacity).
+
+interface DeviceSeen {
+  readonly isHealthy: boolean
+  /** The NUMA nodes that it is near to. */
+  readonly numaNodes: readonly number[]
+}
+
+export interface Stock {
+  /** By id, in the order of the plugin. */
+  readonly devices: ReadonlyMap<string, DeviceSeen>
+  /** When its plugin ended, in ms since the epoch. Undefined while it runs. */
+  readonly stoppedAt: number | undefined
+}
+
+interface Counted {
+  capacity: number
+  allocatable: number
+}
+
+/** How long the devices of a plugin that has ended are expected back. Source: endpointStopGracePeriod. */
+const graceMs = 300_000
+/** The most devices of a plugin, and the most characters of an id. */
+const [maxDevices, maxIdLength] = [65_536, 1_024]
+
+export const healthyOf = ({ devices }: Pick<Stock, 'devices'>): Set<string> =>
+  new Set(Array.from(devices).flatMap(([id, { isHealthy }]) => (isHealthy ? [id] : [])))
+
+interface ListedDevice {
+  id: string
+  health: string
+  topology: { nodes: { id: number }[] } | null
+}
+
+/** The devices that a plugin lists. Throws an error when there are too many. */
+export function readDevices(listed: readonly ListedDevice[]): Map<string, DeviceSeen> {
+  if (listed.length > maxDevices)
+    throw new Error(`the plugin lists ${listed.length} devices, and may list ${maxDevices}`)
+  const devices = new Map<string, DeviceSeen>()
+  for (const { id, health, topology } of listed) {
+    if (id.length > maxIdLength) throw new Error(`the plugin lists an id of more than ${maxIdLength} characters`)
+    devices.set(id, { isHealthy: health === 'Healthy', numaNodes: topology?.nodes.map(node => node.id) ?? [] })
+  }
+  return devices
+}
+
+/** The devices of a plugin that has ended: none of them is healthy. */
+export const unhealthy = (devices: Stock['devices']): Map<string, DeviceSeen> =>
+  new Map(Array.from(devices, ([id, device]) => [id, { ...device, isHealthy: false }]))
+
+/** Whether the plugin of a resource has been away for too long. */
+export const isOver = ({ stoppedAt }: Pick<Stock, 'stoppedAt'>, now: number): boolean =>
+  stoppedAt !== undefined && now - stoppedAt > graceMs
+
+/** What a node has of each resource. A resource whose plugin has been away for too long has nothing. */
+export function countStocks(stocks: ReadonlyMap<string, Stock>, now: number): Map<string, Counted> {
+  const counted = new Map<string, Counted>()
+  for (const [resource, stock] of stocks) {
+    const none = { capacity: 0, allocatable: 0 }
+    counted.set(
+      resource,
+      isOver(stock, now) ? none : { capacity: stock.devices.size, allocatable: healthyOf(stock).size },
+    )
+  }
+  return counted
+}
