@@ -18,12 +18,16 @@ const maxCalls = 100
 /** The most bytes of a request. Source: the default of gRPC for Go. */
 const maxRequestBytes = 4 * 1024 * 1024
 
-/** Serves one service of a definition on a socket. A socket that a killed process has left there is replaced. */
+/**
+ * Serves one service of a definition on a socket. A socket that a killed process has left there is replaced. `may` is asked
+ * before each call, and says whether it may come now.
+ */
 export async function serveSocket(
   definition: Definition,
   service: string,
   handlers: Readonly<Record<string, Handler>>,
   socket: string,
+  may: () => boolean = () => true,
 ): Promise<SocketServer> {
   const server = new grpc.Server({ 'grpc.max_receive_message_length': maxRequestBytes })
   const constructor = clientsOf(definition)[service]
@@ -33,6 +37,7 @@ export async function serveSocket(
     capital(method),
     (call: grpc.ServerUnaryCall<object, object>, answer: grpc.sendUnaryData<object>) => {
       if (calls >= maxCalls) return answer({ code: grpc.status.RESOURCE_EXHAUSTED, details: 'too many calls' })
+      if (!may()) return answer({ code: grpc.status.RESOURCE_EXHAUSTED, details: 'rejected by rate limit' })
       calls++
       Promise.resolve()
         .then(() => handle(call.request))

@@ -13,7 +13,6 @@ import type { Node } from '../kinds/core/node.ts'
 import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
-import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups, realMounts } from '../linux/index.ts'
@@ -21,7 +20,7 @@ import { type NodeNow, planAdmission } from './admission/admission.ts'
 import type { CpuManager } from './cpus/manager.ts'
 import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
-import { type DeviceManager, openDevices } from './devices/index.ts'
+import { type DeviceManager, makeDevices } from './devices/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -136,7 +135,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const devices = await nodeDevices(o, { source, workers, report: () => keeper?.report(), log, signal })
+  const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
   const found = { machine, events, services, state, cpus, devices, ...drivers }
   const context = await makeContext({ o, workers, source, log, ...found })
   const meter = o.meter ?? (await realMeter(o, context))
@@ -204,7 +203,7 @@ async function end({ stop, workers, server, events }: Running): Promise<void> {
   await events.flushed()
 }
 
-/** The directories of the node that are volumes, those that it shares, and its control groups. A simulated node has none. */
+/** The directories of the node that are volumes, those that it shares, and its control groups. */
 async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
   if (!runtime.real) return {}
   const directories = new NodeDirectories(join(rootDir, 'volumes'))
@@ -212,29 +211,6 @@ async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, 
   for (const volumes of [directories, shared?.directories])
     volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
   return { directories, shared, cgroups: await findCgroups() }
-}
-
-interface DevicesParts {
-  source: PodSource
-  workers: Workers
-  report(): Promise<void> | undefined
-  log: Log
-  signal: AbortSignal
-}
-
-/** The devices of the node. */
-async function nodeDevices(o: KubeletOptions, { source, workers, report, log, signal }: DevicesParts) {
-  if (!o.runtime.real && !o.hasDevices) return undefined
-  const live = () => (source.isComplete ? liveUids(source.pods, workers) : undefined)
-  const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
-  return openDevices({ nodeDir: o.rootDir, live, pods, report, clock: o.clock, log, signal })
-}
-
-/** The uids of the pods that have not ended, whether they have workers yet or not. */
-function liveUids(pods: Mirror<Pod>, workers: Workers): Set<string> {
-  const uids = new Set([...workers.values()].filter(worker => !worker.over).map(({ uid }) => uid))
-  for (const pod of pods.list()) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
-  return uids
 }
 
 interface StatusParts {

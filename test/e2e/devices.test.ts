@@ -1,7 +1,7 @@
 // Devices of a plugin, from its registration to the container: a plugin runs in a pod as people install it, pods ask for
 // its devices, and nothing is given twice while plugin and agents are killed.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
@@ -72,6 +72,24 @@ async function shownOf(pod: string): Promise<string[]> {
   return found?.containers.flatMap(({ devices }) => devices.flatMap(device => device.device_ids)).toSorted() ?? []
 }
 
+/** Kills the plugin, by the control group of its pod. */
+async function killPlugin(): Promise<void> {
+  const uid = await kubectl('get pods -l app=device-plugin -o jsonpath={.items[0].metadata.uid}')
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    } catch {
+      // It has ended meanwhile.
+      return ''
+    }
+  }
+  const isPlugin = (pid: string) =>
+    /^\d+$/.test(pid) && read(pid, 'cmdline').includes('device-plugin.ts') && read(pid, 'cgroup').includes(uid)
+  const pids = readdirSync('/proc').filter(isPlugin)
+  assert.equal(pids.length, 1)
+  for (const pid of pids) process.kill(Number(pid), 'SIGKILL')
+}
+
 async function kill(role: string): Promise<void> {
   const { stdout } = await cluster.kutter('status', '-o', 'json')
   const { processes } = JSON.parse(stdout) as { processes: { role: string; pid: number }[] }
@@ -120,9 +138,11 @@ describe('devices', { concurrency: false, skip: cannotRun }, () => {
     await eventComes(cluster, 'large', /^FailedScheduling: .*Insufficient example.com\/thing/)
     assert.deepEqual(await idsIn('two'), ['thing-1'])
 
-    await kill('agent')
-    await kubectl('delete pod -l app=device-plugin --force --grace-period=0')
-    await kubectl('rollout status daemonset/device-plugin --timeout=60s')
+    await Promise.all([kill('agent'), killPlugin()])
+    await eventually('the plugin has started again', async () => {
+      const restarts = await kubectl('get pods -l app=device-plugin -o jsonpath={..restartCount}')
+      return Number(restarts) > 0
+    })
     await isCounted('4/4')
     assert.deepEqual(await shownOf('one'), ['thing-2', 'thing-3'])
     assert.deepEqual(await shownOf('two'), ['thing-1'])

@@ -103,6 +103,15 @@ export class CpuManager {
     return cpusetText(this.#entries.get(uidOf(pod))?.get(container.name) ?? this.#shared())
   }
 
+  /** The CPUs that a container has for itself. */
+  givenTo = (uid: string, container: string): readonly number[] => this.#entries.get(uid)?.get(container) ?? []
+
+  /** The CPUs that containers can have for themselves. */
+  get allocatable(): readonly number[] {
+    const { cpus, reserved } = this.#options
+    return cpus.flatMap(({ id }) => (reserved.includes(id) ? [] : [id]))
+  }
+
   /** To be called when pods came, went or ended. */
   changed(): void {
     if (this.#release()) this.#moving.wake()

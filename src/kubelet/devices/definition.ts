@@ -51,16 +51,16 @@ export const pluginServices = {
   },
 } as const
 
-/** CPUs, memory and claims are left out of the answers: the kubelet assigns none of them. */
+/** Memory and claims are left out of the answers: the kubelet assigns none of them. */
 export const podResourcesMessages = {
   AllocatableResourcesRequest: {},
-  AllocatableResourcesResponse: { devices: 'ContainerDevices[] = 1' },
+  AllocatableResourcesResponse: { devices: 'ContainerDevices[] = 1', cpuIds: 'int64[] = 2' },
   ListPodResourcesRequest: {},
   ListPodResourcesResponse: { podResources: 'PodResources[] = 1' },
   GetPodResourcesRequest: { podName: 'string = 1', podNamespace: 'string = 2' },
   GetPodResourcesResponse: { podResources: 'PodResources = 1' },
   PodResources: { name: 'string = 1', namespace: 'string = 2', containers: 'ContainerResources[] = 3' },
-  ContainerResources: { name: 'string = 1', devices: 'ContainerDevices[] = 2' },
+  ContainerResources: { name: 'string = 1', devices: 'ContainerDevices[] = 2', cpuIds: 'int64[] = 3' },
   ContainerDevices: { resourceName: 'string = 1', deviceIds: 'string[] = 2', topology: 'TopologyInfo = 3' },
   TopologyInfo: { nodes: 'NUMANode[] = 1' },
   NUMANode: { ID: 'int64 = 1' },

@@ -2,4 +2,4 @@
 // and what it has with them (answer.ts). The manager has the plugins and what is given out; start.ts has the sockets.
 export type { Answer } from './answer.ts'
 export type { DeviceManager } from './manager.ts'
-export { openDevices } from './start.ts'
+export { makeDevices } from './start.ts'

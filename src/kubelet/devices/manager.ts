@@ -30,7 +30,7 @@ import { type Allotment, readCheckpoint, writeCheckpoint } from './checkpoint.ts
 import { complete, type Need, needsOf, planChoice } from './plan.ts'
 import { countStocks, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
 
-export interface DeviceManagerOptions {
+interface DeviceManagerOptions {
   /** The directory of the node, for which /var/lib/kubelet stands in answers. */
   nodeDir: string
   /** Where the checkpoint is. Its directory exists. */

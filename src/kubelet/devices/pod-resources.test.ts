@@ -29,6 +29,10 @@ const now = {
       },
     ],
   ]),
+  cpus: {
+    givenTo: (uid: string, container: string) => (uid === 'u' && container === 'main' ? [2, 3] : []),
+    allocatable: [1, 2, 3],
+  },
   allotmentsOf: (uid: string) => (uid === 'u' ? [allotment('init', ['b']), allotment('main', ['b', 'a', 'gone'])] : []),
 }
 const on = (id: string, node: number) => ({
@@ -40,9 +44,10 @@ const shown = {
   name: 'p',
   namespace: 'n',
   containers: [
-    { name: 'side', devices: [] },
+    { name: 'side', devices: [], cpuIds: [] },
     {
       name: 'main',
+      cpuIds: [2, 3],
       devices: [
         { resourceName: 'r', deviceIds: ['b'] },
         on('a', 0),
@@ -60,5 +65,6 @@ test('pods are shown with what the containers have that go on running', () => {
 })
 
 test('the devices that can be given out are the healthy ones', () => {
-  assert.deepEqual(allocatableResources(now), { devices: [on('a', 0), on('a', 1)] })
+  assert.deepEqual(allocatableResources(now), { devices: [on('a', 0), on('a', 1)], cpuIds: [1, 2, 3] })
+  assert.deepEqual(allocatableResources({ ...now, cpus: undefined }).cpuIds, [])
 })

@@ -1,4 +1,4 @@
-// Which pod has which devices, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
+// Which pod has which devices and CPUs, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
 // Source: pkg/kubelet/apis/podresources/server_v1.go, pkg/kubelet/cm/devicemanager/pod_devices.go.
 import type { Received, Sent } from '../grpc.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -11,12 +11,21 @@ type Message<N extends keyof typeof podResourcesMessages> = Sent<
   Received<typeof podResourcesMessages, Record<never, string>, N>
 >
 
+export interface ResourceCpus {
+  /** Those of one container. */
+  givenTo(uid: string, container: string): readonly number[]
+  /** Those that containers can have. */
+  readonly allocatable: readonly number[]
+}
+
 /** What the answers are made from. */
 interface ResourcesNow {
   /** The pods that have not ended. */
   readonly pods: readonly Pod[]
   readonly stocks: ReadonlyMap<string, Stock>
   allotmentsOf(uid: string): readonly Allotment[]
+  /** The CPUs that containers have for themselves. Undefined where all containers share all CPUs. */
+  readonly cpus: ResourceCpus | undefined
 }
 
 /** The pods with their containers, and what those have. Init containers are there if they go on running. */
@@ -33,18 +42,20 @@ export function getResources(request: object, now: ResourcesNow): Message<'GetPo
   return { podResources: resourcesOf(pod, now) }
 }
 
-/** The healthy devices of the node, whether pods have them or not. */
-export const allocatableResources = ({ stocks }: ResourcesNow): Message<'AllocatableResourcesResponse'> => ({
+/** The healthy devices of the node and the CPUs, whether pods have them or not. */
+export const allocatableResources = ({ stocks, cpus }: ResourcesNow): Message<'AllocatableResourcesResponse'> => ({
   devices: Array.from(stocks).flatMap(([resource, stock]) => shown(resource, Array.from(healthyOf(stock)), stock)),
+  cpuIds: cpus?.allocatable ?? [],
 })
 
-function resourcesOf(pod: Pod, { stocks, allotmentsOf }: ResourcesNow): Message<'PodResources'> {
+function resourcesOf(pod: Pod, { stocks, allotmentsOf, cpus }: ResourcesNow): Message<'PodResources'> {
   const allotments = allotmentsOf(uidOf(pod))
   const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(({ name }) => ({
     name,
     devices: allotments
       .filter(({ container }) => container === name)
       .flatMap(({ resource, ids }) => shown(resource, ids, stocks.get(resource))),
+    cpuIds: cpus?.givenTo(uidOf(pod), name) ?? [],
   }))
   return { name: nameOf(pod), namespace: namespaceOf(pod), containers }
 }

@@ -13,12 +13,17 @@ import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { serveSocket } from '../grpc-server.ts'
+import { uidOf } from '../pod/spec.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import { pluginDefinition } from './calls.ts'
 import { podResourcesMessages, podResourcesServices } from './definition.ts'
-import { DeviceManager, type DeviceManagerOptions } from './manager.ts'
-import { allocatableResources, getResources, listResources } from './pod-resources.ts'
+import { DeviceManager } from './manager.ts'
+import { pace } from './pace.ts'
+import { allocatableResources, getResources, listResources, type ResourceCpus } from './pod-resources.ts'
 import { planRegister } from './register.ts'
 
 const podResources = {
@@ -28,10 +33,24 @@ const podResources = {
   services: podResourcesServices,
 }
 
-interface DevicesOptions extends Pick<DeviceManagerOptions, 'live'> {
-  nodeDir: string
-  /** The pods that have not ended. */
-  pods(): readonly Pod[]
+/** A pod on the node. */
+interface OnNode {
+  readonly uid: string
+  readonly pod: Pod
+  readonly over: boolean
+}
+
+interface DevicesOptions {
+  runtime: Pick<Runtime, 'real'>
+  /** Whether a simulated node has devices, too. */
+  hasDevices?: boolean
+  /** The directory of the node. */
+  rootDir: string
+  /** The pods of the node, and whether they are all there. */
+  source: { readonly pods: Pick<Mirror<Pod>, 'list'>; readonly isComplete: boolean }
+  /** By uid. */
+  workers: ReadonlyMap<string, OnNode>
+  cpus: ResourceCpus | undefined
   /** Writes the node's status, once there is a node. */
   report(): Promise<void> | undefined
   clock: Clock
@@ -43,22 +62,25 @@ interface DevicesOptions extends Pick<DeviceManagerOptions, 'live'> {
 const reportEveryMs = 1_000
 const checkpointName = 'kubelet_internal_checkpoint'
 
-/** Reads what a former kubelet has noted, and serves the sockets until the signal aborts. */
-export async function openDevices(o: DevicesOptions): Promise<DeviceManager> {
-  const { nodeDir, clock, log, signal } = o
-  const dir = join(nodeDir, 'device-plugins')
+/**
+ * Reads what a former kubelet has noted, and serves the sockets until the signal aborts. Undefined on a node without
+ * devices.
+ */
+export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | undefined> {
+  const { rootDir, source, workers, clock, log, signal } = o
+  if (!o.runtime.real && !o.hasDevices) return undefined
+  const dir = join(rootDir, 'device-plugins')
   await mkdir(dir, { recursive: true, mode: 0o750 })
   const reporting = new Chore({ signal }, async () => {
     await o.report()
     // It rejects only when aborted, and nothing follows then.
     await clock.sleep(reportEveryMs, signal).catch(() => {})
   })
-  const onChange = () => reporting.wake()
   const manager = new DeviceManager({
-    nodeDir,
+    nodeDir: rootDir,
     checkpoint: join(dir, checkpointName),
-    live: o.live,
-    onChange,
+    live: () => (source.isComplete ? liveUids(source.pods.list(), workers) : undefined),
+    onChange: () => reporting.wake(),
     clock,
     log,
     signal,
@@ -81,16 +103,30 @@ export async function openDevices(o: DevicesOptions): Promise<DeviceManager> {
   return manager
 }
 
-async function servePodResources(manager: DeviceManager, { nodeDir, pods }: DevicesOptions) {
-  const dir = join(nodeDir, 'pod-resources')
+/** The uids of the pods that have not ended, whether they have workers yet or not. */
+function liveUids(pods: readonly Pod[], workers: DevicesOptions['workers']): Set<string> {
+  const uids = new Set([...workers.values()].filter(worker => !worker.over).map(({ uid }) => uid))
+  for (const pod of pods) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
+  return uids
+}
+
+async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {
+  const dir = join(rootDir, 'pod-resources')
+  const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const now = () => ({ pods: pods(), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf })
+  const now = () => ({ pods: pods(), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
   const handlers = {
     list: () => listResources(now()),
     getAllocatableResources: () => allocatableResources(now()),
     get: (request: object) => getResources(request, now()),
   }
-  return serveSocket(podResources, 'PodResourcesLister', handlers, join(dir, 'kubelet.sock'))
+  return serveSocket(
+    podResources,
+    'PodResourcesLister',
+    handlers,
+    join(dir, 'kubelet.sock'),
+    pace(() => clock.now()),
+  )
 }
 
 function serveUntil(signal: AbortSignal, server: { close(): void }): void {
