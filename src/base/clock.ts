@@ -62,6 +62,11 @@ export class VirtualClock implements Clock {
     return this.#now
   }
 
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
   after(delayMs: number, fn: () => void): () => void {
     // Rounded up to whole milliseconds, as the machine's clock has them.
     const timer = { at: this.#now + Math.max(0, Math.ceil(delayMs)), seq: this.#seq++, fn }

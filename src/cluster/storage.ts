@@ -44,5 +44,7 @@ export const directoriesOf = (
     const answer = await ask(node, `/directories/${name}?bytes=${bytes}&shared=${isShared}`, 'PUT')
     return JSON.parse(answer) as { path: string; unlimited?: string }
   },
+  grow: async (node, name, { bytes, isShared }) =>
+    void (await ask(node, `/directories/${name}?bytes=${bytes}&shared=${isShared}&existing=true`, 'PUT')),
   remove: async (node, name, isShared) => void (await ask(node, `/directories/${name}?shared=${isShared}`, 'DELETE')),
 })

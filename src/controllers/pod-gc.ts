@@ -44,7 +44,9 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
       if (!nodeName) return pod.metadata.deletionTimestamp ? fail(ctx, pod) : undefined
       const node = ctx.cache(Node).get(undefined, nodeName)
       if (!node) {
-        const since = missed.get(nodeName) ?? ctx.now()
+        const before = missed.get(nodeName)
+        // An entry that is older is of a time before the node came back, when it had no pods that would show it.
+        const since = before !== undefined && ctx.now() - before < 2 * quarantineMs ? before : ctx.now()
         missed.set(nodeName, since)
         const again = since + quarantineMs - ctx.now()
         if (again > 0) return { again }

@@ -165,9 +165,11 @@ export class Writer {
   async faults(): Promise<{ lost: number[]; madeUp: number[] }> {
     const session = await this.#open()
     try {
+      // Writes go on meanwhile: what is acknowledged after the read began need not be in its answer.
+      const acknowledged = [...this.acknowledged]
       const stored = new Set(await session.read())
       return {
-        lost: this.acknowledged.filter(n => !stored.has(n)),
+        lost: acknowledged.filter(n => !stored.has(n)),
         madeUp: [...stored].filter(n => !(n < this.sent)),
       }
     } finally {

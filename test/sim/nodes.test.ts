@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
+import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { deployment, rolledOut, simulate } from './cluster.ts'
 
 const bearing = (tolerationSeconds: number) =>
@@ -45,6 +46,29 @@ test('the pods of a dead node are replaced, and the node is used again when it r
     const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: now, reason: 'KubeletReady' }]
     await client.patch(Node, { name: dead }, 'strategic', { status: { conditions } }, { subresource: 'status' })
     await until('no taints', () => !node().spec.taints?.length)
+  })
+})
+
+test('a node that is deleted again has the time again in which it may come back', async () => {
+  await simulate({ nodes: 1 }, async ({ client, until, pods, clock, cut }) => {
+    const name = 'node-0'
+    const ref = { namespace: 'default', name: 'p' }
+    const run = () =>
+      client.create(Pod, { metadata: ref, spec: { nodeName: name, containers: [{ name: 'c', image: 'app:1' }] } })
+    await until('the account', () => client.mirror(ServiceAccount).get('default', 'default') !== undefined)
+    await run()
+    cut.add(name)
+    await client.delete(Node, { name })
+    await clock.forward(5_000)
+    // With the pod goes the one reason to look at the node, which comes back then.
+    await client.delete(Pod, ref, { gracePeriodSeconds: 0 })
+    await client.create(Node, { metadata: { name } })
+    await clock.forward(120_000)
+    await run()
+    await client.delete(Node, { name })
+    await clock.forward(30_000)
+    assert.equal(pods('default').length, 1)
+    await until('it is collected', () => pods('default').length === 0)
   })
 })
 

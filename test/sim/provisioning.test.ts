@@ -26,6 +26,12 @@ class Directories {
     return { path: `/volumes/${name}`, unlimited: 'there are no quotas' }
   }
 
+  async grow(node: string, name: string, of: { bytes: number; isShared: boolean }) {
+    this.#reach(node)
+    if (!this.there.has(`${of.isShared ? 'shared' : node}/${name}`)) throw new StatusError('NotFound', 'it is gone')
+    await this.make(node, name, of)
+  }
+
   async remove(node: string, name: string, isShared: boolean) {
     this.#reach(node)
     this.there.delete(`${isShared ? 'shared' : node}/${name}`)
@@ -121,6 +127,21 @@ test('a claim grows while its pod runs, as soon as its node answers', () =>
     await sim.until('it has grown', () => claimOf(sim, 'data')?.status.capacity?.storage === '3Mi')
     strictEqual(volumes(sim)[0]?.spec.capacity?.storage, '3Mi')
     deepStrictEqual([...directories.there.values()], [3 << 20])
+  }))
+
+test('a claim whose directory is gone does not grow, and says so', () =>
+  withClass(async (sim, directories) => {
+    await sim.client.create(PersistentVolumeClaim, claim('data'))
+    await sim.client.create(Pod, pod('a', 'data'))
+    await sim.until('it is bound', () => claimOf(sim, 'data')?.status.phase === 'Bound')
+    directories.there.clear()
+    const resources = { requests: { storage: '3Mi' } }
+    await sim.client.patch(PersistentVolumeClaim, { namespace, name: 'data' }, 'merge', { spec: { resources } })
+    await sim.until('it says why', () =>
+      messages(sim, 'data').some(text => /^VolumeResizeFailed: resize volume \S+ failed: it is gone$/.test(text)),
+    )
+    strictEqual(claimOf(sim, 'data')?.status.capacity?.storage, '1Mi')
+    deepStrictEqual([...directories.there], [])
   }))
 
 test('twenty pods with a claim each get their own directories', () =>

@@ -31,9 +31,11 @@ export const sharedParameter = 'shared'
 /** After how long an unreachable node is asked again. */
 const retryMs = 10_000
 
-/** The directories of nodes. Both methods may be repeated, and throw when the node cannot be reached. */
+/** The directories of nodes. All methods may be repeated, and throw when the node cannot be reached. */
 export interface NodeDirectories {
   make(node: string, name: string, of: Wanted): Promise<{ path: string; unlimited?: string }>
+  /** Throws when there is no directory: an empty one must not take the place of data that was lost. */
+  grow(node: string, name: string, of: Wanted): Promise<void>
   remove(node: string, name: string, isShared: boolean): Promise<void>
 }
 
@@ -188,7 +190,7 @@ async function expand(claim: Claim, directories: NodeDirectories, ctx: Context):
   try {
     if (!node) throw new Error('the node of the volume is gone')
     const of = { bytes: quantityValue(storage), isShared: isShared(volume) }
-    await directories.make(node.metadata.name ?? '', volumeName, of)
+    await directories.grow(node.metadata.name ?? '', volumeName, of)
   } catch (error) {
     const message = `resize volume ${volumeName} failed: ${messageOf(error)}`
     ctx.event(claim, 'Warning', 'VolumeResizeFailed', message)

@@ -95,8 +95,9 @@ export class StatusWriter {
       const revision = Number(result.metadata.resourceVersion)
       if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
     } catch (error) {
-      // The conflict is either with another writer, and the write is retried, or another pod has the name.
-      if (isReason(error, 'Conflict') && (await this.#context.client.get(Pod, ref)).metadata.uid !== uid) return
+      // Another pod may have the name now, of which the uid in the patch is no more valid than the rest of the status.
+      const isRefused = isReason(error, 'Conflict', 'Invalid')
+      if (isRefused && (await this.#context.client.get(Pod, ref)).metadata.uid !== uid) return
       throw error
     }
   }

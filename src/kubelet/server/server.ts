@@ -118,7 +118,9 @@ async function serveDirectory(
 ): Promise<void> {
   const directories = query.get('shared') === 'true' ? o.sharedDirectories : o.directories
   if (!directories) throw new StatusError('NotFound', 'this node has no directories for volumes')
-  if (method === 'PUT') return json(response, await directories.make(name, Number(query.get('bytes') ?? 0)))
+  const bytes = Number(query.get('bytes') ?? 0)
+  if (method === 'PUT' && query.get('existing') === 'true') return json(response, await directories.grow(name, bytes))
+  if (method === 'PUT') return json(response, await directories.make(name, bytes))
   if (method !== 'DELETE') throw new StatusError('MethodNotAllowed', `${method} is not supported`)
   await directories.remove(name)
   return json(response, {})

@@ -25,6 +25,14 @@ test('a directory is made once, open to every user, and keeps what is in it', as
   assert.equal(await readFile(join(path, 'file'), 'utf8'), 'text')
 })
 
+test('a directory that is gone does not grow, so that an empty one does not stand for lost data', async t => {
+  const { root, directories } = await open(t)
+  await assert.rejects(directories.grow(name, 1), { reason: 'NotFound', message: /^path ".*" does not exist$/ })
+  assert.deepEqual(await readdir(root), [])
+  const { path } = await directories.make(name, 1)
+  assert.equal((await directories.grow(name, 2)).path, path)
+})
+
 test('a removed directory is gone with all that was in it, and its removal may be repeated', async t => {
   const { root, directories } = await open(t)
   const { path } = await directories.make(name, 1)

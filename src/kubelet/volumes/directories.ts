@@ -4,12 +4,13 @@
 //   PUT /directories/NAME?bytes=N     makes it, and returns its path and whether its size is limited
 //   DELETE /directories/NAME          removes it with all that is in it
 //
-// With `shared=true` it is one of the directories that all nodes of the machine share.
+// With `existing=true` PUT makes none, but gives the one that is there another size. With `shared=true` it is one of the
+// directories that all nodes of the machine share.
 //
 // A directory outlives pods, the kubelet and the machine's restart. It goes only by DELETE, which first moves it aside, so
 // that a removal that is broken off never leaves half of the data under the volume's name.
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import { realMounts, run } from '../../linux/index.ts'
@@ -43,6 +44,14 @@ export class NodeDirectories {
     return { path, ...(unlimited !== undefined && { unlimited }) }
   }
 
+  /** Changes the size of one that exists. Throws NotFound if there is none. */
+  async grow(name: string, bytes: number): Promise<MadeDirectory> {
+    const path = this.#path(name)
+    const isThere = await stat(path).then(found => found.isDirectory(), isMissing)
+    if (!isThere) throw new StatusError('NotFound', `path ${JSON.stringify(path)} does not exist`)
+    return this.make(name, bytes)
+  }
+
   /** Succeeds also if there is none. */
   async remove(name: string): Promise<void> {
     const path = this.#path(name)
@@ -74,6 +83,12 @@ export class NodeDirectories {
     if (nameOf.test(name)) return join(this.#root, name)
     throw new StatusError('BadRequest', `${JSON.stringify(name)} is not the name of a volume`)
   }
+}
+
+/** False for what does not exist. Throws every other error. */
+function isMissing(error: NodeJS.ErrnoException): false {
+  if (error.code !== 'ENOENT') throw error
+  return false
 }
 
 /**
