@@ -29,6 +29,12 @@ const podErrors = counter('kubelet_started_pods_errors_total', 'Sandboxes of pod
 const containersStarted = counter('kubelet_started_containers_total', 'Containers that were started.')
 const evictions = counter('kubelet_evictions', 'Pods that were evicted, by what was short.')
 const preemptions = counter('kubelet_preemptions', 'Pods that ended for a critical one, by what was short.')
+const registrations = counter('kubelet_device_plugin_registration_total', 'Device plugins that were taken into use.')
+const allotments = histogram(
+  'kubelet_device_plugin_alloc_duration_seconds',
+  'Time in which a device plugin answers what a container gets with its devices.',
+  usual,
+)
 const containerErrors = counter('kubelet_started_containers_errors_total', 'Containers that could not be started.')
 
 /** The words for calls of CRI, where they are not simply the name with underscores. */
@@ -83,6 +89,8 @@ export const counts = {
     else podErrors.add()
   },
   evicted: (eviction_signal: string) => evictions.add({ eviction_signal }),
+  pluginRegistered: (resource_name: string) => registrations.add({ resource_name }),
+  allotted: (ms: number, resource_name: string) => allotments.observe(ms / 1000, { resource_name }),
   preempted: () => preemptions.add({ preemption_signal: '' }),
   /** @param code the reason of the failure, if it failed */
   container(role: 'init' | 'main' | 'ephemeral', code?: string) {

@@ -22,6 +22,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Rejection } from '../admission/admission.ts'
 import { Locks } from '../csi/locks.ts'
+import { counts } from '../metrics.ts'
 import { uidOf } from '../pod/spec.ts'
 import { onNode } from '../volumes/kubelet-dir.ts'
 import { type Answer, mergeAnswers, readAnswer } from './answer.ts'
@@ -111,6 +112,7 @@ export class DeviceManager {
       const plugin = { socket, calls, options, stop: new AbortController() }
       this.#plugins.set(resource, plugin)
       this.#stocks.set(resource, { devices: this.#stocks.get(resource)?.devices ?? new Map(), stoppedAt: undefined })
+      counts.pluginRegistered(resource)
       log.info('a device plugin is registered', { resource, socket })
       void this.#follow(resource, plugin)
       await this.#save().catch((error: unknown) =>
@@ -194,7 +196,7 @@ export class DeviceManager {
   }
 
   async #allotOne(uid: string, need: Need, needs: readonly Need[]): Promise<void> {
-    const { signal } = this.#o
+    const { signal, clock } = this.#o
     const { container, resource, count } = need
     const noted = await this.#locks.run(`resource ${resource}`, signal, async () => {
       this.#free()
@@ -216,7 +218,9 @@ export class DeviceManager {
     if (!noted) return
     const plugin = this.#plugins.get(resource)
     if (!plugin) throw new Error(`endpoint ${resource} has been stopped`)
+    const from = clock.now()
     const answer = readAnswer(await plugin.calls.allocate(noted.ids, signal))
+    counts.allotted(clock.now() - from, resource)
     const at = this.#allotments.indexOf(noted)
     // The pod has ended meanwhile.
     if (at < 0) throw new Error(`the devices of ${resource} are not needed any more`)
