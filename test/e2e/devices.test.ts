@@ -119,6 +119,12 @@ describe('devices', { concurrency: false, skip: cannotRun }, () => {
     assert.equal(await inPod(cluster, 'one', 'cat /things/thing-2'), 'I am thing-2\nprepared')
     assert.equal(await inPod(cluster, 'one', 'head -c 3 /dev/thing-3 | wc -c'), '3')
     await assert.rejects(inPod(cluster, 'one', 'echo no > /things/thing-2'))
+    const metrics = await kubectl(`get --raw /api/v1/nodes/${await node()}/proxy/metrics`)
+    assert.match(metrics, /^kubelet_device_plugin_registration_total\{resource_name="example.com\/thing"\} \d+$/m)
+    assert.match(
+      metrics,
+      /^kubelet_device_plugin_alloc_duration_seconds_count\{resource_name="example.com\/thing"\} 1$/m,
+    )
     assert.deepEqual(await shownOf('one'), ['thing-2', 'thing-3'])
     const one = (await ask('Get', { pod_name: 'one', pod_namespace: 'default' })) as { pod_resources: Shown }
     assert.deepEqual(
