@@ -402,13 +402,8 @@ function makePods(parts: PodsParts) {
     context,
     pods: source.pods,
     workers,
-    admit(pod) {
-      const admission = planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config }))
-      // CPUs are taken last, when nothing else keeps the pod away.
-      const isTaken = !admission.rejection && !admission.victims.length
-      const rejection = isTaken ? cpus?.admit(pod) : undefined
-      return rejection ? { rejection, victims: [] } : admission
-    },
+    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    takeCpus: pod => cpus?.admit(pod),
     allot: pod => devices?.allot(pod),
     changed: podsChanged,
     isComplete: () => source.isComplete,

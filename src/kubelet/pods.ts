@@ -35,6 +35,8 @@ interface NodePodsOptions {
    * reason why it cannot have them, which rejects only when the kubelet ends.
    */
   allot: (pod: Pod) => Promise<Rejection | undefined> | undefined
+  /** Gives a pod the CPUs that it has for itself, last of all, right before it has a worker. Returns why it cannot. */
+  takeCpus: (pod: Pod) => Rejection | undefined
   /** Called when pods came, went or changed. */
   changed: () => void
   /** Whether `pods` has all pods of the node. Before that, what has no pod is not removed. */
@@ -77,6 +79,7 @@ export class NodePods {
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
   readonly #allot: NodePodsOptions['allot']
+  readonly #takeCpus: NodePodsOptions['takeCpus']
   readonly #podsChanged: () => void
   readonly #isComplete: NodePodsOptions['isComplete']
   readonly #gone: NodePodsOptions['gone']
@@ -97,12 +100,13 @@ export class NodePods {
   /** In ms since the epoch. */
   #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, allot, changed, isComplete, gone, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, allot, takeCpus, changed, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
     this.#allot = allot
+    this.#takeCpus = takeCpus
     this.#podsChanged = changed
     this.#isComplete = isComplete
     this.#gone = gone
@@ -182,7 +186,7 @@ export class NodePods {
       void this.#awaitDevices(pod, devices)
       return
     }
-    const rejection = refused ?? this.#allotted.get(uidOf(pod))
+    const rejection = refused ?? this.#allotted.get(uidOf(pod)) ?? (settled ? undefined : this.#takeCpus(pod))
     this.#allotted.delete(uidOf(pod))
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
