@@ -341,3 +341,30 @@ test('a pod whose status is refused can be deleted', async t => {
   await clock.forward(1000)
   assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
 })
+
+test('a pod is removed whose name has been given to one that the node may not read', async t => {
+  const forbidden = new StatusError('Forbidden', 'no relationship found between node "n1" and this object')
+  let wait = async () => {}
+  const { clock, client, run, runtime, problems } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => async operation => {
+        if (operation.kind.plural === 'pods' && operation.verb === 'get') throw forbidden
+        // A status is on its way while the pod is replaced.
+        if (operation.subresource === 'status') await wait()
+        return serve(operation)
+      },
+    },
+  )
+  await run('a', { ...one(), terminationGracePeriodSeconds: 10 }, { main: { stopMs: 4000 } })
+  await clock.forward(1000)
+  wait = () => clock.sleep(500)
+  const status = { phase: 'Failed' as const }
+  await client.patch(Pod, { namespace, name: 'a' }, 'merge', { status }, { subresource: 'status' })
+  await client.delete(Pod, { namespace, name: 'a' }, { gracePeriodSeconds: 0 })
+  await client.create(Pod, { metadata: { namespace, name: 'a' }, spec: one() })
+  await clock.forward(15_000)
+  assert.deepEqual(await runtime.outline(), [])
+  assert.deepEqual(problems, [])
+})

@@ -96,8 +96,17 @@ export class StatusWriter {
       if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
     } catch (error) {
       // Another pod may have the name now, of which the uid in the patch is no more valid than the rest of the status.
-      const isRefused = isReason(error, 'Conflict', 'Invalid')
-      if (isRefused && (await this.#context.client.get(Pod, ref)).metadata.uid !== uid) return
+      if (isReason(error, 'Conflict', 'Invalid') && (await this.#isReplaced(ref, uid))) return
+      throw error
+    }
+  }
+
+  async #isReplaced(ref: { namespace: string; name: string }, uid: string): Promise<boolean> {
+    try {
+      return (await this.#context.client.get(Pod, ref)).metadata.uid !== uid
+    } catch (error) {
+      // A node may read its own pods, so this one is of another node, or of none yet.
+      if (isReason(error, 'Forbidden')) return true
       throw error
     }
   }

@@ -312,7 +312,8 @@ export class PodWorker implements Resizing {
   }
 
   async #delete(): Promise<void> {
-    await this.#statuses.flush()
+    // Of an object that is gone nobody reads the status, and its writes may fail for ever.
+    if (!endingOf(this.#life)?.objectGone) await this.#statuses.flush()
     await removePod(this.#context, this.uid)
     if (!endingOf(this.#life)?.objectGone) await deleteObject(this.#context, this.#pod)
     if (!isLiving(this.#life)) return
