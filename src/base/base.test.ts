@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { realClock, settle, VirtualClock } from './clock.ts'
 import { assert as invariant, isDefect, isReason, messageOf, type Reason, StatusError, unreachable } from './errors.ts'
+import { namesIn, replaceFile, textOf } from './files.ts'
 import { makeLog } from './log.ts'
 import { counter, exponentialBuckets, gauge, histogram, metricsText } from './metrics.ts'
 import { nameSuffix, realRandom, safeEncode, secretBytes, seededRandom } from './random.ts'
@@ -242,4 +243,18 @@ test('a configuration file is YAML or JSON, and its error names it and the line'
     readYamlFile(join(dir, 'none')),
     (error: unknown) => isReason(error, 'BadRequest') && /none cannot be read: ENOENT/.test(error.message),
   )
+})
+
+test('a file is replaced as a whole, and one that is missing is empty', async t => {
+  const dir = mkdtempSync(join(tmpdir(), 'kutter-files-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const file = join(dir, 'file')
+  assert.equal(await textOf(file), '')
+  writeFileSync(`${file}.new`, 'what a program that was killed has left')
+  for (const text of ['first', 'second']) {
+    await replaceFile(file, text, { mode: 0o600, flush: true })
+    assert.equal(await textOf(file), text)
+    assert.deepEqual(await namesIn(dir), ['file'])
+  }
+  assert.deepEqual(await namesIn(file), [])
 })

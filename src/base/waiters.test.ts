@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { settle, VirtualClock } from './clock.ts'
-import { joined, orAborted, Waiters, within, withJoined } from './waiters.ts'
+import { allEnded, joined, orAborted, Waiters, within, withJoined } from './waiters.ts'
 
 test('each wait ends at its own target', async () => {
   const waiters = new Waiters()
@@ -78,4 +78,13 @@ test('a released signal does not abort any more, and nothing of it stays with it
   assert.equal(getEventListeners(source.signal, 'abort').length, 0)
   source.abort()
   assert.equal(signal.aborted, false)
+})
+
+test('what follows several works begins when all of them have ended, whether they failed or not', async () => {
+  const order: string[] = []
+  const slow = settle().then(() => order.push('slow'))
+  const failed = (why: string) => Promise.reject(new Error(why))
+  await assert.rejects(allEnded<unknown>([slow, failed('first'), failed('second')]), /first/)
+  assert.deepEqual(order, ['slow'])
+  assert.deepEqual(await allEnded([Promise.resolve(1), Promise.resolve(2)]), [1, 2])
 })

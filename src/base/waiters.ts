@@ -116,3 +116,15 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
+
+/**
+ * The results of all works, once all of them have ended. Throws the failure of the first in the list that failed then, and
+ * not before, so that nothing is still under way after it.
+ */
+export async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(works)
+  return results.map(result => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}

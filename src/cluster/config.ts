@@ -2,10 +2,11 @@
 // `up` and kept in <data-dir>/<name>/cluster.json. Ranges and node names stay the same from then on; ports and timings
 // may be changed by a later `up`.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { replaceFile } from '../base/files.ts'
 import { commandLine, defaultName } from './hint.ts'
 import { portFree } from './machine.ts'
 import { chooseNodeRange } from './node-range.ts'
@@ -261,13 +262,10 @@ export function releaseSlot(slot: number, root: string): void {
   if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
 }
 
-/**
- * Stores the configuration. The file is written beside the old one and renamed, so a crash leaves one of the two whole.
- */
+/** Stores the configuration. */
 export async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
-  await writeFile(`${paths.config}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
-  await rename(`${paths.config}.new`, paths.config)
+  await replaceFile(paths.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
 }
 
 function otherClusters(paths: ClusterPaths): ClusterConfig[] {

@@ -13,6 +13,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type Credentials, httpsTransport } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
+import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
 import { type KeyPair, makeAuthority } from '../wire/x509.ts'
 import { UsageError } from './args.ts'
@@ -198,8 +199,7 @@ const nodeAddress = (local: string) => {
 async function refuseTaken(client: Client, name: string, nodeIP: string): Promise<void> {
   const node = await client.find(Node, { name })
   const address = node?.status.addresses?.find(a => a.type === 'InternalIP')?.address
-  const ready = node?.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
-  if (ready && address !== nodeIP)
+  if (node && isNodeReady(node) && address !== nodeIP)
     throw new UsageError(`the cluster has a node ${name} already, Ready at ${address}; choose another --node-name`)
 }
 

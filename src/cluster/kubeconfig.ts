@@ -1,10 +1,11 @@
 // Writes kubeconfig files: the administrator's in the cluster's directory, and a context in the user's own file, whose
 // other entries are left alone.
 import { existsSync } from 'node:fs'
-import { mkdir, realpath, rename, writeFile } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { replaceFile } from '../base/files.ts'
 import { type KeyPair, traditionalKey } from '../wire/x509.ts'
 import { defaultName } from './config.ts'
 import { readIfThere } from './files.ts'
@@ -53,8 +54,7 @@ export function kubeconfigOf(name: string, server: string, ca: string, client: K
 export async function writeKubeconfig(path: string, config: Kubeconfig): Promise<void> {
   const file = existsSync(path) ? await realpath(path) : path
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await writeFile(`${file}.new`, stringify(config), { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  await replaceFile(file, stringify(config), { mode: 0o600 })
 }
 
 const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')

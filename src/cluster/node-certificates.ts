@@ -1,10 +1,11 @@
 // The certificates of a node on another machine: requested from the cluster by a CertificateSigningRequest, stored in
 // one file with the key, and renewed well before they expire.
 // Source: kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping; client-go util/certificate.
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../client/index.ts'
@@ -66,8 +67,7 @@ export async function readKept(file: string, ca: string, now: number): Promise<K
 /** Stores certificate and key in one file, which is replaced as a whole, so they always belong together. */
 export async function writeKept(file: string, { certPem, keyPem }: KeyPair): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await writeFile(`${file}.new`, certPem + keyPem, { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  await replaceFile(file, certPem + keyPem, { mode: 0o600 })
 }
 
 const part = (text: string, what: string) =>

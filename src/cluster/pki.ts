@@ -1,9 +1,10 @@
 // The keys and certificates of a cluster, in files below its directory `pki`. The authority and the key for tokens are
 // created once and never replaced; certificates are issued again before they expire.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import { replaceFile } from '../base/files.ts'
 import { readIfThere } from './files.ts'
 import { commandLine } from './hint.ts'
 import { makeSigningKey } from '../wire/jwt.ts'
@@ -118,10 +119,8 @@ export class Pki {
     return made
   }
 
-  // The file is written under another name and renamed, so that a crash does not leave half a key.
   async #write(file: string, text: string): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 })
-    await writeFile(`${file}.new`, text, { mode: 0o600 })
-    await rename(`${file}.new`, file)
+    await replaceFile(file, text, { mode: 0o600 })
   }
 }

@@ -3,6 +3,7 @@ import { realClock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
+import { isNodeReady } from '../kinds/core/node-ready.ts'
 import type { ClusterPaths } from './config.ts'
 import { ask } from './link.ts'
 
@@ -18,11 +19,7 @@ export async function nodesReady(client: Client, paths: ClusterPaths, names: rea
   const state = await ask(paths.socket, { command: 'status' })
   if (!names.every(name => state?.processes.some(p => p.role === 'agent' && p.node === name && p.ready))) return false
   const { items } = await client.list(Node)
-  return names.every(name =>
-    items
-      .find(node => node.metadata.name === name)
-      ?.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True'),
-  )
+  return names.every(name => items.some(node => node.metadata.name === name && isNodeReady(node)))
 }
 
 /**

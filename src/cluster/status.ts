@@ -2,6 +2,7 @@
 // when nothing is.
 import { messageOf } from '../base/errors.ts'
 import { Node } from '../kinds/core/node.ts'
+import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { adminOf } from './admin.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNames, readConfig } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
@@ -92,7 +93,7 @@ async function readNodes(paths: ClusterPaths, config: ClusterConfig, problems: s
     const { items } = await admin.client.list(Node, { signal: AbortSignal.timeout(waitMs) })
     return items.map(node => ({
       name: node.metadata.name ?? '',
-      ready: node.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false,
+      ready: isNodeReady(node),
       version: node.status.nodeInfo.kubeletVersion,
     }))
   } catch (error) {

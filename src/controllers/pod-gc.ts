@@ -3,6 +3,7 @@
 // Source: pkg/controller/podgc.
 import { parseTime, timeText } from '../api/time.ts'
 import { Node } from '../kinds/core/node.ts'
+import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Context } from './context.ts'
@@ -63,9 +64,8 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
 }
 
 /** An administrator declared the node out of service. This counts only while it is not ready. */
-const isOutOfService = ({ spec, status }: Node): boolean =>
-  (spec.taints?.some(taint => taint.key === outOfService) ?? false) &&
-  !status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
+const isOutOfService = (node: Node): boolean =>
+  (node.spec.taints?.some(taint => taint.key === outOfService) ?? false) && !isNodeReady(node)
 
 /** The ended pods beyond the limit: evicted ones first, then the oldest. */
 export function planSurplus(terminated: readonly Pod[], limit: number): Pod[] {

@@ -11,7 +11,9 @@ import { type Condition, keptFree, sharedDisk } from './eviction/signals.ts'
 import { removeDeadContainers } from './gc/containers.ts'
 import { ImageCollector } from './gc/images.ts'
 import { type KubeletConfig, thresholdsOf } from './kubelet-config.ts'
-import type { NodeContext } from './pod/context.ts'
+import { livePods } from './on-node.ts'
+import { type NodeContext, nodeEvent } from './pod/context.ts'
+import { allContainers } from './pod/spec.ts'
 import type { Workers } from './pods.ts'
 import { logindSource, type ShutdownSource } from './shutdown/logind.ts'
 import { NodeShutdown } from './shutdown/shutdown.ts'
@@ -62,14 +64,13 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
   })
   const common = { ...kept, isShuttingDown: () => shutdown.isShuttingDown }
   if (!meter) return { ...common, conditions: () => [], async look() {}, start: () => shutdown.start() }
-  const event = (reason: string, message: string) =>
-    context.events.event({ kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }, 'Warning', reason, message)
+  const event = (reason: string, message: string) => nodeEvent(context, nodeName, 'Warning', reason, message)
   const images = new ImageCollector({
     runtime: context.runtime,
     policy: config.images,
     disk: async () => (await meter.observe()).get('imagefs.available'),
     ofAtMost: isShared && config.isImagePolicyDefault ? sharedDisk.bytes : undefined,
-    wanted: () => imagesOf([...workers.values()].filter(worker => !worker.over).map(({ pod }) => pod)),
+    wanted: () => imagesOf(livePods(workers)),
     event,
     clock,
     log: context.log,
@@ -112,9 +113,9 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
 
 /** The full names of the images that pods have in their containers and volumes. */
 function imagesOf(pods: readonly Pod[]): ReadonlySet<string> {
-  const names = pods.flatMap(({ spec }) => [
-    ...[...spec.containers, ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(c => c.image),
-    ...(spec.volumes ?? []).map(volume => volume.image?.reference),
+  const names = pods.flatMap(pod => [
+    ...allContainers(pod).map(c => c.image),
+    ...(pod.spec.volumes ?? []).map(volume => volume.image?.reference),
   ])
   return new Set(names.flatMap(name => (name ? (normalizeImage(name) ?? []) : [])))
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
+import { allEnded } from '../base/waiters.ts'
 import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
 import { type NodeSettings, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
@@ -59,6 +60,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const volumes = pod.spec.volumes ?? []
       const setUp = (volume: Volume) => setUpVolume(o.volumes, pod, volume, signal)
       const limits = o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit))
+      // Nothing may be written any more after a failure, since the volumes may be taken down.
       await allEnded([limits, ...volumes.filter(volume => !mayWait(volume)).map(setUp)])
       // A missing ConfigMap is reported at once, and not after minutes of waiting for a disk.
       await allEnded(volumes.filter(mayWait).map(setUp))
@@ -125,7 +127,7 @@ type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
 /** Refreshes all volumes at the same time. One that fails does not keep the others from it. */
 async function refreshVolumes(context: VolumeContext, pod: Pod, signal: AbortSignal): Promise<number | undefined> {
-  const works = await Promise.allSettled(
+  const times = await allEnded(
     (pod.spec.volumes ?? []).map(async volume => {
       const plugin = pluginFor(volume)
       if (!plugin?.refresh) return undefined
@@ -133,23 +135,12 @@ async function refreshVolumes(context: VolumeContext, pod: Pod, signal: AbortSig
       return guarded(volume.name, () => plugin.refresh!({ pod, volume, dir, context, signal }))
     }),
   )
-  const failed = works.find(work => work.status === 'rejected')
-  if (failed) throw failed.reason
-  const times = works.flatMap(work => (work.status === 'fulfilled' && work.value !== undefined ? [work.value] : []))
-  return times.length ? Math.min(...times) : undefined
+  const next = Math.min(...times.filter(time => time !== undefined))
+  return Number.isFinite(next) ? next : undefined
 }
 
 /** Whether a volume may take long to be there: it must be attached, and its driver must answer. */
 const mayWait = (volume: Volume) => (volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.csi) !== undefined
-
-/**
- * Resolves when all works have ended. Throws the first failure then, and not before: nothing may be written any more
- * afterwards, since the volumes may be taken down.
- */
-async function allEnded(works: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(works)).find(work => work.status === 'rejected')
-  if (failed) throw failed.reason
-}
 
 async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {
   const plugin = pluginFor(volume)

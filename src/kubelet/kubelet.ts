@@ -15,7 +15,7 @@ import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { findCgroups, realMounts } from '../linux/index.ts'
+import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import type { CpuManager } from './cpus/manager.ts'
 import { makeCpus } from './cpus/start.ts'
@@ -38,6 +38,7 @@ import { NodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
 import { uidOf } from './pod/spec.ts'
 import { Resizes } from './resize/resizes.ts'
+import { livePods } from './on-node.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { ShutdownSource } from './shutdown/logind.ts'
@@ -137,11 +138,12 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   let keeper: NodeKeeper | undefined
   const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
   const found = { machine, events, services, state, cpus, devices, ...drivers }
-  const context = await makeContext({ o, workers, source, log, ...found })
-  const meter = o.meter ?? (await realMeter(o, context))
+  const cgroups = runtime.real ? await findCgroups() : undefined
+  const context = await makeContext({ o, workers, source, cgroups, log, ...found })
+  const meter = o.meter ?? realMeter(o, context, cgroups)
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
   const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
-  const { directories, shared, cgroups } = await nodeDirectories(o, log)
+  const { directories, shared } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
   const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
@@ -203,14 +205,14 @@ async function end({ stop, workers, server, events }: Running): Promise<void> {
   await events.flushed()
 }
 
-/** The directories of the node that are volumes, those that it shares, and its control groups. */
+/** The directories of the node that are volumes, and those that it shares. */
 async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
   if (!runtime.real) return {}
   const directories = new NodeDirectories(join(rootDir, 'volumes'))
   const shared = sharedDir === undefined ? undefined : await sharedDirectories(sharedDir)
   for (const volumes of [directories, shared?.directories])
     volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  return { directories, shared, cgroups: await findCgroups() }
+  return { directories, shared }
 }
 
 interface StatusParts {
@@ -269,6 +271,8 @@ interface ContextParts {
   services: Mirror<Service>
   state: RuntimeState
   source: PodSource
+  /** Undefined on a simulated node. */
+  cgroups: Cgroups | undefined
   /** Undefined where all containers share all CPUs. */
   cpus: CpuManager | undefined
   log: Log
@@ -285,7 +289,7 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi, cpus, devices } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, cpus, devices } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -304,7 +308,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     nodeMemoryBytes: machine.memoryBytes,
   }
   let host: PodHost = simulatedHost(runtime)
-  if (csi) {
+  if (csi && cgroups) {
     const volumes = {
       nodeDir: o.rootDir,
       podsDir: join(o.rootDir, 'pods'),
@@ -321,7 +325,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     host = await realHost({
       rootDir: o.rootDir,
       settings,
-      cgroups: await findCgroups(),
+      cgroups,
       pidsLimit: o.config?.podPidsLimit ?? pidsLimit,
       volumes,
       csi: csi.volumes,
@@ -358,8 +362,8 @@ function staticSources(config: KubeletConfig, clock: Clock, log: Log): StaticSou
   ]
 }
 
-async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
-  return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
+function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext, cgroups?: Cgroups) {
+  return cgroups && new RealMeter({ rootDir, runtime, cgroups, settings, clock })
 }
 
 interface PodsParts {
@@ -392,6 +396,7 @@ function makePods(parts: PodsParts) {
     clock,
     signal,
   })
+  const hasAppArmor = readAppArmor()
   const podsChanged = () => {
     // What is granted must fit beside all pods, so all of them must be there first.
     if (source.isComplete) resizes.decide()
@@ -402,7 +407,7 @@ function makePods(parts: PodsParts) {
     context,
     pods: source.pods,
     workers,
-    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config, hasAppArmor })),
     takeCpus: pod => cpus?.admit(pod),
     allot: pod => devices?.allot(pod),
     changed: podsChanged,
@@ -421,10 +426,11 @@ interface NowParts {
   workers: Workers
   defence: Defence
   config: KubeletConfig
+  hasAppArmor: boolean
 }
 
-/** Source: the kernel's admin-guide/LSM/apparmor. */
-function hasAppArmor(): boolean {
+/** Whether the kernel has it. That is decided when the machine starts. Source: the kernel's admin-guide/LSM/apparmor. */
+function readAppArmor(): boolean {
   try {
     return readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')
   } catch {
@@ -434,18 +440,17 @@ function hasAppArmor(): boolean {
 }
 
 /** What the admission of a pod depends on. */
-const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNow => ({
+const nodeNow = (pod: Pod, { node, workers, defence, config, hasAppArmor }: NowParts): NodeNow => ({
   node,
   others: othersOf(workers, pod),
   pressures: defence.conditions(),
   isShuttingDown: defence.isShuttingDown(),
-  hasAppArmor: hasAppArmor(),
+  hasAppArmor,
   allowedSysctls: config.allowedUnsafeSysctls,
 })
 
 /** The pods that use resources of the node, without one of them. */
-const othersOf = (workers: Workers, but: Pod): Pod[] =>
-  [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
+const othersOf = (workers: Workers, but: Pod): Pod[] => livePods(workers).filter(pod => uidOf(pod) !== uidOf(but))
 
 // The runtime reads a new network configuration a moment after it was written, so the status is read several times.
 const networkPauseMs = 50

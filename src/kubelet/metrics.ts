@@ -84,10 +84,8 @@ export const counts = {
   },
   podRuns: (ms: number) => podStarts.observe(ms / 1000),
   pull: (ms: number, bytes: number) => pullTimes.observe(ms / 1000, { image_size_in_bytes: sizeOf(bytes) }),
-  sandbox(error?: string) {
-    if (error === undefined) podsStarted.add()
-    else podErrors.add()
-  },
+  sandbox: () => podsStarted.add(),
+  sandboxFailed: () => podErrors.add(),
   evicted: (eviction_signal: string) => evictions.add({ eviction_signal }),
   pluginRegistered: (resource_name: string) => registrations.add({ resource_name }),
   allotted: (ms: number, resource_name: string) => allotments.observe(ms / 1000, { resource_name }),

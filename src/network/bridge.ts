@@ -1,7 +1,8 @@
 // Creates and removes the bridge of a node's pods, the kernel settings that pod traffic needs, and the CNI
 // configuration that containerd reads.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import { makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
@@ -62,10 +63,7 @@ export async function announceNetwork(
   await mkdir(stateDir, { recursive: true })
   const text = podNetworkText({ bridge, podCidr, stateDir, mtu })
   const file = join(confDir, confFile)
-  if ((await readFile(file, 'utf8').catch(() => '')) !== text) {
-    await writeFile(`${file}.new`, text)
-    await rename(`${file}.new`, file)
-  }
+  if ((await readFile(file, 'utf8').catch(() => '')) !== text) await replaceFile(file, text)
 }
 
 /** Removes the bridge, the CNI configuration and the record of assigned addresses. */

@@ -1,4 +1,5 @@
 // The DaemonSet controller: one pod on every suitable node. plan.ts decides; this file carries the plan out.
+import { allEnded } from '../../base/waiters.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -100,7 +101,5 @@ async function carryOut(set: DaemonSet, plan: DaemonPlan, hash: string, ctx: Con
     return createPod(ctx, set, template)
   })
   const removed = Promise.all(plan.remove.slice(0, burst).map(pod => removePod(ctx, set, pod)))
-  const [first, second] = await Promise.allSettled([created, removed])
-  if (first.status === 'rejected') throw first.reason
-  if (second.status === 'rejected') throw second.reason
+  await allEnded<unknown>([created, removed])
 }

@@ -11,6 +11,7 @@ import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Endpoint, EndpointHints } from '../../kinds/discovery/endpoint.ts'
 import type { SlicePlan } from './slices.ts'
 import type { Node } from '../../kinds/core/node.ts'
+import { isNodeReady } from '../../kinds/core/node-ready.ts'
 import type { Service } from '../../kinds/core/service.ts'
 
 type Hints = Draft<EndpointHints> | undefined
@@ -105,9 +106,10 @@ const asUpdate = (slice: EndpointSlice): SlicePlan['update'][number] => ({
  */
 export function zoneShares(nodes: readonly Node[]): Map<string, number> | undefined {
   const cpu = new Map<string, number>()
-  for (const { metadata, status } of nodes) {
+  for (const node of nodes) {
+    const { metadata, status } = node
     if (excludedLabels.some(label => metadata.labels?.[label] !== undefined)) continue
-    if (!status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')) continue
+    if (!isNodeReady(node)) continue
     const zone = metadata.labels?.[zoneLabel]
     const milli = quantityMilli(status.allocatable?.cpu)
     if (!zone || !milli) return undefined

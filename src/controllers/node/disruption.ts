@@ -9,6 +9,7 @@
 //
 // Source: pkg/controller/nodelifecycle (node_lifecycle_controller.go).
 import type { Node } from '../../kinds/core/node.ts'
+import { isNodeReady } from '../../kinds/core/node-ready.ts'
 
 export interface EvictionRates {
   /** Nodes per second. */
@@ -29,9 +30,6 @@ interface Zone {
   ready: number
   notReady: number
 }
-
-export const isNodeReady = ({ status }: Node): boolean =>
-  status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false
 
 export const zoneOf = ({ metadata: { labels } }: Node): string =>
   `${labels?.['topology.kubernetes.io/region'] ?? ''}|${labels?.['topology.kubernetes.io/zone'] ?? ''}`

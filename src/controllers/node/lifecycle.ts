@@ -12,6 +12,7 @@ import type { Draft } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
+import { isNodeReady } from '../../kinds/core/node-ready.ts'
 import { type NodeCondition } from '../../kinds/core/nodestatus.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -19,15 +20,7 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, type Watch } from '../harness.ts'
 import { isReady } from '../pods.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
-import {
-  countZones,
-  defaultRates,
-  evictionRate,
-  type EvictionRates,
-  isNodeReady,
-  RateGate,
-  zoneOf,
-} from './disruption.ts'
+import { countZones, defaultRates, evictionRate, type EvictionRates, RateGate, zoneOf } from './disruption.ts'
 
 const defaultGraceMs = 50_000
 /** A node without any Ready condition yet gets at least this long. */

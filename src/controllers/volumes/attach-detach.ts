@@ -12,7 +12,7 @@ import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { claimsOf } from '../../kinds/core/pod-claims.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import { attachmentName, uniqueName, volumeOfName } from '../../kinds/storage/attachment-names.ts'
+import { attachmentName, uniqueName } from '../../kinds/storage/attachment-names.ts'
 import { CSIDriver } from '../../kinds/storage/csidriver.ts'
 import { VolumeAttachment } from '../../kinds/storage/volumeattachment.ts'
 import type { Caches, Context } from '../context.ts'
@@ -22,6 +22,7 @@ import {
   type AttachPlan,
   isExclusive,
   multiAttachMessage,
+  namesInUse,
   planAttachments,
   type WantedVolume,
   wantsVolumes,
@@ -209,16 +210,10 @@ function reportOnce(
 async function detach(name: string, { detach: planned }: AttachPlan, ctx: Context, memory: Memory): Promise<void> {
   if (!planned.length) return
   // The mirror may be behind the kubelet, which reports what it is about to mount.
-  const node = await ctx.client.find(Node, { name })
-  const used = new Set(
-    (node?.status.volumesInUse ?? []).flatMap(unique => {
-      const volume = volumeOfName(unique)
-      return volume ? [attachmentName(volume, name)] : []
-    }),
-  )
+  const used = namesInUse({ node: await ctx.client.find(Node, { name }), name })
   for (const { attachment, isForced } of planned) {
     const key = attachment.metadata.name ?? ''
-    if (!isForced && used.has(key)) continue
+    if (!isForced && used?.has(key)) continue
     if (isForced) ctx.log.warn('a volume is detached from a node that may use it', { node: name, attachment: key })
     await ctx.delete(VolumeAttachment, attachment)
     memory.unwantedSince.delete(key)

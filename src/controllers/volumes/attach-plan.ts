@@ -7,6 +7,7 @@
 // A volume for one node is attached only after its VolumeAttachments for other nodes are gone.
 // Source: pkg/controller/volume/attachdetach/reconciler/reconciler.go.
 import type { Node } from '../../kinds/core/node.ts'
+import { isNodeReady } from '../../kinds/core/node-ready.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { attachmentName, isAttachmentName, uniqueName, volumeOfName } from '../../kinds/storage/attachment-names.ts'
@@ -89,7 +90,7 @@ export function planAttachments(state: NodeState, now: number): AttachPlan {
 }
 
 /** The names of the VolumeAttachments of what the node uses. Undefined when nobody can say: the node was deleted. */
-function namesInUse({ node, name }: NodeState): ReadonlySet<string> | undefined {
+export function namesInUse({ node, name }: Pick<NodeState, 'node' | 'name'>): ReadonlySet<string> | undefined {
   if (!node) return undefined
   const volumes = (node.status.volumesInUse ?? []).map(volumeOfName)
   return new Set(volumes.flatMap(volume => (volume ? [attachmentName(volume, name)] : [])))
@@ -99,12 +100,10 @@ function namesInUse({ node, name }: NodeState): ReadonlySet<string> | undefined 
 function timeOfForce({ node, unwantedSince }: NodeState, key: string, now: number): number {
   if (node && isOutOfService(node)) return now
   // A node that is ready unmounts it, however long that takes.
-  if (node && isReady(node)) return Infinity
+  if (node && isNodeReady(node)) return Infinity
   return (unwantedSince.get(key) ?? now) + maxWaitForUnmountMs
 }
 
-const isReady = ({ status }: Node) =>
-  status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false
 const isOutOfService = ({ spec }: Node) =>
   spec.taints?.some(({ key }) => key === 'node.kubernetes.io/out-of-service') ?? false
 

@@ -14,6 +14,7 @@ import type { Draft } from '../../api/schema/node.ts'
 import { compareQuantities, quantityValue } from '../../api/quantity.ts'
 import { machineLabel } from '../../kinds/core/machine-label.ts'
 import { Node } from '../../kinds/core/node.ts'
+import { isNodeReady } from '../../kinds/core/node-ready.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { storageClassOf, volumeAnnotations as names } from '../../kinds/core/volume-annotations.ts'
@@ -217,8 +218,7 @@ function nodeOf(volume: Volume, ctx: Context): Node | undefined {
     .cache(Node)
     .list()
     .filter(node => placeOf(node, isShared(volume))[1] === value)
-  const isReady = ({ status }: Node) => status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
-  return all.find(isReady) ?? all[0]
+  return all.find(isNodeReady) ?? all[0]
 }
 
 async function reclaim(volume: Volume, directories: NodeDirectories, ctx: Context): Promise<Result> {

@@ -10,6 +10,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { qosOf } from '../config/resources.ts'
+import { allContainers } from '../pod/spec.ts'
 import { isCritical, isStatic } from './critical.ts'
 import { amountOf, planPreemption, type Shortage } from './preemption.ts'
 import { sysctlRejection } from './sysctls.ts'
@@ -57,9 +58,8 @@ export function planAdmission(pod: Pod, now: NodeNow): Admission {
 }
 
 /** Whether the pod must not run without AppArmor. Source: kubernetes pkg/security/apparmor/validate.go. */
-function wantsAppArmor({ spec }: Pod): boolean {
-  const all = [spec, ...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])]
-  return all.some(({ securityContext: context }) => {
+function wantsAppArmor(pod: Pod): boolean {
+  return [pod.spec, ...allContainers(pod)].some(({ securityContext: context }) => {
     const type = context?.appArmorProfile?.type
     return type !== undefined && type !== 'Unconfined'
   })

@@ -13,7 +13,7 @@ import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { isRunning, sendSignal } from '../../linux/index.ts'
 import { connectCri } from '../cri/index.ts'
-import { textOf, whenThere } from './files.ts'
+import { textOf, whenThere } from '../../base/files.ts'
 import { type ContainerdSettings, containerdConfig, containerdPaths } from './config.ts'
 
 // What always holds: at most one containerd runs in a directory, since `ensure` starts none while the process in the

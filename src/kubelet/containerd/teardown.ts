@@ -9,7 +9,7 @@ import type { Log } from '../../base/log.ts'
 import { findCgroups, isRunning, realMounts, sendSignal } from '../../linux/index.ts'
 import { connectCri } from '../cri/index.ts'
 import { containerdPaths } from './config.ts'
-import { namesIn, textOf } from './files.ts'
+import { namesIn, textOf } from '../../base/files.ts'
 import { runningPid } from './daemon.ts'
 
 interface TeardownOptions {

@@ -12,7 +12,7 @@ import type { Log } from '../../base/log.ts'
 import { Chore } from '../../base/chore.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { Rejection } from '../admission/admission.ts'
-import { type ReadContainer, uidOf } from '../pod/spec.ts'
+import { initContainers, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { PodSeen, Runtime } from '../runtime/runtime.ts'
 import { type Cpu, cpusetText, cpusIn, exclusiveCpus, takeCpus } from './plan.ts'
 
@@ -79,11 +79,11 @@ export class CpuManager {
   /** Gives a new pod its CPUs. Returns why it cannot. */
   admit(pod: Pod): Rejection | undefined {
     const uid = uidOf(pod)
-    const wanted = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+    const wanted = [...initContainers(pod), ...mainContainers(pod)]
       .map(container => ({ name: container.name, count: exclusiveCpus(pod, container) }))
       .filter(({ count }) => count > 0)
     if (!wanted.length || this.#entries.has(uid)) return undefined
-    this.#release(uid)
+    this.#release()
     const given = new Map<string, number[]>()
     const free = this.#free()
     for (const { name, count } of wanted) {
@@ -118,10 +118,10 @@ export class CpuManager {
   }
 
   /** Takes back the CPUs of pods that are over or gone. Returns whether there were any. */
-  #release(but?: string): boolean {
+  #release(): boolean {
     // Before all pods are there, one that is missing may yet come.
     if (!this.#options.isComplete()) return false
-    const active = new Set<string | undefined>([but])
+    const active = new Set<string>()
     for (const { pod, over } of this.#options.pods()) if (!over) active.add(uidOf(pod))
     const gone = [...this.#entries.keys()].filter(uid => !active.has(uid))
     for (const uid of gone) this.#entries.delete(uid)
@@ -140,7 +140,8 @@ export class CpuManager {
   }
 
   #free(): Set<number> {
-    return new Set(this.#shared().filter(id => !this.#options.reserved.includes(id)))
+    const given = this.#given()
+    return new Set(this.allocatable.filter(id => !given.has(id)))
   }
 
   async #move(): Promise<void> {
@@ -163,7 +164,7 @@ export class CpuManager {
   }
 
   #load(): void {
-    const { file, cpus, reserved } = this.#options
+    const { file } = this.#options
     let text: string
     try {
       text = readFileSync(file, 'utf8')
@@ -171,16 +172,18 @@ export class CpuManager {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
       throw error
     }
-    const known = new Set(cpus.map(({ id }) => id))
     const fault = (why: string) => new Error(`${file}: ${why}; remove the file once no pod runs on the node`)
+    const entries = entriesIn(text)
+    if (!entries) throw fault('it is not the state of the static policy')
+    const may = new Set(this.allocatable)
     const seen = new Set<number>()
-    for (const [uid, containers] of Object.entries(entriesIn(text) ?? {})) {
+    for (const [uid, containers] of Object.entries(entries)) {
       const given = new Map<string, number[]>()
       for (const [name, cpuset] of Object.entries(containers)) {
         const ids = cpusIn(cpuset)
         if (!ids?.length) throw fault(`${JSON.stringify(cpuset)} is no set of CPUs`)
         for (const id of ids) {
-          if (!known.has(id) || reserved.includes(id)) throw fault(`CPU ${id} cannot be given to a container`)
+          if (!may.has(id)) throw fault(`CPU ${id} cannot be given to a container`)
           if (seen.has(id)) throw fault(`CPU ${id} is given twice`)
           seen.add(id)
         }
@@ -188,7 +191,6 @@ export class CpuManager {
       }
       this.#entries.set(uid, given)
     }
-    if (entriesIn(text) === undefined) throw fault('it is not the state of the static policy')
   }
 
   /** Replaces the file, so that one that was written in part is never read. It is small, and written seldom. */

@@ -12,6 +12,7 @@ import type { CsiDrivers } from './drivers.ts'
 import { gone, type Places, readData, removeData, type VolumeData, writeData } from './places.ts'
 import { secretOf } from './secrets.ts'
 import { dataOf } from './spec.ts'
+import { stageOnNode } from './stage.ts'
 import type { Asked } from './asked.ts'
 
 interface BlockOptions {
@@ -107,25 +108,15 @@ export class BlockVolumes {
   #forDrivers = (path: string) => forDrivers(path, this.#options.nodeDir)
 
   async #stage(asked: Asked): Promise<string> {
-    const { volume, driver, publishContext, signal } = asked
+    const { volume } = asked
     const { places, client, capability } = this.#options
     const staging = places.deviceStaging(volume.name)
-    const stagingTargetPath = this.#forDrivers(staging)
-    if (this.#staged.has(volume.name)) return stagingTargetPath
+    const path = this.#forDrivers(staging)
+    if (this.#staged.has(volume.name)) return path
     await mkdir(staging, { recursive: true, mode: 0o750 })
-    await driver.node.nodeStageVolume(
-      {
-        volumeId: volume.handle,
-        publishContext,
-        stagingTargetPath,
-        volumeCapability: await capability(asked),
-        secrets: await secretOf(client, 'NodeStageSecretRef', volume.stageSecret, signal),
-        volumeContext: volume.attributes,
-      },
-      { signal },
-    )
+    await stageOnNode(asked, { client, path, capability: await capability(asked) })
     this.#staged.add(volume.name)
-    return stagingTargetPath
+    return path
   }
 
   async #publish(asked: Asked, path: string, stagingTargetPath: string): Promise<void> {

@@ -13,8 +13,9 @@
 //
 // Source: pkg/volume/csi (csi_attacher.go, csi_mounter.go, csi_block.go, csi_util.go).
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { namesIn, replaceFile, whenThere } from '../../base/files.ts'
 
 const dataFile = 'vol_data.json'
 const escaped = 'kubernetes.io~csi'
@@ -59,13 +60,14 @@ export class Places {
     return join(this.#plugin, 'volumeDevices')
   }
 
-  /** The directories of staged volumes, which have vol_data.json. */
-  async stagedDirs(): Promise<string[]> {
+  /** The staged volumes with files. */
+  async staged(): Promise<VolumeData[]> {
     const drivers = (await namesIn(this.#plugin)).filter(name => name !== 'volumeDevices' && name !== 'pv')
     const dirs = await Promise.all(
       drivers.map(async name => (await namesIn(join(this.#plugin, name))).map(hash => join(this.#plugin, name, hash))),
     )
-    return dirs.flat()
+    const found = await Promise.all(dirs.flat().map(readData))
+    return found.filter(data => data !== undefined)
   }
 
   /** The names of block volumes that have vol_data.json. */
@@ -96,32 +98,20 @@ export class Places {
   }
 }
 
-/** The names in a directory; none if it does not exist. */
-export async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
-}
-
 /** Writes vol_data.json into a directory, so that at no moment a part of it is there. */
 export async function writeData(dir: string, data: VolumeData): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const path = join(dir, dataFile)
-  await writeFile(`${path}.new`, JSON.stringify(data), { mode: 0o600 })
-  await rename(`${path}.new`, path)
+  await replaceFile(join(dir, dataFile), JSON.stringify(data), { mode: 0o600 })
 }
 
 /** Reads vol_data.json of a directory; undefined if there is none, or none that can be read. */
 export async function readData(dir: string): Promise<VolumeData | undefined> {
+  const text = await whenThere(() => readFile(join(dir, dataFile), 'utf8'), undefined)
+  if (text === undefined || text.length > maxDataBytes) return undefined
   try {
-    const text = await readFile(join(dir, dataFile), 'utf8')
-    return text.length > maxDataBytes ? undefined : dataOf(JSON.parse(text))
-  } catch (error) {
-    if (isMissing(error) || error instanceof SyntaxError) return undefined
-    throw error
+    return dataOf(JSON.parse(text))
+  } catch {
+    return undefined
   }
 }
 
@@ -154,13 +144,4 @@ export async function removeData(dir: string): Promise<void> {
 }
 
 /** Waits for a removal. What does not exist is removed already. */
-export async function gone(removal: Promise<void>): Promise<void> {
-  try {
-    await removal
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-}
-
-const isMissing = (error: unknown) =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+export const gone = (removal: Promise<void>): Promise<void> => whenThere(() => removal, undefined)

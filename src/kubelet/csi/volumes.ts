@@ -17,9 +17,11 @@
 import { mkdir, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../../base/errors.ts'
+import { namesIn } from '../../base/files.ts'
 import type { Clock } from '../../base/clock.ts'
+import { Locks } from '../../base/locks.ts'
 import type { Log } from '../../base/log.ts'
-import { orAborted } from '../../base/waiters.ts'
+import { allEnded, orAborted } from '../../base/waiters.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Client } from '../../client/index.ts'
 import type { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
@@ -38,8 +40,7 @@ import { BlockVolumes } from './block.ts'
 import type { CsiDrivers, Driver } from './drivers.ts'
 import { expandOnNode } from './expand.ts'
 import { InUseReport } from './in-use.ts'
-import { Locks } from './locks.ts'
-import { namesIn, Places, readData, removePlace, type VolumeData, writeData } from './places.ts'
+import { Places, readData, removePlace, type VolumeData, writeData } from './places.ts'
 import { secretOf, tokenAttributes } from './secrets.ts'
 import {
   capabilityOf,
@@ -52,6 +53,7 @@ import {
   podAttributes,
   setsGroup,
 } from './spec.ts'
+import { stageOnNode } from './stage.ts'
 import { usageOf } from './usage.ts'
 
 export interface CsiOptions {
@@ -153,9 +155,7 @@ export class CsiVolumes implements VolumeDrivers {
   /** Undoes everything that drivers have done for a pod. Throws an error if a part of it remains. */
   async tearDown(uid: string): Promise<void> {
     const mounted = (await namesIn(this.#places.volumesOf(uid))).map(name => this.#unpublish(uid, name))
-    const works = await Promise.allSettled([...mounted, this.#unmap(uid)])
-    const failed = works.find(work => work.status === 'rejected')
-    if (failed) throw failed.reason
+    await allEnded([...mounted, this.#unmap(uid)])
     for (const [name, uids] of this.#wanted) if (uids.delete(uid) && !uids.size) this.#wanted.delete(name)
     for (const dir of [this.#places.volumesOf(uid), this.#places.devicesOf(uid), dirname(this.#places.devicesOf(uid))])
       await rmdir(dir).catch(() => {})
@@ -165,15 +165,12 @@ export class CsiVolumes implements VolumeDrivers {
   /** Unstages what no pod has any more: what a former kubelet has left, and what failed. */
   async tidy(): Promise<void> {
     this.#inUseReport.later()
-    const staged = await Promise.all((await this.#places.stagedDirs()).map(readData))
-    const block = await this.#block.known()
+    const [staged, block] = [await this.#places.staged(), await this.#block.known()]
     // One that hangs or fails does not keep the others from it.
-    const works = await Promise.allSettled([
-      ...staged.filter(data => data !== undefined).map(data => this.#unstageInTurn(data)),
+    await allEnded([
+      ...staged.map(data => this.#unstageInTurn(data)),
       ...block.map(({ name, data }) => this.#unstageInTurn(data, name)),
     ])
-    const failed = works.find(work => work.status === 'rejected')
-    if (failed) throw failed.reason
   }
 
   /** Unstages a volume that no pod has, or a block volume if it has a name, after what is under way for it. */
@@ -185,21 +182,15 @@ export class CsiVolumes implements VolumeDrivers {
 
   /** The names of the attachable volumes that are in use, for the status of the node. */
   async inUse(): Promise<string[]> {
-    const { published, staged, block } = await this.#onDisk()
-    const attachable = [...published, ...staged, ...block].filter(
+    const [published, block] = [await this.#places.published(), await this.#block.known()]
+    const onDisk = [...[...published, ...block].map(({ data }) => data), ...(await this.#places.staged())]
+    const attachable = onDisk.filter(
       ({ driverName, volumeLifecycleMode }) =>
         volumeLifecycleMode !== 'Ephemeral' &&
         needsAttachment({ isInline: false }, this.#objects.get(undefined, driverName)),
     )
     const names = attachable.map(({ driverName: driver, volumeHandle: handle }) => uniqueName({ driver, handle }))
     return [...new Set([...this.#wanted.keys(), ...names])].sort()
-  }
-
-  async #onDisk() {
-    const published = (await this.#places.published()).map(({ data }) => data)
-    const staged = await Promise.all((await this.#places.stagedDirs()).map(readData))
-    const block = (await this.#block.known()).map(({ data }) => data)
-    return { published, staged: staged.filter(data => data !== undefined), block }
   }
 
   /** Waits until the volume is attached, if it has to be, and checks that its driver is there. */
@@ -242,23 +233,12 @@ export class CsiVolumes implements VolumeDrivers {
     try {
       return this.#options.drivers.get(volume.driver)
     } catch (error) {
-      const why = messageOf(error)
-      if (volume.isBlock)
-        throw this.#failure(
-          volume,
-          'MapVolume.SetUpDevice',
-          `kubernetes.io/csi: blockMapper.SetUpDevice failed to get CSI client: ${why}`,
-          error,
-        )
-      if (volume.isInline)
-        throw this.#failure(
-          volume,
-          'MountVolume.SetUp',
-          `kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: ${why}`,
-          error,
-        )
-      const words = `kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: ${why}`
-      throw this.#failure(volume, 'MountVolume.MountDevice', words, error)
+      const [step, what] = volume.isBlock
+        ? ['MapVolume.SetUpDevice', 'blockMapper.SetUpDevice failed to get CSI client']
+        : volume.isInline
+          ? ['MountVolume.SetUp', 'mounter.SetUpAt failed to get CSI client']
+          : ['MountVolume.MountDevice', 'attacher.MountDevice failed to create newCsiDriverClient']
+      throw this.#failure(volume, step, `kubernetes.io/csi: ${what}: ${messageOf(error)}`, error)
     }
   }
 
@@ -310,28 +290,16 @@ export class CsiVolumes implements VolumeDrivers {
   }
 
   async #stage(asked: Asked): Promise<string> {
-    const { volume, driver, publishContext, signal } = asked
+    const { volume } = asked
     const staging = this.#staging(volume)
-    const stagingTargetPath = this.#forDrivers(staging)
-    if (this.#staged.has(keyOf(volume))) return stagingTargetPath
+    const path = this.#forDrivers(staging)
+    if (this.#staged.has(keyOf(volume))) return path
     const { driverName, volumeHandle } = dataOf(volume)
     await writeData(dirname(staging), { driverName, volumeHandle })
     await mkdir(staging, { recursive: true, mode: 0o750 })
-    const secrets = await secretOf(this.#options.client, 'NodeStageSecretRef', volume.stageSecret, signal)
-    const volumeCapability = await this.#capability(asked)
-    await driver.node.nodeStageVolume(
-      {
-        volumeId: volume.handle,
-        publishContext,
-        stagingTargetPath,
-        volumeCapability,
-        secrets,
-        volumeContext: volume.attributes,
-      },
-      { signal },
-    )
+    await stageOnNode(asked, { client: this.#options.client, path, capability: await this.#capability(asked) })
     this.#staged.add(keyOf(volume))
-    return stagingTargetPath
+    return path
   }
 
   async #publish(asked: Asked, target: string, stagingTargetPath: string): Promise<void> {

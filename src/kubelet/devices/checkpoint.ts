@@ -2,7 +2,9 @@
 // containers again with what the plugin has answered for them. The file is replaced as a whole. One that cannot be read
 // counts as none, since a kubelet that does not start is of less use.
 // Source: pkg/kubelet/cm/devicemanager/checkpoint.
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { messageOf } from '../../base/errors.ts'
+import { replaceFile, whenThere } from '../../base/files.ts'
 import { type Answer, readAnswer } from './answer.ts'
 
 /** The devices of one resource that a container has. */
@@ -28,19 +30,19 @@ const none: Checkpoint = { resources: [], allotments: [] }
 /** Throws an error when the disk does. What no plugin has answered yet is left out. */
 export async function writeCheckpoint(path: string, { resources, allotments }: Checkpoint): Promise<void> {
   const text = JSON.stringify({ resources, allotments: allotments.filter(({ answer }) => answer) })
-  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true })
-  await rename(`${path}.new`, path)
+  await replaceFile(path, text, { mode: 0o600, flush: true })
 }
 
 /** `problem` says why a file that is there counts as none. */
 export async function readCheckpoint(path: string): Promise<Checkpoint & { problem?: string }> {
   try {
-    const { size } = await stat(path)
-    if (size > maxBytes) return { ...none, problem: `it has ${size} bytes, and may have ${maxBytes}` }
-    return parseCheckpoint(JSON.parse(await readFile(path, 'utf8')))
+    return await whenThere(async () => {
+      const { size } = await stat(path)
+      if (size > maxBytes) throw new Error(`it has ${size} bytes, and may have ${maxBytes}`)
+      return parseCheckpoint(JSON.parse(await readFile(path, 'utf8')))
+    }, none)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return none
-    return { ...none, problem: String(error) }
+    return { ...none, problem: messageOf(error) }
   }
 }
 

@@ -16,12 +16,12 @@
 // Source: pkg/kubelet/cm/devicemanager/manager.go.
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
+import { Locks } from '../../base/locks.ts'
 import type { Log } from '../../base/log.ts'
 import { joined } from '../../base/waiters.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Rejection } from '../admission/admission.ts'
-import { Locks } from '../csi/locks.ts'
 import { counts } from '../metrics.ts'
 import { uidOf } from '../pod/spec.ts'
 import { onNode } from '../volumes/kubelet-dir.ts'

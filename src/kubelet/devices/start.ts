@@ -17,6 +17,7 @@ import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { serveSocket } from '../grpc-server.ts'
+import { livePods } from '../on-node.ts'
 import { uidOf } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { pluginDefinition } from './calls.ts'
@@ -35,7 +36,6 @@ const podResources = {
 
 /** A pod on the node. */
 interface OnNode {
-  readonly uid: string
   readonly pod: Pod
   readonly over: boolean
 }
@@ -105,16 +105,15 @@ export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | un
 
 /** The uids of the pods that have not ended, whether they have workers yet or not. */
 function liveUids(pods: readonly Pod[], workers: DevicesOptions['workers']): Set<string> {
-  const uids = new Set([...workers.values()].filter(worker => !worker.over).map(({ uid }) => uid))
+  const uids = new Set(livePods(workers).map(uidOf))
   for (const pod of pods) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
   return uids
 }
 
 async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {
   const dir = join(rootDir, 'pod-resources')
-  const pods = () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod)
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const now = () => ({ pods: pods(), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
+  const now = () => ({ pods: livePods(workers), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
   const handlers = {
     list: () => listResources(now()),
     getAllocatableResources: () => allocatableResources(now()),

@@ -15,7 +15,8 @@ import { orAborted, within } from '../../base/waiters.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isCritical } from '../admission/critical.ts'
 import { every } from '../node/node.ts'
-import type { NodeContext } from '../pod/context.ts'
+import { untilEnded } from '../on-node.ts'
+import { type NodeContext, nodeEvent } from '../pod/context.ts'
 import { graceSecondsOf, nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { Workers } from '../pods.ts'
 import { counts } from '../metrics.ts'
@@ -250,14 +251,11 @@ export class EvictionManager {
   /** Waits until the pods have ended, so that the next round measures the node without them. */
   async #ended(pods: readonly Pod[]): Promise<void> {
     const { context, workers, signal } = this.#options
-    const { clock } = context
-    const until = clock.now() + cleanupMs
-    while (pods.some(pod => workers.get(uidOf(pod))?.over === false) && clock.now() < until)
-      await clock.sleep(cleanupPauseMs, signal)
+    await untilEnded(pods, workers, { clock: context.clock, mostMs: cleanupMs, pauseMs: cleanupPauseMs, signal })
   }
 
   #event(reason: string, message: string): void {
     const { context, nodeName } = this.#options
-    context.events.event({ kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }, 'Warning', reason, message)
+    nodeEvent(context, nodeName, 'Warning', reason, message)
   }
 }

@@ -7,6 +7,7 @@ import type { Cgroups } from '../../linux/index.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { type NodeSettings, podLogDir } from '../config/configs.ts'
 import { podCgroup } from '../config/resources.ts'
+import { readMemInfo } from '../node/machine.ts'
 import { uidOf } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { emptyDir } from '../volumes/empty-dir.ts'
@@ -178,8 +179,7 @@ async function diskOf(dir: string): Promise<{ bytes: Observation; inodes: Observ
 }
 
 async function memoryNow(): Promise<Observation> {
-  const text = await readFile('/proc/meminfo', 'utf8')
-  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024
+  const bytes = await readMemInfo()
   return { available: bytes('MemAvailable'), capacity: bytes('MemTotal') }
 }
 

@@ -15,6 +15,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
 import type { CgroupLimits, Cgroups } from '../../linux/index.ts'
 import { cpuShares, qosOf } from '../config/resources.ts'
+import { livePods } from '../on-node.ts'
 
 /** What is kept from pods for the system and for the kubelet. */
 export interface Reserved {
@@ -120,6 +121,6 @@ export function makeGroups({ cgroups, machine, workers, config, ...others }: Gro
     cgroups,
     capacity: { ...machine, pids: machine.maxPids },
     reserved: config.reserved,
-    pods: () => [...workers.values()].filter(worker => !worker.over).map(worker => worker.pod),
+    pods: () => livePods(workers),
   })
 }

@@ -48,6 +48,12 @@ export async function readMachine(rootDir: string): Promise<Machine> {
   }
 }
 
+/** The fields of /proc/meminfo in bytes, by name. Source: proc_meminfo(5). */
+export async function readMemInfo(): Promise<(name: string) => number> {
+  const text = await readFile('/proc/meminfo', 'utf8')
+  return name => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024
+}
+
 /** Source: the kernel's admin-guide/mm/hugetlbpage. */
 async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<ReadonlyMap<number, number>> {
   const pools = new Map<number, number>()

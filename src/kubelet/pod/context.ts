@@ -55,6 +55,15 @@ export function reportUnsynced(context: NodeContext, pod: Pod, error: unknown): 
   podEvent(context, pod, 'Warning', 'FailedSync', `error syncing pod: ${messageOf(error)}`)
 }
 
+/** Records an event about the node. */
+export const nodeEvent = (
+  { events }: { events: Pick<EventRecorder, 'event'> },
+  name: string,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+): void => events.event({ kind: 'Node', apiVersion: 'v1', name, uid: name }, type, reason, message)
+
 /** Records an event about a pod, or about one of its containers. */
 export function podEvent(
   context: { events: Pick<EventRecorder, 'event'> },

@@ -79,7 +79,7 @@ export class Sandboxes {
       this.#obstacle = ''
       this.forgetFailures()
     } catch (error) {
-      counts.sandbox(messageOf(error))
+      counts.sandboxFailed()
       this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)
     }
   }

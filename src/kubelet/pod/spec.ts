@@ -22,6 +22,11 @@ export const graceSecondsOf = (pod: Pod): number =>
 export const initContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.initContainers ?? []
 export const mainContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.containers
 export const ephemeralContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.ephemeralContainers ?? []
+export const allContainers = (pod: Pod): readonly ReadContainer[] => [
+  ...initContainers(pod),
+  ...mainContainers(pod),
+  ...ephemeralContainers(pod),
+]
 
 export type Role = 'init' | 'main' | 'ephemeral'
 

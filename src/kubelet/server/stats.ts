@@ -6,6 +6,7 @@ import { readFile, statfs } from 'node:fs/promises'
 import { availableParallelism, release, version } from 'node:os'
 import { StatusError } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
+import { readMemInfo } from '../node/machine.ts'
 import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { ContainerUsage } from '../runtime/runtime.ts'
@@ -204,13 +205,12 @@ const memoryOf = (time: string, u: MemoryUsage) => ({
 })
 
 async function readNode() {
-  const [stat, meminfo] = await Promise.all([readFile('/proc/stat', 'utf8'), readFile('/proc/meminfo', 'utf8')])
+  const [stat, bytes] = await Promise.all([readFile('/proc/stat', 'utf8'), readMemInfo()])
   // The fields are user nice system idle iowait irq softirq steal, in hundredths of a second. Source: proc_stat(5).
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (stat.split('\n')[0] ?? '')
     .split(/\s+/)
     .slice(1)
     .map(Number)
-  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0) * 1024
   const total = bytes('MemTotal')
   return {
     cpuNs: (user + nice + system + irq + softirq) * jiffyNs,

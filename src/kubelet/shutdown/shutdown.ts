@@ -4,7 +4,8 @@
 //                                   └─ called off ─▶ node ready again
 //
 // Source: kubernetes pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go.
-import type { NodeContext } from '../pod/context.ts'
+import { livePods, untilEnded } from '../on-node.ts'
+import { type NodeContext, nodeEvent } from '../pod/context.ts'
 import { nameOf, uidOf } from '../pod/spec.ts'
 import type { Workers } from '../pods.ts'
 import type { ShutdownSource } from './logind.ts'
@@ -68,9 +69,8 @@ export class NodeShutdown {
     if (isShuttingDown === this.#isShuttingDown) return
     const { context, nodeName, onChange, signal } = this.#options
     this.#isShuttingDown = isShuttingDown
-    const about = { kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }
     const text = isShuttingDown ? 'shutdown event' : 'shutdown cancellation'
-    context.events.event(about, 'Normal', 'NodeShutdown', `Shutdown manager detected ${text}`)
+    nodeEvent(context, nodeName, 'Normal', 'NodeShutdown', `Shutdown manager detected ${text}`)
     onChange()
     this.#phases?.abort(new Error('the shutdown is called off'))
     if (!isShuttingDown) {
@@ -88,8 +88,7 @@ export class NodeShutdown {
 
   async #endPods(signal: AbortSignal): Promise<void> {
     const { workers, phases, context } = this.#options
-    const pods = [...workers.values()].filter(worker => !worker.over).map(({ pod }) => pod)
-    for (const phase of planShutdown(phases, pods)) {
+    for (const phase of planShutdown(phases, livePods(workers))) {
       signal.throwIfAborted()
       context.log.info('pods end before the machine shuts down', { pods: phase.pods.map(({ pod }) => nameOf(pod)) })
       await this.#endPhase(phase, signal)
@@ -99,10 +98,8 @@ export class NodeShutdown {
   /** Ends when all pods of the phase have ended, or its time is over. */
   async #endPhase({ pods, limitSeconds }: PhasePlan, signal: AbortSignal): Promise<void> {
     const { workers, context } = this.#options
-    const { clock } = context
     for (const { pod, graceSeconds } of pods) workers.get(uidOf(pod))?.evict(terminated, graceSeconds)
-    const until = clock.now() + limitSeconds * 1000
-    const isLeft = () => pods.some(({ pod }) => workers.get(uidOf(pod))?.over === false)
-    while (isLeft() && clock.now() < until) await clock.sleep(pauseMs, signal)
+    const ending = pods.map(({ pod }) => pod)
+    await untilEnded(ending, workers, { clock: context.clock, mostMs: limitSeconds * 1000, pauseMs, signal })
   }
 }

@@ -5,6 +5,7 @@
 import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { allEnded } from '../../base/waiters.ts'
 import { type Mirror, objectKey } from '../../api/mirror.ts'
 import type { Client } from '../../client/index.ts'
 import type { Node } from '../../kinds/core/node.ts'
@@ -82,12 +83,7 @@ export class MirrorPods {
   async #reconcile(): Promise<void> {
     const { api, source } = this.#options
     const { deletes, creates } = planMirrors(source.statics, api.list(), source.endingKeys, source.isComplete)
-    const results = await Promise.allSettled([
-      ...deletes.map(pod => this.#delete(pod)),
-      ...creates.map(pod => this.#create(pod)),
-    ])
-    const failed = results.find(result => result.status === 'rejected')
-    if (failed) throw failed.reason
+    await allEnded([...deletes.map(pod => this.#delete(pod)), ...creates.map(pod => this.#create(pod))])
   }
 
   async #delete(pod: Pod): Promise<void> {

@@ -12,6 +12,7 @@ import { validateObject } from '../../api/validate.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { hashAnnotation, seenAnnotation, sourceAnnotation } from '../admission/critical.ts'
 import { qosOf } from '../config/resources.ts'
+import { allContainers } from '../pod/spec.ts'
 
 /** A file, or the answer of a URL. */
 export interface StaticDocument {
@@ -94,8 +95,9 @@ function problemOf(pod: Pod): string | undefined {
 }
 
 /** What a pod refers to in the API. Source: kubernetes pkg/api/v1/pod/util.go (HasAPIObjectReference). */
-function referenceIn({ spec }: Pod): string | undefined {
-  const containers = [...spec.containers, ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])]
+function referenceIn(pod: Pod): string | undefined {
+  const { spec } = pod
+  const containers = allContainers(pod)
   const env = containers.flatMap(container => container.env ?? [])
   const envFrom = containers.flatMap(container => container.envFrom ?? [])
   const volumes = spec.volumes ?? []

@@ -2,8 +2,8 @@
 // with anything on it is never formatted. Source: k8s.io/mount-utils (SafeFormatAndMount).
 import { mkdir } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.ts'
+import { Locks } from '../../base/locks.ts'
 import { realMounts, run } from '../../linux/index.ts'
-import { Locks } from '../csi/locks.ts'
 
 /** The tools on block devices. */
 interface DiskTools {

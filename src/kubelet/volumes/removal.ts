@@ -3,7 +3,7 @@
 // the reason, stops the removal, and no data is deleted through it.
 import { lstat, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { namesIn } from '../csi/places.ts'
+import { namesIn } from '../../base/files.ts'
 import { mountingTypes } from './index.ts'
 
 /** The directories of types that mount what belongs to others. The files of all other types go with the pod. */

@@ -1,7 +1,7 @@
 // Work under one name never overlaps, whatever fails or gives up its place.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { settle } from '../../base/clock.ts'
+import { settle } from './clock.ts'
 import { Locks } from './locks.ts'
 
 test('work of one name follows each other, and that of others does not wait', async () => {

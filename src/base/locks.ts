@@ -1,5 +1,5 @@
 // Locks by name: what is done under one name follows each other, and different names do not wait for each other.
-import { orAborted } from '../../base/waiters.ts'
+import { orAborted } from './waiters.ts'
 
 export class Locks {
   /** By name, the end of the last work that has the lock or waits for it. */
