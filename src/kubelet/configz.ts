@@ -24,6 +24,10 @@ const thresholdTexts = (list: readonly Threshold[]): Record<string, string> =>
     ]),
   )
 
+/** The options that are on. */
+const switches = (of: Readonly<Record<string, boolean>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(of).flatMap(([name, isOn]) => (isOn ? [[name, 'true']] : [])))
+
 /** @param facts what is in effect where the configuration says nothing */
 export function shownConfig(config: KubeletConfig, facts: ConfigFacts): object {
   const thresholds = thresholdsOf(config, false)
@@ -48,9 +52,19 @@ export function shownConfig(config: KubeletConfig, facts: ConfigFacts): object {
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: true,
     cpuManagerPolicy: config.cpuManagerPolicy,
+    cpuManagerPolicyOptions: switches({
+      'full-pcpus-only': config.cpuPolicyOptions.fullCores,
+      'strict-cpu-reservation': config.cpuPolicyOptions.strictReservation,
+    }),
     ...(config.reservedCpus.length && { reservedSystemCPUs: cpusetText(config.reservedCpus) }),
-    memoryManagerPolicy: 'None',
-    topologyManagerPolicy: 'none',
+    memoryManagerPolicy: config.memoryManagerPolicy,
+    reservedMemory: Array.from(config.reservedMemory, ([numaNode, amounts]) => ({
+      numaNode,
+      limits: Object.fromEntries(Array.from(amounts, ([name, bytes]) => [name, amountText('memory', bytes)])),
+    })),
+    topologyManagerPolicy: config.topologyManagerPolicy,
+    topologyManagerScope: config.topologyManagerScope,
+    topologyManagerPolicyOptions: switches({ 'prefer-closest-numa-nodes': config.prefersClosestNodes }),
     seccompDefault: true,
     enforceNodeAllocatable: config.enforcesAllocatable ? ['pods'] : ['none'],
     kubeReserved: {

@@ -99,14 +99,78 @@ test('what is reserved for the system and for the kubelet is added up', () => {
   for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
 })
 
+test('what is reserved of NUMA nodes stands with the static policy for memory', () => {
+  const reservedMemory = [
+    { numaNode: 0, limits: { memory: '1Gi', 'hugepages-2Mi': '4Mi' } },
+    { numaNode: 1, limits: { memory: '512Mi' } },
+  ]
+  const { memoryManagerPolicy, reservedMemory: amounts } = read({ memoryManagerPolicy: 'Static', reservedMemory })
+  assert.equal(memoryManagerPolicy, 'Static')
+  assert.deepEqual(
+    Array.from(amounts, ([node, of]) => [node, Object.fromEntries(of)]),
+    [
+      [0, { memory: 2 ** 30, 'hugepages-2Mi': 2 ** 22 }],
+      [1, { memory: 2 ** 29 }],
+    ],
+  )
+  const wrong: [object, RegExp][] = [
+    [{ memoryManagerPolicy: 'Static' }, /reservedMemory: .* you should specify the system reserved memory/],
+    [{ reservedMemory }, /reservedMemory: requires the memoryManagerPolicy Static/],
+    [
+      { reservedMemory: [{ numaNode: 0, limits: { cpu: '1' } }] },
+      /reservedMemory\[0\]\.limits\.cpu: must be memory or/,
+    ],
+    [
+      { reservedMemory: [{ numaNode: 0, limits: { memory: '-1' } }] },
+      /limits\.memory: must be a quantity that is positive/,
+    ],
+    [{ reservedMemory: [reservedMemory[0], reservedMemory[0]] }, /limits\.memory: was given for NUMA node 0 before/],
+    [{ reservedMemory: [{ numaNode: 0 }] }, /reservedMemory\[0\]\.limits: must have an amount/],
+    [
+      { reservedMemory: [{ numaNode: 0, limits: { memory: '1' }, more: 1 }] },
+      /reservedMemory\[0\]\.more: unknown field/,
+    ],
+  ]
+  for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
+})
+
+test('pods are placed on NUMA nodes by a policy, a scope and an option', () => {
+  const of = (fields: object) => {
+    const config = read(fields)
+    return [config.topologyManagerPolicy, config.topologyManagerScope, config.prefersClosestNodes]
+  }
+  assert.deepEqual(of({}), ['none', 'container', false])
+  assert.deepEqual(
+    of({
+      topologyManagerPolicy: 'single-numa-node',
+      topologyManagerScope: 'pod',
+      topologyManagerPolicyOptions: { 'prefer-closest-numa-nodes': 'true' },
+    }),
+    ['single-numa-node', 'pod', true],
+  )
+  const wrong: [object, RegExp][] = [
+    [
+      { topologyManagerPolicy: 'strict' },
+      /topologyManagerPolicy: must be one of none, best-effort, restricted, single/,
+    ],
+    [{ topologyManagerScope: 'node' }, /topologyManagerScope: must be one of container, pod/],
+    [{ topologyManagerPolicyOptions: { 'prefer-closest-numa-nodes': 'yes' } }, /must be one of true, false, not "yes"/],
+  ]
+  for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
+})
+
 test('the static policy for CPUs needs some that are reserved', () => {
   const named = read({ cpuManagerPolicy: 'static', reservedSystemCPUs: '0,2', kubeReserved: { cpu: '100m' } })
   assert.deepEqual([named.cpuManagerPolicy, named.reservedCpus, named.reserved.cpuMilli], ['static', [0, 2], 2000])
   assert.equal(read({ cpuManagerPolicy: 'static', kubeReserved: { cpu: '1' } }).cpuManagerPolicy, 'static')
   const wrong: [object, RegExp][] = [
     [{ cpuManagerPolicy: 'static' }, /cpuManagerPolicy: the static policy requires .* to be greater than zero/],
-    [{ cpuManagerPolicy: 'other' }, /cpuManagerPolicy: must be none or static, not "other"/],
+    [{ cpuManagerPolicy: 'other' }, /cpuManagerPolicy: must be one of none, static, not "other"/],
     [{ reservedSystemCPUs: 'x' }, /reservedSystemCPUs: must be a set of CPUs such as 0-1,4, not "x"/],
+    [
+      { cpuManagerPolicyOptions: { 'align-by-socket': 'true' } },
+      /cpuManagerPolicyOptions.align-by-socket: unknown field/,
+    ],
   ]
   for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
 })

@@ -5,11 +5,11 @@ import { type Fields, readFields } from '../api/config-file.ts'
 import { isQuantity, quantityMilli, quantityValue } from '../api/quantity.ts'
 import { parseDuration } from '../api/time.ts'
 import { readYamlFile } from '../base/yaml-file.ts'
-import { cpusIn } from './cpus/plan.ts'
 import type { Reserved } from './node/groups.ts'
 import type { ImagePolicy } from './gc/images.ts'
 import type { ShutdownPhase } from './shutdown/plan.ts'
 import { criticalPriority } from './admission/critical.ts'
+import { type ManagersConfig, readManagers } from './topology/config.ts'
 import { type Amount, defaultThresholds, type Signal, signals, type Threshold } from './eviction/signals.ts'
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1'
@@ -17,7 +17,7 @@ const kind = 'KubeletConfiguration'
 const maxInt = 2 ** 31 - 1
 const minCheckMs = 1_000
 
-export interface KubeletConfig {
+export interface KubeletConfig extends ManagersConfig {
   maxPods: number | undefined
   /** The most processes of a pod. */
   podPidsLimit: number | undefined
@@ -25,10 +25,6 @@ export interface KubeletConfig {
   reserved: Reserved
   /** Whether what all pods use together is limited. */
   enforcesAllocatable: boolean
-  /** `static`: containers of Guaranteed pods with whole CPUs have these for themselves. */
-  cpuManagerPolicy: 'none' | 'static'
-  /** The CPUs that no container has for itself; none for as many as are reserved. */
-  reservedCpus: readonly number[]
   allowedUnsafeSysctls: readonly string[]
   /** Hard thresholds by signal; undefined for the defaults. */
   evictionHard: readonly Threshold[] | undefined
@@ -82,7 +78,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
   })
 }
 
-type ReservedFields = 'reserved' | 'enforcesAllocatable' | 'cpuManagerPolicy' | 'reservedCpus'
+type ReservedFields = 'reserved' | 'enforcesAllocatable' | keyof ManagersConfig
 
 function readReserved(root: Fields): Pick<KubeletConfig, ReservedFields> {
   const reserved = { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, pids: 0 }
@@ -106,25 +102,7 @@ function readReserved(root: Fields): Pick<KubeletConfig, ReservedFields> {
     if (what !== 'pods' && what !== 'none')
       root.problem(field, `${JSON.stringify(what)} is not supported; supported are "pods" and "none"`)
   if (enforced.includes('none') && enforced.length > 1) root.problem(field, '"none" stands alone')
-  return { reserved, enforcesAllocatable: enforced.includes('pods'), ...readCpus(root, reserved) }
-}
-
-function readCpus(root: Fields, reserved: Reserved): Pick<KubeletConfig, 'cpuManagerPolicy' | 'reservedCpus'> {
-  const policy = root.string('cpuManagerPolicy', 'none')
-  if (policy !== 'none' && policy !== 'static')
-    root.problem('cpuManagerPolicy', `must be none or static, not ${JSON.stringify(policy)}`)
-  const text = root.string('reservedSystemCPUs', '')
-  const reservedCpus = cpusIn(text) ?? []
-  if (text && !reservedCpus.length)
-    root.problem('reservedSystemCPUs', `must be a set of CPUs such as 0-1,4, not ${JSON.stringify(text)}`)
-  // Named CPUs are what is reserved, whatever the amounts say.
-  if (reservedCpus.length) reserved.cpuMilli = reservedCpus.length * 1000
-  if (policy === 'static' && !reserved.cpuMilli)
-    root.problem(
-      'cpuManagerPolicy',
-      'the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero',
-    )
-  return { cpuManagerPolicy: policy === 'static' ? 'static' : 'none', reservedCpus }
+  return { reserved, enforcesAllocatable: enforced.includes('pods'), ...readManagers(root, reserved) }
 }
 
 function readEviction(root: Fields) {

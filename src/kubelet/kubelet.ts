@@ -17,9 +17,8 @@ import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
-import type { CpuManager } from './cpus/manager.ts'
-import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
+import { makeManagers, makePlacing, type Managers } from './topology/start.ts'
 import { type DeviceManager, makeDevices } from './devices/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
@@ -133,11 +132,11 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const source = new PodSource(api, uid => workers.has(uid))
   const drivers = makeDrivers(o, log)
   const config = o.config ?? defaultKubeletConfig
-  const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
+  const managers = await makeManagers({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
-  const found = { machine, events, services, state, cpus, devices, ...drivers }
+  const devices = await makeDevices({ ...o, source, workers, ...managers, report: () => keeper?.report(), log, signal })
+  const found = { machine, events, services, state, managers, devices, ...drivers }
   const cgroups = runtime.real ? await findCgroups() : undefined
   const context = await makeContext({ o, workers, source, cgroups, log, ...found })
   const meter = o.meter ?? realMeter(o, context, cgroups)
@@ -161,7 +160,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   }))
   const { cgroupRoot } = context.settings
   const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
-  const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal }
+  const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, managers, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
   const ready = (async () => {
@@ -173,7 +172,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
     podsChanged()
-    void cpus?.run()
+    void managers.cpus?.run()
     statics.show()
     void nodePods.relist()
     defence.start()
@@ -273,8 +272,7 @@ interface ContextParts {
   source: PodSource
   /** Undefined on a simulated node. */
   cgroups: Cgroups | undefined
-  /** Undefined where all containers share all CPUs. */
-  cpus: CpuManager | undefined
+  managers: Managers
   log: Log
   tokens: PodTokens
   /** Undefined on a simulated node, which has no volumes of drivers. */
@@ -289,7 +287,7 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, cpus, devices } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, managers, devices } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -343,7 +341,10 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     facts,
     settings,
     services: namespace => services.list(namespace),
-    cpusetOf: (pod, container) => cpus?.cpusetFor(pod, container) ?? '',
+    cpusetOf: (pod, container) => ({
+      cpus: managers.cpus?.cpusetFor(pod, container) ?? '',
+      mems: managers.memory?.memsFor(pod, container) ?? '',
+    }),
     apiUid: source.apiUid,
     networkProblem: () => state.info.networkProblem,
     abilities: handler => state.info.handlers.find(({ name }) => name === handler) ?? noAbilities,
@@ -378,13 +379,13 @@ interface PodsParts {
   node: NodeKeeper
   /** Undefined where what all pods use together is not limited. */
   groups: NodeGroups | undefined
-  cpus: CpuManager | undefined
+  managers: Managers
   log: Log
   signal: AbortSignal
 }
 
 function makePods(parts: PodsParts) {
-  const { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal } = parts
+  const { o, context, workers, config, api, source, defence, devices, node, groups, managers, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
@@ -392,7 +393,7 @@ function makePods(parts: PodsParts) {
   const resizes = new Resizes({
     pods: () => workers.values(),
     node: current,
-    hasExclusiveCpus: cpus !== undefined,
+    exclusive: { cpu: managers.cpus !== undefined, memory: managers.memory !== undefined },
     clock,
     signal,
   })
@@ -401,15 +402,15 @@ function makePods(parts: PodsParts) {
     // What is granted must fit beside all pods, so all of them must be there first.
     if (source.isComplete) resizes.decide()
     groups?.changed()
-    cpus?.changed()
+    managers.cpus?.changed()
+    managers.memory?.changed()
   }
   const nodePods = new NodePods({
     context,
     pods: source.pods,
     workers,
     admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config, hasAppArmor })),
-    takeCpus: pod => cpus?.admit(pod),
-    allot: pod => devices?.allot(pod),
+    ...makePlacing({ config, signal, managers, devices }),
     changed: podsChanged,
     isComplete: () => source.isComplete,
     gone: uid => statics.gone(uid),

@@ -1,6 +1,7 @@
 // Questions about all pods of a node at once.
 import type { Clock } from '../base/clock.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { uidOf } from './pod/spec.ts'
 
 /** The pods on the node by uid, and whether they have ended. */
@@ -9,6 +10,13 @@ type OnNode = ReadonlyMap<string, { readonly pod: Pod; readonly over: boolean }>
 /** The pods that have not ended, and so use resources of the node. */
 export const livePods = (workers: OnNode): Pod[] =>
   [...workers.values()].filter(({ over }) => !over).map(({ pod }) => pod)
+
+/** The uids of the pods that have not ended, whether they are in `workers` yet or not. */
+export function liveUids(pods: readonly Pod[], workers: OnNode): Set<string> {
+  const uids = new Set(livePods(workers).map(uidOf))
+  for (const pod of pods) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
+  return uids
+}
 
 interface WaitOptions {
   clock: Clock

@@ -31,12 +31,12 @@ interface NodePodsOptions {
   /** Decides whether the node takes a pod, and which pods end for it. */
   admit: (pod: Pod) => Admission
   /**
-   * Gives a pod that is admitted the devices that it needs. Undefined if it needs none; otherwise the promise of the
+   * Gives a pod that is admitted the devices that it needs. Undefined if it needs nothing; otherwise the promise of the
    * reason why it cannot have them, which rejects only when the kubelet ends.
    */
   allot: (pod: Pod) => Promise<Rejection | undefined> | undefined
-  /** Gives a pod the CPUs that it has for itself, last of all, right before it has a worker. Returns why it cannot. */
-  takeCpus: (pod: Pod) => Rejection | undefined
+  /** Gives a pod the CPUs and memory that it has for itself, last of all, right before it has a worker, if not before. */
+  takeRest: (pod: Pod) => Rejection | undefined
   /** Called when pods came, went or changed. */
   changed: () => void
   /** Whether `pods` has all pods of the node. Before that, what has no pod is not removed. */
@@ -79,7 +79,7 @@ export class NodePods {
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
   readonly #allot: NodePodsOptions['allot']
-  readonly #takeCpus: NodePodsOptions['takeCpus']
+  readonly #takeRest: NodePodsOptions['takeRest']
   readonly #podsChanged: () => void
   readonly #isComplete: NodePodsOptions['isComplete']
   readonly #gone: NodePodsOptions['gone']
@@ -100,13 +100,13 @@ export class NodePods {
   /** In ms since the epoch. */
   #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, allot, takeCpus, changed, isComplete, gone, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, allot, takeRest, changed, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
     this.#allot = allot
-    this.#takeCpus = takeCpus
+    this.#takeRest = takeRest
     this.#podsChanged = changed
     this.#isComplete = isComplete
     this.#gone = gone
@@ -186,7 +186,7 @@ export class NodePods {
       void this.#awaitDevices(pod, devices)
       return
     }
-    const rejection = refused ?? this.#allotted.get(uidOf(pod)) ?? (settled ? undefined : this.#takeCpus(pod))
+    const rejection = refused ?? this.#allotted.get(uidOf(pod)) ?? (settled ? undefined : this.#takeRest(pod))
     this.#allotted.delete(uidOf(pod))
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)

@@ -1,8 +1,8 @@
-// CPUs of one's own on a real node: what the kernel lets the processes of a container run on, before and after another pod
-// has CPUs for itself, and with a new kubelet.
+// CPUs and memory of one's own on a real node, from one NUMA node: what the kernel lets the processes of a container run
+// on, before and after another pod has CPUs for itself, and with a new kubelet.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
@@ -19,14 +19,21 @@ writeFileSync(
 kind: KubeletConfiguration
 cpuManagerPolicy: static
 reservedSystemCPUs: "0"
+memoryManagerPolicy: Static
+reservedMemory:
+- numaNode: 0
+  limits: {memory: 1Gi}
+kubeReserved: {memory: 924Mi}
+topologyManagerPolicy: single-numa-node
 `,
 )
 after(() => rmSync(dir, { recursive: true, force: true }))
 const cluster = clusterForFile('cpus', ['busybox'], ['--kubelet-config', config])
+const node = hostname().toLowerCase()
 
-/** The CPUs on which the first process of a pod may run, such as `0-1`. */
-const allowedIn = async (name: string) =>
-  /Cpus_allowed_list:\s*(\S+)/.exec(await inPod(cluster, name, 'cat /proc/1/status'))?.[1]
+/** The CPUs on which the first process of a pod may run, or the NUMA nodes whose memory it may use, such as `0-1`. */
+const allowedIn = async (name: string, what = 'Cpus') =>
+  new RegExp(`${what}_allowed_list:\\s*(\\S+)`).exec(await inPod(cluster, name, 'cat /proc/1/status'))?.[1]
 const all = `0-${cpus - 1}`
 const runsOn = (name: string, expected: string) =>
   eventually(`${name} runs on ${expected}`, async () => {
@@ -45,6 +52,9 @@ describe('CPUs', { concurrency: false, skip }, () => {
     await makePod(cluster, 'own', { containers: [sh(forever, { resources: { requests: whole, limits: whole } })] })
     await becomesReady(cluster, 'own')
     assert.equal(await allowedIn('own'), others)
+    assert.equal(await allowedIn('own', 'Mems'), '0')
+    const given = readFileSync(join(cluster.dataDir, cluster.name, 'agents', node, 'memory_manager_state'), 'utf8')
+    assert.match(given, /"numaAffinity":\[0\],"bytes":\{"memory":16777216\}/)
     await runsOn('others', '0')
     const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
       processes: { role: string; pid: number }[]

@@ -100,7 +100,7 @@ function configOf(
   ])
   const mounts = [{ containerPath: '/data', hostPath: '/pods/u-1/data' }]
   const made = findContainer(pod, 'c')!.container
-  const of = { image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], cpuset: '2-3' }
+  const of = { image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], cpuset: { cpus: '2-3', mems: '1' } }
   const parts = { attempt: 2, ...of, ...more }
   return { made, config: containerConfig(pod, made, parts, settings) }
 }

@@ -82,6 +82,14 @@ const podLabels = (pod: Pod) => ({
   [labelNames.podUid]: uidOf(pod),
 })
 
+/** Lists such as `0-2`; '' for all. */
+export interface Cpuset {
+  /** The CPUs on which a container may run. */
+  cpus: string
+  /** The NUMA nodes whose memory it uses. */
+  mems: string
+}
+
 interface ContainerParts {
   attempt: number
   image: ImageSeen | undefined
@@ -89,8 +97,7 @@ interface ContainerParts {
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
   devices: NonNullable<ContainerConfig['devices']>
-  /** The CPUs on which it may run, such as `0-2`; '' for all. */
-  cpuset: string
+  cpuset: Cpuset
   /** What the container has with the devices of plugins. */
   granted?: Answer | undefined
   /** The container whose process namespace an ephemeral container shares. */
@@ -143,7 +150,8 @@ export function containerConfig(
     linux: {
       resources: {
         ...containerResources(pod, container, settings.nodeMemoryBytes),
-        ...(parts.cpuset && { cpusetCpus: parts.cpuset }),
+        ...(parts.cpuset.cpus && { cpusetCpus: parts.cpuset.cpus }),
+        ...(parts.cpuset.mems && { cpusetMems: parts.cpuset.mems }),
       },
       securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },

@@ -10,11 +10,14 @@ import { fc } from '../../base/testing.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { podOf } from '../../kinds/testing.ts'
 import type { ContainerSeen } from '../runtime/runtime.ts'
-import { CpuManager } from './manager.ts'
+import { CpuManager, type CpuPolicyOptions } from './manager.ts'
 import { type Cpu, cpusetText, cpusIn, exclusiveCpus, reservedCpus, takeCpus } from './plan.ts'
 
 /** Two sockets with two cores each, of two CPUs: 0 and 4 are the first core, 3 and 7 the last. */
-const machine: Cpu[] = Array.from({ length: 8 }, (_, id) => ({ id, core: id % 4, socket: Math.floor((id % 4) / 2) }))
+const machine: Cpu[] = Array.from({ length: 8 }, (_, id) => {
+  const socket = Math.floor((id % 4) / 2)
+  return { id, core: id % 4, socket, node: socket }
+})
 
 test('sets of CPUs are written as the kernel writes them, and read again', () => {
   const table: [number[], string][] = [
@@ -93,8 +96,9 @@ async function managed(t: TestContext) {
   const clock = new VirtualClock()
   const stop = new AbortController()
   t.after(() => stop.abort())
-  const open = () =>
+  const open = (options: Partial<CpuPolicyOptions> = {}) =>
     new CpuManager({
+      ...options,
       file,
       cpus: machine,
       reserved: [0],
@@ -110,7 +114,11 @@ async function managed(t: TestContext) {
             ),
           },
         })),
-      isComplete: () => true,
+      now: {
+        live: () =>
+          new Set(Array.from(pods.values()).flatMap(({ pod, over }) => (over ? [] : [pod.metadata.uid ?? '']))),
+        isComplete: () => true,
+      },
       runtime: { updateContainer: async (id, { cpusetCpus }) => void moves.push(`${id} ${cpusetCpus}`) },
       clock,
       log: silentLog,
@@ -164,10 +172,89 @@ test('a new kubelet gives nothing twice, and refuses a file that it cannot trust
     [saved.replace('"1,5"', '"x"'), /"x" is no set of CPUs/],
     [saved.replace('"1,5"', '"0"'), /CPU 0 cannot be given/],
     [saved.replace('"1,5"', '"99"'), /CPU 99 cannot be given/],
-    [saved.replace('"c0":"1,5"', '"c0":"1","c1":"1"'), /CPU 1 is given twice/],
+    [saved.replace('"entries":{', '"entries":{"other":{"c":"1"},'), /CPU 1 is given twice/],
   ]
   for (const [text, message] of wrong) {
     await writeFile(file, text)
     assert.throws(open, message)
   }
+})
+
+test('an init container leaves its CPUs to those that start after it', async t => {
+  const { open, add } = await managed(t)
+  const manager = open()
+  const resources = (cpu: string) => ({ requests: { cpu, memory: '1Gi' }, limits: { cpu, memory: '1Gi' } })
+  const of = (name: string, cpu: string, more: object = {}) => ({
+    name,
+    image: 'x',
+    resources: resources(cpu),
+    ...more,
+  })
+  const pod = podOf({
+    metadata: { name: 'p', uid: 'p' },
+    spec: {
+      initContainers: [of('i', '4'), of('s', '1', { restartPolicy: 'Always' }), of('j', '3')],
+      containers: [of('c', '2'), of('d', '2')],
+    },
+  })
+  assert.equal(manager.admit(pod), undefined)
+  add(pod)
+  const cpusOf = (...names: string[]) => names.flatMap(name => [...manager.givenTo('p', name)])
+  assert.equal(new Set(cpusOf('s', 'c', 'd')).size, 5)
+  for (const passing of ['i', 'j'])
+    for (const id of cpusOf(passing)) assert.ok(passing === 'i' || !cpusOf('s').includes(id), `${passing} ${id}`)
+  // Two are left: what the init containers had is with the others.
+  assert.equal(manager.admit(guaranteed('q', '3'))?.reason, 'UnexpectedAdmissionError')
+  assert.equal(manager.admit(guaranteed('q', '2')), undefined)
+})
+
+test('whole cores are given only to those that ask for whole cores', async t => {
+  const { open, add } = await managed(t)
+  const manager = open({ fullCores: true })
+  assert.deepEqual(manager.admit(guaranteed('odd', '3')), {
+    reason: 'SMTAlignmentError',
+    message: 'SMT Alignment Error: requested 3 cpus not multiple cpus per core = 2',
+  })
+  const pod = guaranteed('first', '4')
+  assert.equal(manager.admit(pod), undefined)
+  add(pod)
+  // CPU 4 shares a core with the one that is reserved.
+  assert.deepEqual(manager.admit(guaranteed('second', '4')), {
+    reason: 'SMTAlignmentError',
+    message:
+      'SMT Alignment Error: not enough free physical CPUs: available physical CPUs = 2, requested CPUs = 4, CPUs per core = 2',
+  })
+})
+
+test('reserved CPUs are left alone where that is asked for', async t => {
+  const other = podOf({ metadata: { name: 'o', uid: 'o' }, spec: { containers: [{ name: 'c', image: 'x' }] } })
+  const { open } = await managed(t)
+  assert.equal(open().cpusetFor(other, { name: 'c' }), '0-7')
+  assert.equal(open({ strictReservation: true }).cpusetFor(other, { name: 'c' }), '1-7')
+})
+
+test('hints are the NUMA nodes that have enough CPUs, and CPUs are taken near to them', async t => {
+  const { open, add } = await managed(t)
+  const manager = open()
+  const hintsOf = (pod: Pod) => manager.hints(pod, pod.spec.containers).get('cpu')
+  const both = { mask: 3, isPreferred: false }
+  // Node 0 has the CPUs 0, 1, 4 and 5, of which 0 is reserved.
+  assert.deepEqual(hintsOf(guaranteed('p', '3')), [
+    { mask: 1, isPreferred: true },
+    { mask: 2, isPreferred: true },
+    both,
+  ])
+  assert.deepEqual(hintsOf(guaranteed('p', '4')), [{ mask: 2, isPreferred: true }, both])
+  assert.deepEqual(hintsOf(guaranteed('p', '5')), [{ mask: 3, isPreferred: true }])
+  assert.deepEqual(hintsOf(guaranteed('p', '3', '2')), [{ mask: 3, isPreferred: true }])
+  assert.deepEqual(hintsOf(guaranteed('p', '8')), [])
+  assert.deepEqual(hintsOf(guaranteed('p', '500m')), undefined)
+  const pod = guaranteed('near', '3')
+  assert.equal(manager.allocate(pod, pod.spec.containers[0]!, 2), undefined)
+  add(pod)
+  assert.deepEqual(manager.givenTo('near', 'c0'), [2, 3, 6])
+  assert.deepEqual(hintsOf(pod), [{ mask: 2, isPreferred: true }])
+  const wide = guaranteed('wide', '2')
+  assert.equal(manager.allocate(wide, wide.spec.containers[0]!, 2), undefined)
+  assert.ok(manager.givenTo('wide', 'c0').includes(7))
 })

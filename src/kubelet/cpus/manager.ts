@@ -5,55 +5,59 @@
 //                        └── the pool of the others shrinks or grows: running containers are moved ──┘
 //
 // Source: kubernetes pkg/kubelet/cm/cpumanager, KEP-3570.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { Chore } from '../../base/chore.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { Rejection } from '../admission/admission.ts'
-import { initContainers, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
+import { type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { PodSeen, Runtime } from '../runtime/runtime.ts'
-import { type Cpu, cpusetText, cpusIn, exclusiveCpus, takeCpus } from './plan.ts'
+import { type Hints, hintsWhere, type Mask, maskOf } from '../topology/hints.ts'
+import {
+  containersOf,
+  type HintProvider,
+  isPassing,
+  neededAtOnce,
+  type PodsNow,
+  unexpected,
+} from '../topology/provider.ts'
+import { readState, stateFault, writeState } from '../topology/state-file.ts'
+import { type Cpu, cpusetText, cpusIn, cpusPerCore, exclusiveCpus, takeInOrder, wholeCores } from './plan.ts'
 
-/** A pod on the node. */
-export interface OnNode {
-  readonly pod: Pod
-  readonly seen: PodSeen
-  readonly over: boolean
+/** Options of the static policy. */
+export interface CpuPolicyOptions {
+  /** Whether CPUs are given by whole cores only, and pods that would share a core are rejected. */
+  readonly fullCores: boolean
+  /** Whether containers without CPUs of their own do not run on reserved ones. */
+  readonly strictReservation: boolean
 }
 
-interface CpuManagerOptions {
+interface CpuManagerOptions extends Partial<CpuPolicyOptions> {
   /** Where what was given is kept. */
   file: string
   cpus: readonly Cpu[]
   /** The CPUs that no container has for itself. */
   reserved: readonly number[]
-  pods: () => Iterable<OnNode>
-  /** Whether `pods` has all pods that are on the node. */
-  isComplete: () => boolean
+  /** The pods whose running containers are moved to other CPUs. */
+  pods: () => Iterable<{ readonly pod: Pod; readonly seen: PodSeen; readonly over: boolean }>
+  now: PodsNow
   runtime: Pick<Runtime, 'updateContainer'>
   clock: Clock
   log: Log
   signal: AbortSignal
 }
 
-/** The file. Entries are CPUs by the uid of a pod and the name of a container. */
-interface State {
-  policyName: 'static'
-  defaultCpuSet: string
-  entries: Record<string, Record<string, string>>
-}
-
 const reconcileMs = 10_000
+const policyName = 'static'
 
 /**
- * What always holds: no CPU is given to two containers, and none that is reserved to any. The file has everything that
- * was given before a container gets it.
+ * What always holds: no CPU is given to two pods, nor to two containers that run at once, and none that is reserved to
+ * any. The file has everything that was given before a container gets it.
  */
-export class CpuManager {
+export class CpuManager implements HintProvider {
   readonly #options: CpuManagerOptions
-  readonly #entries = new Map<string, Map<string, number[]>>()
+  readonly #entries: Map<string, Map<string, number[]>>
   /** The CPUs that running containers were moved to, by container id. */
   readonly #applied = new Map<string, string>()
   readonly #moving: Chore
@@ -61,7 +65,7 @@ export class CpuManager {
   /** Throws when the file is damaged, or names CPUs that are not there. */
   constructor(options: CpuManagerOptions) {
     this.#options = options
-    this.#load()
+    this.#entries = this.#load()
     this.#moving = new Chore({ signal: options.signal }, () => this.#move())
   }
 
@@ -76,25 +80,73 @@ export class CpuManager {
     }
   }
 
-  /** Gives a new pod its CPUs. Returns why it cannot. */
-  admit(pod: Pod): Rejection | undefined {
-    const uid = uidOf(pod)
-    const wanted = [...initContainers(pod), ...mainContainers(pod)]
-      .map(container => ({ name: container.name, count: exclusiveCpus(pod, container) }))
-      .filter(({ count }) => count > 0)
-    if (!wanted.length || this.#entries.has(uid)) return undefined
-    this.#release()
-    const given = new Map<string, number[]>()
-    const free = this.#free()
-    for (const { name, count } of wanted) {
-      const taken = takeCpus(this.#options.cpus, free, count)
-      if (!taken) return notEnough(count, free.size)
-      for (const id of taken) free.delete(id)
-      given.set(name, taken)
+  hints(pod: Pod, containers: readonly ReadContainer[]): Hints {
+    const count = neededAtOnce(pod, containers, container => exclusiveCpus(pod, container))
+    if (!count) return new Map()
+    this.#release(uidOf(pod))
+    const { cpus } = this.#options
+    const given = containers.flatMap(({ name }) => this.givenTo(uidOf(pod), name))
+    if (given.length) {
+      const mask = maskOf(cpus.flatMap(({ id, node }) => (given.includes(id) ? [node] : [])))
+      return new Map([['cpu', new Set(given).size === count ? [{ mask, isPreferred: true }] : []]])
     }
-    this.#entries.set(uid, given)
+    const nodes = [...new Set(cpus.map(({ node }) => node))]
+    const free = this.#freeFor(pod)
+    const within = (mask: Mask, may: (id: number) => boolean) =>
+      cpus.filter(({ id, node }) => mask & (1 << node) && may(id)).length >= count
+    return new Map([
+      [
+        'cpu',
+        hintsWhere(
+          nodes,
+          mask => within(mask, () => true),
+          mask => within(mask, id => free.has(id)),
+        ),
+      ],
+    ])
+  }
+
+  /** Gives a container of a new pod its CPUs, near to these NUMA nodes as far as they have enough. */
+  allocate(pod: Pod, container: ReadContainer, affinity?: Mask): Rejection | undefined {
+    const uid = uidOf(pod)
+    const count = exclusiveCpus(pod, container)
+    const given = this.#entries.get(uid)
+    if (!count || given?.has(container.name)) return undefined
+    this.#release(uidOf(pod))
+    const { cpus, fullCores } = this.#options
+    const perCore = cpusPerCore(cpus)
+    if (fullCores && count % perCore)
+      return misaligned(`requested ${count} cpus not multiple cpus per core = ${perCore}`)
+    let free = this.#freeFor(pod)
+    if (fullCores) {
+      free = wholeCores(cpus, free)
+      if (free.size < count)
+        return misaligned(
+          `not enough free physical CPUs: available physical CPUs = ${free.size}, requested CPUs = ${count}, CPUs per core = ${perCore}`,
+        )
+    }
+    const near = new Set(
+      cpus.filter(({ node }) => affinity === undefined || affinity & (1 << node)).map(({ id }) => id),
+    )
+    // What an earlier container of the pod had is used again first, so that the pod has no more than it needs at once.
+    const passedOn = both(this.#passedOn(pod), free)
+    const sets = [both(passedOn, near), both(free, near), passedOn, free]
+    const taken = takeInOrder(cpus, sets, count)
+    if (!taken) return notEnough(count, free.size)
+    this.#entries.set(uid, new Map([...(given ?? []), [container.name, taken]]))
     this.#save()
     this.#moving.wake()
+    return undefined
+  }
+
+  /** Gives all containers of a new pod their CPUs, from any NUMA nodes. Returns why it cannot, and has given nothing. */
+  admit(pod: Pod): Rejection | undefined {
+    for (const container of containersOf(pod)) {
+      const rejection = this.allocate(pod, container)
+      if (!rejection) continue
+      if (this.#entries.delete(uidOf(pod))) this.#save()
+      return rejection
+    }
     return undefined
   }
 
@@ -117,13 +169,12 @@ export class CpuManager {
     if (this.#release()) this.#moving.wake()
   }
 
-  /** Takes back the CPUs of pods that are over or gone. Returns whether there were any. */
-  #release(): boolean {
-    // Before all pods are there, one that is missing may yet come.
-    if (!this.#options.isComplete()) return false
-    const active = new Set<string>()
-    for (const { pod, over } of this.#options.pods()) if (!over) active.add(uidOf(pod))
-    const gone = [...this.#entries.keys()].filter(uid => !active.has(uid))
+  /** Takes back the CPUs of pods that are over or gone, but for one that is being given some. Returns whether there were any. */
+  #release(but?: string): boolean {
+    const { now } = this.#options
+    if (!now.isComplete()) return false
+    const live = now.live()
+    const gone = [...this.#entries.keys()].filter(uid => uid !== but && !live.has(uid))
     for (const uid of gone) this.#entries.delete(uid)
     if (gone.length) this.#save()
     return gone.length > 0
@@ -133,15 +184,29 @@ export class CpuManager {
     return new Set([...this.#entries.values()].flatMap(containers => [...containers.values()].flat()))
   }
 
-  /** The CPUs that nobody has for himself. */
+  /** The CPUs of the containers that have none for themselves. */
   #shared(): number[] {
+    const { cpus, reserved, strictReservation } = this.#options
     const given = this.#given()
-    return this.#options.cpus.flatMap(({ id }) => (given.has(id) ? [] : [id]))
+    const isKept = (id: number) => strictReservation === true && reserved.includes(id)
+    return cpus.flatMap(({ id }) => (given.has(id) || isKept(id) ? [] : [id]))
   }
 
-  #free(): Set<number> {
+  /** The CPUs that the next container of a pod can have: free ones, and those of init containers that have ended by then. */
+  #freeFor(pod: Pod): Set<number> {
     const given = this.#given()
+    for (const id of this.#passedOn(pod)) given.delete(id)
     return new Set(this.allocatable.filter(id => !given.has(id)))
+  }
+
+  #passedOn(pod: Pod): Set<number> {
+    const passed = new Set<number>()
+    for (const container of containersOf(pod))
+      for (const id of this.givenTo(uidOf(pod), container.name)) {
+        if (isPassing(pod, container)) passed.add(id)
+        else passed.delete(id)
+      }
+    return passed
   }
 
   async #move(): Promise<void> {
@@ -163,76 +228,47 @@ export class CpuManager {
     for (const id of this.#applied.keys()) if (!running.has(id)) this.#applied.delete(id)
   }
 
-  #load(): void {
+  #load(): Map<string, Map<string, number[]>> {
     const { file } = this.#options
-    let text: string
-    try {
-      text = readFileSync(file, 'utf8')
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-      throw error
-    }
-    const fault = (why: string) => new Error(`${file}: ${why}; remove the file once no pod runs on the node`)
-    const entries = entriesIn(text)
-    if (!entries) throw fault('it is not the state of the static policy')
+    const fault = (why: string) => stateFault(file, why)
     const may = new Set(this.allocatable)
+    const entries = readState<number[]>({
+      path: file,
+      policyName,
+      policy: 'the static policy',
+      read: value => {
+        const ids = typeof value === 'string' ? cpusIn(value) : undefined
+        if (!ids?.length) throw fault(`${JSON.stringify(value)} is no set of CPUs`)
+        const wrong = ids.find(id => !may.has(id))
+        if (wrong !== undefined) throw fault(`CPU ${wrong} cannot be given to a container`)
+        return ids
+      },
+    })
     const seen = new Set<number>()
-    for (const [uid, containers] of Object.entries(entries)) {
-      const given = new Map<string, number[]>()
-      for (const [name, cpuset] of Object.entries(containers)) {
-        const ids = cpusIn(cpuset)
-        if (!ids?.length) throw fault(`${JSON.stringify(cpuset)} is no set of CPUs`)
-        for (const id of ids) {
-          if (!may.has(id)) throw fault(`CPU ${id} cannot be given to a container`)
-          if (seen.has(id)) throw fault(`CPU ${id} is given twice`)
-          seen.add(id)
-        }
-        given.set(name, ids)
+    // Within a pod, an init container may have passed its CPUs on.
+    for (const containers of entries.values())
+      for (const id of new Set([...containers.values()].flat())) {
+        if (seen.has(id)) throw fault(`CPU ${id} is given twice`)
+        seen.add(id)
       }
-      this.#entries.set(uid, given)
-    }
+    return entries
   }
 
-  /** Replaces the file, so that one that was written in part is never read. It is small, and written seldom. */
   #save(): void {
-    const { file } = this.#options
-    const entries = Object.fromEntries(
-      Array.from(this.#entries, ([uid, containers]) => [
+    const entries = new Map(
+      Array.from(this.#entries, ([uid, of]) => [
         uid,
-        Object.fromEntries(Array.from(containers, ([name, ids]) => [name, cpusetText(ids)])),
+        new Map(Array.from(of, ([name, ids]) => [name, cpusetText(ids)])),
       ]),
     )
-    const state: State = { policyName: 'static', defaultCpuSet: cpusetText(this.#shared()), entries }
-    writeFileSync(`${file}.new`, JSON.stringify(state), { mode: 0o600, flush: true })
-    renameSync(`${file}.new`, file)
+    writeState({ path: this.#options.file, policyName }, entries, { defaultCpuSet: cpusetText(this.#shared()) })
   }
 }
+
+const both = (a: ReadonlySet<number>, b: ReadonlySet<number>) => new Set([...a].filter(id => b.has(id)))
+
+const misaligned = (why: string): Rejection => ({ reason: 'SMTAlignmentError', message: `SMT Alignment Error: ${why}` })
 
 function notEnough(requested: number, available: number): Rejection {
-  const why = `not enough cpus available to satisfy request: requested=${requested}, available=${available}`
-  return { reason: 'UnexpectedAdmissionError', message: `Allocate failed due to ${why}, which is unexpected` }
-}
-
-/** The entries of a file; undefined if it is anything else. */
-function entriesIn(text: string): State['entries'] | undefined {
-  const isObject = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-  let state: unknown
-  try {
-    state = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(state) || state.policyName !== 'static' || !isObject(state.entries)) return undefined
-  const entries: State['entries'] = {}
-  for (const [uid, containers] of Object.entries(state.entries)) {
-    if (!isObject(containers)) return undefined
-    const own: Record<string, string> = {}
-    for (const [name, cpuset] of Object.entries(containers)) {
-      if (typeof cpuset !== 'string') return undefined
-      own[name] = cpuset
-    }
-    entries[uid] = own
-  }
-  return entries
+  return unexpected(`not enough cpus available to satisfy request: requested=${requested}, available=${available}`)
 }

@@ -8,13 +8,15 @@
 import { quantityMilli } from '../../api/quantity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
-import { isSidecar, type ReadContainer } from '../pod/spec.ts'
+import type { ReadContainer } from '../pod/spec.ts'
 
 /** A logical CPU. */
 export interface Cpu {
   id: number
   core: number
   socket: number
+  /** The NUMA node. */
+  node: number
 }
 
 /** CPUs as the kernel writes them: `0-2,5`; '' for none. Source: cpuset(7), the list format. */
@@ -43,15 +45,37 @@ export function cpusIn(text: string): number[] | undefined {
   return [...ids]
 }
 
-/**
- * How many CPUs a container has for itself: its whole number of CPUs, if its pod is Guaranteed and the container runs as
- * long as the pod. Otherwise 0.
- */
+/** How many CPUs a container has for itself: its whole number of CPUs, if its pod is Guaranteed. Otherwise 0. */
 export function exclusiveCpus(pod: Pod, container: ReadContainer): number {
-  const isMain = pod.spec.containers.some(({ name }) => name === container.name)
-  if ((!isMain && !isSidecar(container)) || qosClass(pod.spec) !== 'Guaranteed') return 0
+  // As under Kubernetes, what a pod requests as a whole belongs to none of its containers.
+  if (pod.spec.resources || qosClass(pod.spec) !== 'Guaranteed') return 0
   const milli = quantityMilli(container.resources?.requests?.cpu ?? container.resources?.limits?.cpu)
   return milli > 0 && milli % 1000 === 0 ? milli / 1000 : 0
+}
+
+/** The CPUs of a core, which are as many on all of them. */
+export const cpusPerCore = (all: readonly Cpu[]): number => all.length / groupsBy(all, coreOf).length
+
+/** Of the free CPUs, those whose whole core is free. */
+export const wholeCores = (all: readonly Cpu[], free: ReadonlySet<number>): Set<number> =>
+  new Set(
+    groupsBy(all, coreOf)
+      .filter(cpus => cpus.every(({ id }) => free.has(id)))
+      .flatMap(cpus => cpus.map(({ id }) => id)),
+  )
+
+/** Takes CPUs from these sets, each as far as it goes before the next one. Undefined if there are not enough in all. */
+export function takeInOrder(
+  all: readonly Cpu[],
+  sets: readonly ReadonlySet<number>[],
+  count: number,
+): number[] | undefined {
+  const taken = new Set<number>()
+  for (const set of sets) {
+    const left = new Set([...set].filter(id => !taken.has(id)))
+    for (const id of takeCpus(all, left, Math.min(left.size, count - taken.size)) ?? []) taken.add(id)
+  }
+  return taken.size === count ? [...taken].sort((a, b) => a - b) : undefined
 }
 
 /** Takes CPUs from the free ones. Undefined if there are not enough. */

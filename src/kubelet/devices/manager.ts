@@ -23,13 +23,15 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Rejection } from '../admission/admission.ts'
 import { counts } from '../metrics.ts'
-import { uidOf } from '../pod/spec.ts'
+import { type ReadContainer, uidOf } from '../pod/spec.ts'
+import type { Hints, Mask } from '../topology/hints.ts'
+import { type HintProvider, neededAtOnce, unexpected } from '../topology/provider.ts'
 import { onNode } from '../volumes/kubelet-dir.ts'
 import { type Answer, mergeAnswers, readAnswer } from './answer.ts'
 import { connectPlugin, type PluginCalls } from './calls.ts'
 import { type Allotment, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { complete, type Need, needsOf, planChoice } from './plan.ts'
-import { countStocks, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
+import { complete, type Need, nearFirst, needsOf, planChoice, reusableFor } from './plan.ts'
+import { countStocks, deviceHints, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
 
 interface DeviceManagerOptions {
   /** The directory of the node, for which /var/lib/kubelet stands in answers. */
@@ -57,7 +59,7 @@ const maxResources = 100
 /** The pause between two lists of a plugin: one that lists all the time is read ten times a second. */
 const listPauseMs = 100
 
-export class DeviceManager {
+export class DeviceManager implements HintProvider {
   readonly #o: DeviceManagerOptions
   readonly #stocks = new Map<string, Stock>()
   /** By resource. Only those that are connected. */
@@ -176,26 +178,54 @@ export class DeviceManager {
 
   #needs = (pod: Pod): Need[] => needsOf(pod, resource => this.#stocks.has(resource))
 
-  #allotAll(pod: Pod): Promise<Rejection | undefined> {
+  /** Where devices are near to which a pod's containers should be: nothing for resources whose devices are anywhere. */
+  hints(pod: Pod, containers: readonly ReadContainer[]): Hints {
+    const names = new Set(containers.map(({ name }) => name))
+    const needs = this.#needs(pod)
+    const asked = needs.filter(({ container }) => names.has(container))
+    if (asked.length) this.#free()
+    return new Map(
+      [...new Set(asked.map(({ resource }) => resource))].map(resource => {
+        const stock = this.#stocks.get(resource)
+        const count = neededAtOnce(pod, containers, ({ name }) => countOf(asked, resource, name))
+        const held = this.#allotments.filter(item => item.resource === resource)
+        const own = held.filter(({ uid, container }) => uid === uidOf(pod) && names.has(container))
+        const reusable = reusableFor(asked.find(need => need.resource === resource)!, needs, held)
+        return [resource, stock && deviceHints(stock, { count, inUse: idsOf(held), own: idsOf(own), reusable })]
+      }),
+    )
+  }
+
+  /** Gives one container of a pod that is admitted its devices, near to these NUMA nodes as far as there are enough. */
+  allocate(
+    pod: Pod,
+    { name }: Pick<ReadContainer, 'name'>,
+    affinity: Mask | undefined,
+  ): Promise<Rejection | undefined> | undefined {
+    const isAsked = this.#needs(pod).some(({ container }) => container === name)
+    return isAsked ? this.#allotAll(pod, { container: name, affinity }) : undefined
+  }
+
+  #allotAll(pod: Pod, only?: { container: string; affinity: Mask | undefined }): Promise<Rejection | undefined> {
     const { signal } = this.#o
     const uid = uidOf(pod)
     return this.#locks.run(`pod ${uid}`, signal, async () => {
       const needs = this.#needs(pod)
       const before = new Set(this.allotmentsOf(uid))
       try {
-        for (const need of needs) await this.#allotOne(uid, need, needs)
+        for (const need of needs)
+          if (!only || need.container === only.container) await this.#allotOne(uid, need, needs, only?.affinity)
         await this.#save()
         return undefined
       } catch (error) {
         this.#allotments = this.#allotments.filter(item => item.uid !== uid || before.has(item))
         signal.throwIfAborted()
-        const message = `Allocate failed due to ${messageOf(error)}, which is unexpected`
-        return { reason: 'UnexpectedAdmissionError', message }
+        return unexpected(messageOf(error))
       }
     })
   }
 
-  async #allotOne(uid: string, need: Need, needs: readonly Need[]): Promise<void> {
+  async #allotOne(uid: string, need: Need, needs: readonly Need[], affinity: Mask | undefined): Promise<void> {
     const { signal, clock } = this.#o
     const { container, resource, count } = need
     const noted = await this.#locks.run(`resource ${resource}`, signal, async () => {
@@ -209,8 +239,8 @@ export class DeviceManager {
       })
       if (choice.is === 'held') return undefined
       if (choice.is === 'refused') throw new Error(choice.why)
-      const ids =
-        choice.is === 'chosen' ? choice.ids : complete(choice, count, await this.#preferred(resource, choice, count))
+      const open = choice.is === 'open' && stock ? nearFirst(choice, count, stock, affinity) : choice
+      const ids = open.is === 'chosen' ? open.ids : complete(open, count, await this.#preferred(resource, open, count))
       const allotment: Allotment = { uid, container, resource, ids, answer: undefined }
       this.#allotments.push(allotment)
       return allotment
@@ -283,3 +313,8 @@ export class DeviceManager {
     })
   }
 }
+
+const idsOf = (allotments: readonly Allotment[]): Set<string> => new Set(allotments.flatMap(({ ids }) => ids))
+
+const countOf = (needs: readonly Need[], resource: string, name: string): number =>
+  needs.find(need => need.resource === resource && need.container === name)?.count ?? 0

@@ -4,6 +4,8 @@ import { quantityValue } from '../../api/quantity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import { initContainers, isSidecar, mainContainers } from '../pod/spec.ts'
+import { type Mask, maskOf } from '../topology/hints.ts'
+import type { Stock } from './stock.ts'
 
 /** A number of devices of one resource for one container. */
 export interface Need {
@@ -54,7 +56,7 @@ export function needsOf(pod: Pod, isDevice: (resource: string) => boolean): Need
 }
 
 /** The ids that earlier init containers leave to a need: what they had, without what still runs has. */
-function reusableFor(need: Need, needs: readonly Need[], holdings: readonly Holding[]): Set<string> {
+export function reusableFor(need: Need, needs: readonly Need[], holdings: readonly Holding[]): Set<string> {
   const ofResource = needs.filter(other => other.resource === need.resource)
   const earlier = ofResource.slice(0, ofResource.indexOf(need))
   const idsOf = (isPassing: boolean) =>
@@ -63,6 +65,21 @@ function reusableFor(need: Need, needs: readonly Need[], holdings: readonly Hold
       .flatMap(other => holdings.find(({ container }) => container === other.container)?.ids ?? [])
   const running = new Set(idsOf(false))
   return new Set(idsOf(true).filter(id => !running.has(id)))
+}
+
+/** An open choice in which devices near to some NUMA nodes come before all others. */
+export function nearFirst(
+  choice: Extract<Choice, { is: 'open' }>,
+  count: number,
+  { devices }: Pick<Stock, 'devices'>,
+  affinity: Mask | undefined,
+): Extract<Choice, { is: 'open' }> {
+  if (affinity === undefined) return choice
+  const { reused, available } = choice
+  const near = available.filter(id => maskOf(devices.get(id)?.numaNodes ?? []) & affinity)
+  if (near.length >= count - reused.length) return { ...choice, available: near }
+  const taken = new Set(near)
+  return { ...choice, reused: [...reused, ...near], available: available.filter(id => !taken.has(id)) }
 }
 
 /** The choice for one of a pod's needs. `podUid` is for messages. */

@@ -15,10 +15,8 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { serveSocket } from '../grpc-server.ts'
-import { livePods } from '../on-node.ts'
-import { uidOf } from '../pod/spec.ts'
+import { livePods, liveUids } from '../on-node.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { pluginDefinition } from './calls.ts'
 import { podResourcesMessages, podResourcesServices } from './definition.ts'
@@ -101,13 +99,6 @@ export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | un
     serveUntil(signal, await servePodResources(manager, o))
   }).wake()
   return manager
-}
-
-/** The uids of the pods that have not ended, whether they have workers yet or not. */
-function liveUids(pods: readonly Pod[], workers: DevicesOptions['workers']): Set<string> {
-  const uids = new Set(livePods(workers).map(uidOf))
-  for (const pod of pods) if (!workers.has(uidOf(pod)) && !isTerminal(pod)) uids.add(uidOf(pod))
-  return uids
 }
 
 async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {

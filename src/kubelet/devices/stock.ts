@@ -1,5 +1,6 @@
 // The devices of the resources of a node, as their plugins list them, and what the node's status says of them. Pure.
-// Source: pkg/kubelet/cm/devicemanager/manager.go (genericDeviceUpdateCallback, GetCapacity).
+// Source: pkg/kubelet/cm/devicemanager/manager.go (genericDeviceUpdateCallback, GetCapacity), topology_hints.go.
+import { type Hint, hintsWhere, type Mask, maskOf, maxNumaNodes } from '../topology/hints.ts'
 
 interface DeviceSeen {
   readonly isHealthy: boolean
@@ -64,4 +65,34 @@ export function countStocks(stocks: ReadonlyMap<string, Stock>, now: number): Ma
     )
   }
   return counted
+}
+
+interface Asked {
+  readonly count: number
+  /** The ids that any pod has. */
+  readonly inUse: ReadonlySet<string>
+  /** The ids that the containers which ask have already. */
+  readonly own: ReadonlySet<string>
+  /** The ids that their pod has, and that are free again when they start. */
+  readonly reusable: ReadonlySet<string>
+}
+
+/** The NUMA nodes that have enough devices. Undefined if the devices of the resource are near to none. */
+export function deviceHints({ devices }: Pick<Stock, 'devices'>, asked: Asked): Hint[] | undefined {
+  const { count, inUse, own, reusable } = asked
+  const nodes = new Set<number>()
+  for (const { numaNodes } of devices.values())
+    for (const node of numaNodes) if (node >= 0 && node < maxNumaNodes) nodes.add(node)
+  if (!nodes.size) return undefined
+  const masks = Array.from(devices, ([id, { isHealthy, numaNodes }]) => ({ id, isHealthy, mask: maskOf(numaNodes) }))
+  if (own.size && own.size !== count) return []
+  const isFree = (id: string) => (own.size ? own.has(id) : !inUse.has(id) || reusable.has(id))
+  const free = masks.filter(({ id, isHealthy }) => isHealthy && isFree(id))
+  if (free.length < count) return []
+  const enough = (of: typeof masks) => (mask: Mask) => of.filter(device => device.mask & mask).length >= count
+  return hintsWhere(
+    [...nodes].sort((a, b) => a - b),
+    enough(masks),
+    enough(free),
+  )
 }

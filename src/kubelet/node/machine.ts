@@ -51,11 +51,15 @@ export async function readMachine(rootDir: string): Promise<Machine> {
 /** The fields of /proc/meminfo in bytes, by name. Source: proc_meminfo(5). */
 export async function readMemInfo(): Promise<(name: string) => number> {
   const text = await readFile('/proc/meminfo', 'utf8')
-  return name => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024
+  return name => memoryIn(text, name)
 }
 
-/** Source: the kernel's admin-guide/mm/hugetlbpage. */
-async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<ReadonlyMap<number, number>> {
+/** A field in bytes of such a text, also of that of a NUMA node, whose lines begin with the node's name. */
+export const memoryIn = (text: string, field: string): number =>
+  Number(new RegExp(`^(?:Node \\d+ )?${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024
+
+/** The bytes of huge pages by the size of a page. Source: the kernel's admin-guide/mm/hugetlbpage. */
+export async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<ReadonlyMap<number, number>> {
   const pools = new Map<number, number>()
   for (const name of await readdir(root).catch(() => [])) {
     const size = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1]) * 1024

@@ -43,7 +43,7 @@ const maxImages = 50
 export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeStatus {
   const { machine, runtime } = input
   const hugePages: Record<string, string> = { 'hugepages-1Gi': '0', 'hugepages-2Mi': '0' }
-  for (const [size, bytes] of machine.hugePages) hugePages[`hugepages-${kibi(size)}`] = kibi(bytes)
+  for (const [size, bytes] of machine.hugePages) hugePages[hugePageResource(size)] = kibi(bytes)
   const setAside = [...machine.hugePages.values()].reduce((sum, bytes) => sum + bytes, 0)
   const devices = (what: 'capacity' | 'allocatable') =>
     Object.fromEntries(Array.from(input.devices, ([resource, count]) => [resource, String(count[what])]))
@@ -98,6 +98,9 @@ const extendedOf = (capacity: NodeStatus['capacity']): NonNullable<NodeStatus['c
 const pressureTypes = ['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const
 
 // Quantities are in canonical form, so that an unchanged status equals the stored one.
+/** The name of the resource for huge pages of this many bytes, such as `hugepages-2Mi`. */
+export const hugePageResource = (size: number): string => `hugepages-${kibi(size)}`
+
 const kibi = (bytes: number) => canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`)
 const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 

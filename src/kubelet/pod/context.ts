@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { counter } from '../../base/metrics.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
-import type { NodeSettings } from '../config/configs.ts'
+import type { Cpuset, NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { DeviceManager } from '../devices/index.ts'
@@ -34,8 +34,8 @@ export interface NodeContext {
   apiUid: (pod: Pod) => string | undefined
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
-  /** The CPUs on which a container may run, such as `0-2`; '' for all. */
-  cpusetOf: (pod: Pod, container: Pick<ReadContainer, 'name'>) => string
+  /** The CPUs on which a container may run, and the NUMA nodes whose memory it uses, such as `0-2`; '' for all. */
+  cpusetOf: (pod: Pod, container: Pick<ReadContainer, 'name'>) => Cpuset
   /** What the runtime can do for a pod, by its RuntimeClass' handler. */
   abilities: (handler: string) => Abilities
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */

@@ -44,15 +44,17 @@ export function planResize(wanted: Pod, node: Node | undefined, others: readonly
   return rejection && { reason: 'Deferred', message: rejection.message }
 }
 
-/** Why the CPU of a pod with CPUs of its own is not resized. Source: kubernetes pkg/kubelet/allocation/handlers.go. */
-export function planExclusive({ wanted, pod }: Resize): Pending | undefined {
+/** What containers may have for themselves, and then keep as it is. */
+export type Exclusive = Readonly<Record<Resizable, boolean>>
+
+/** Why a pod with CPUs or memory of its own is not resized. Source: kubernetes pkg/kubelet/allocation/handlers.go. */
+export function planExclusive({ wanted, pod }: Resize, exclusive: Exclusive): Pending | undefined {
   if (qosClass(wanted.spec) !== 'Guaranteed') return undefined
-  const cpu = (of: Pod) => podRequests(of.spec).cpu ?? '0'
-  if (compareQuantities(cpu(wanted), cpu(pod)) === 0) return undefined
-  return {
-    reason: 'Infeasible',
-    message: 'Resize is infeasible for Guaranteed Pods alongside CPU Manager policy "static"',
-  }
+  const amount = (of: Pod, name: Resizable) => podRequests(of.spec)[name] ?? '0'
+  const name = names.find(each => exclusive[each] && compareQuantities(amount(wanted, each), amount(pod, each)) !== 0)
+  if (!name) return undefined
+  const policy = name === 'cpu' ? 'CPU Manager policy "static"' : 'Memory Manager policy "Static"'
+  return { reason: 'Infeasible', message: `Resize is infeasible for Guaranteed Pods alongside ${policy}` }
 }
 
 /** A pod with the resources that it asks for, and with those that it was granted. */

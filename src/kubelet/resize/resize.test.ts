@@ -202,8 +202,12 @@ test('beside the static policy for CPUs, the CPU of a guaranteed pod stays as it
         },
       },
     )
-  const reasonOf = (wanted: Pod, before: Pod) => planExclusive({ wanted, pod: before })?.reason
+  const cpuOnly = { cpu: true, memory: false }
+  const reasonOf = (wanted: Pod, before: Pod, exclusive = cpuOnly) =>
+    planExclusive({ wanted, pod: before }, exclusive)?.reason
   assert.equal(reasonOf(of('2', '1Gi'), of('1', '1Gi')), 'Infeasible')
   assert.equal(reasonOf(of('1', '2Gi'), of('1', '1Gi')), undefined)
+  assert.equal(reasonOf(of('2', '1Gi'), of('1', '1Gi'), { cpu: false, memory: true }), undefined)
+  assert.equal(reasonOf(of('1', '2Gi'), of('1', '1Gi'), { cpu: false, memory: true }), 'Infeasible')
   assert.equal(reasonOf(of('2', '1Gi', false), of('1', '1Gi', false)), undefined)
 })

@@ -3,7 +3,7 @@
 // Source: KEP-1287, kubernetes pkg/kubelet/allocation/allocation_manager.go (retryPendingResizes).
 import type { Clock } from '../../base/clock.ts'
 import type { Node } from '../../kinds/core/node.ts'
-import { byUrgency, type Pending, planExclusive, planResize, type Resize } from './decide.ts'
+import { byUrgency, type Exclusive, type Pending, planExclusive, planResize, type Resize } from './decide.ts'
 
 /** A pod that may ask for other resources than it was granted. */
 export interface Resizing extends Resize {
@@ -16,8 +16,7 @@ export interface Resizing extends Resize {
 interface ResizesOptions {
   pods: () => Iterable<Resizing>
   node: () => Node | undefined
-  /** Whether containers may have CPUs of their own. */
-  hasExclusiveCpus: boolean
+  exclusive: Exclusive
   clock: Clock
   signal: AbortSignal
 }
@@ -36,7 +35,7 @@ export class Resizes {
 
   /** Decides on all resizes that wait. */
   decide(): void {
-    const { pods, node, hasExclusiveCpus, clock, signal } = this.#options
+    const { pods, node, exclusive, clock, signal } = this.#options
     this.#cancel?.()
     this.#cancel = undefined
     if (signal.aborted) return
@@ -44,8 +43,7 @@ export class Resizes {
     const waiting = all.filter(isWaiting).sort(byUrgency)
     for (const resize of waiting) {
       const others = all.filter(other => other !== resize).map(other => other.pod)
-      const pending =
-        (hasExclusiveCpus ? planExclusive(resize) : undefined) ?? planResize(resize.wanted, node(), others)
+      const pending = planExclusive(resize, exclusive) ?? planResize(resize.wanted, node(), others)
       if (pending) resize.refuse(pending)
       else resize.grant()
     }
