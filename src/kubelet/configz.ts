@@ -65,6 +65,13 @@ export function shownConfig(config: KubeletConfig, facts: ConfigFacts): object {
     topologyManagerPolicy: config.topologyManagerPolicy,
     topologyManagerScope: config.topologyManagerScope,
     topologyManagerPolicyOptions: switches({ 'prefer-closest-numa-nodes': config.prefersClosestNodes }),
+    failSwapOn: config.failSwapOn,
+    memorySwap: { swapBehavior: config.swapBehavior },
+    ...(config.memoryThrottlingFactor !== undefined && {
+      featureGates: { MemoryQoS: true },
+      memoryThrottlingFactor: config.memoryThrottlingFactor,
+      memoryReservationPolicy: config.reservesMemory ? 'TieredReservation' : 'None',
+    }),
     seccompDefault: true,
     enforceNodeAllocatable: config.enforcesAllocatable ? ['pods'] : ['none'],
     kubeReserved: {

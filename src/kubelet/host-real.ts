@@ -59,7 +59,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       cgroupsOf.set(uid, group)
       const volumes = pod.spec.volumes ?? []
       const setUp = (volume: Volume) => setUpVolume(o.volumes, pod, volume, signal)
-      const limits = o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit))
+      const limits = o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit, o.settings.memory))
       // Nothing may be written any more after a failure, since the volumes may be taken down.
       await allEnded([limits, ...volumes.filter(volume => !mayWait(volume)).map(setUp)])
       // A missing ConfigMap is reported at once, and not after minutes of waiting for a disk.
@@ -114,7 +114,7 @@ async function uidsIn(podsDir: string, logRoot: string, images: ImageVolumes): P
 /** The methods about the control group of a whole pod. */
 const podGroup = ({ cgroups, settings, pidsLimit }: RealHostOptions): Pick<PodHost, 'limit' | 'memoryUsage'> => ({
   async limit(pod, how) {
-    const limits = podCgroupLimits(pod, pidsLimit)
+    const limits = podCgroupLimits(pod, pidsLimit, settings.memory)
     const loose = { ...limits, cpuQuotaUs: -1, memoryBytes: -1 }
     await cgroups.ensure(podCgroup(settings.cgroupRoot, pod), how === 'loose' ? loose : limits)
   },

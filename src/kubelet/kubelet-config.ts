@@ -9,6 +9,7 @@ import type { Reserved } from './node/groups.ts'
 import type { ImagePolicy } from './gc/images.ts'
 import type { ShutdownPhase } from './shutdown/plan.ts'
 import { criticalPriority } from './admission/critical.ts'
+import { type MemoryConfig, readMemoryConfig } from './config/memory.ts'
 import { type ManagersConfig, readManagers } from './topology/config.ts'
 import { type Amount, defaultThresholds, type Signal, signals, type Threshold } from './eviction/signals.ts'
 
@@ -17,7 +18,7 @@ const kind = 'KubeletConfiguration'
 const maxInt = 2 ** 31 - 1
 const minCheckMs = 1_000
 
-export interface KubeletConfig extends ManagersConfig {
+export interface KubeletConfig extends ManagersConfig, MemoryConfig {
   maxPods: number | undefined
   /** The most processes of a pod. */
   podPidsLimit: number | undefined
@@ -68,6 +69,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       podPidsLimit: root.integer('podPidsLimit', { min: 1, max: maxInt }),
       allowedUnsafeSysctls: root.strings('allowedUnsafeSysctls'),
       ...readReserved(root),
+      ...readMemoryConfig(root),
       ...readEviction(root),
       ...readImages(root),
       ...readStatic(root),

@@ -18,6 +18,7 @@ import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import { makeCsi } from './csi/index.ts'
+import { plainMemory } from './config/memory.ts'
 import { makeManagers, makePlacing, type Managers } from './topology/start.ts'
 import { type DeviceManager, makeDevices } from './devices/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
@@ -158,8 +159,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const { cgroupRoot } = context.settings
-  const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
+  const { cgroupRoot, memory } = context.settings
+  const groups = makeGroups({ cgroups, cgroupRoot, memory, machine, workers, config, clock, log, signal })
   const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, managers, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
@@ -286,6 +287,25 @@ function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptio
   return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
 }
 
+/** Throws on a machine that swaps where the configuration does not allow it. */
+async function memoryRules(o: KubeletOptions, machine: Machine, cgroups: Cgroups | undefined, log: Log) {
+  if (!cgroups) return plainMemory(machine.memoryBytes)
+  const { version } = cgroups
+  const { failSwapOn, reserved, ...config } = o.config ?? defaultKubeletConfig
+  if (failSwapOn && machine.swapBytes)
+    throw new Error('failSwapOn: running with swap on is not supported, please disable swap or set failSwapOn to false')
+  if (version === 1 && (config.memoryThrottlingFactor !== undefined || config.swapBehavior === 'LimitedSwap'))
+    log.warn('MemoryQoS and LimitedSwap have no effect: the machine has control groups of version 1')
+  return {
+    ...config,
+    version,
+    limitsSwap: await cgroups.limitsSwap(),
+    capacityBytes: machine.memoryBytes,
+    allocatableBytes: Math.max(0, machine.memoryBytes - reserved.memoryBytes),
+    swapBytes: machine.swapBytes,
+  }
+}
+
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
   const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, managers, devices } = parts
   const { client, runtime, clock } = o
@@ -303,7 +323,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     logRoot: join(o.rootDir, 'logs'),
     cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
     seccompRoot: join(o.rootDir, 'seccomp'),
-    nodeMemoryBytes: machine.memoryBytes,
+    memory: await memoryRules(o, machine, cgroups, log),
   }
   let host: PodHost = simulatedHost(runtime)
   if (csi && cgroups) {

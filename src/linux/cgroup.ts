@@ -18,6 +18,9 @@ export interface CgroupLimits {
   cpuPeriodUs?: number
   /** -1 removes the limit. */
   memoryBytes?: number
+  /** What is kept for the group: nothing takes it, or nothing as long as there is other memory. Version 2 only. */
+  memoryMinBytes?: number
+  memoryLowBytes?: number
   /** -1 removes the limit. */
   pids?: number
 }
@@ -37,6 +40,8 @@ interface CgroupUsage {
 
 export interface Cgroups {
   readonly version: 1 | 2
+  /** Whether the kernel limits the swap of a group. */
+  limitsSwap(): Promise<boolean>
   /** Creates the group and its parents if needed, and sets its limits. */
   ensure(path: string, limits?: CgroupLimits): Promise<void>
   exists(path: string): Promise<boolean>
@@ -99,7 +104,16 @@ class CgroupsV2 implements Cgroups {
     if (limits.cpuShares !== undefined) await put(at, 'cpu.weight', cpuWeightOf(limits.cpuShares))
     if (limits.cpuQuotaUs !== undefined) await put(at, 'cpu.max', `${orMax(limits.cpuQuotaUs)} ${period}`)
     if (limits.memoryBytes !== undefined) await put(at, 'memory.max', orMax(limits.memoryBytes))
+    if (limits.memoryMinBytes !== undefined) await put(at, 'memory.min', limits.memoryMinBytes)
+    if (limits.memoryLowBytes !== undefined) await put(at, 'memory.low', limits.memoryLowBytes)
     if (limits.pids !== undefined) await put(at, 'pids.max', orMax(limits.pids))
+  }
+
+  /** The root has no limits, but any group below it. */
+  async limitsSwap(): Promise<boolean> {
+    for (const name of await childrenOf(this.#base))
+      if ((await readText(join(this.#base, name, 'memory.swap.max'))) !== undefined) return true
+    return false
   }
 
   exists(path: string): Promise<boolean> {
@@ -180,6 +194,10 @@ class CgroupsV1 implements Cgroups {
     if (limits.memoryBytes !== undefined)
       await put(this.#dir('memory', path), 'memory.limit_in_bytes', limits.memoryBytes)
     if (limits.pids !== undefined) await put(this.#dir('pids', path), 'pids.max', orMax(limits.pids))
+  }
+
+  async limitsSwap(): Promise<boolean> {
+    return (await readText(join(this.#trees.get('memory') ?? '', 'memory.memsw.limit_in_bytes'))) !== undefined
   }
 
   exists(path: string): Promise<boolean> {

@@ -42,6 +42,15 @@ const limitsIn = async (name: string, container = 'main') =>
     .map(line => line.split(' ')[0])
     .join(' ')
 
+/** How many bytes beyond its memory limit a container may swap out; undefined where the kernel does not limit that. */
+async function swapIn(name: string): Promise<number | undefined> {
+  const files = 'cat memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes || cat memory.swap.max'
+  const text = await inPod(cluster, name, `cd /sys/fs/cgroup; { ${files}; } 2>/dev/null || true`)
+  const amounts = text.trim().split(/\s+/).map(Number)
+  if (amounts.length > 1) return amounts[1]! - amounts[0]!
+  return text.trim() ? amounts[0] : undefined
+}
+
 const resizing = (pod: Awaited<ReturnType<typeof getPod>>) =>
   pod.status.conditions?.some(c => c.type.startsWith('PodResize'))
 
@@ -55,6 +64,8 @@ describe('resize', { concurrency: false, skip: cannotRun }, () => {
     await makePod(cluster, 'up', { containers: two(small, small) })
     await becomesReady(cluster, 'up')
     assert.equal(await limitsIn('up'), `10000 ${32 * 2 ** 20}`)
+    const swap = await swapIn('up')
+    assert.ok(!swap, `${swap} bytes may be swapped out`)
     const process = await inPod(cluster, 'up', 'cat /proc/1/stat | cut -d" " -f22')
     const large = resources('40m', '200m', '64Mi')
     for (const [main, side] of [
@@ -75,6 +86,7 @@ describe('resize', { concurrency: false, skip: cannotRun }, () => {
       )
       const words = (of: Resources) => (of === large ? `20000 ${64 * 2 ** 20}` : `10000 ${32 * 2 ** 20}`)
       assert.deepEqual([await limitsIn('up'), await limitsIn('up', 'side')], [words(main), words(side)])
+      assert.equal(await swapIn('up'), swap)
       assert.deepEqual(
         pod.status.containerStatuses?.map(s => s.restartCount),
         [0, 0],

@@ -7,8 +7,8 @@
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { qosOf } from '../config/resources.ts'
 import { isPreemptable } from './critical.ts'
+import { qosOf } from '../pod/spec.ts'
 
 /** How much of a resource is missing: thousandths of a CPU, and bytes or pieces of everything else. */
 export interface Shortage {

@@ -8,6 +8,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { podOf } from '../../kinds/testing.ts'
 import { containerHash, findContainer } from '../pod/spec.ts'
 import { containerConfig, messagePathOf, podLogDir, sandboxConfig } from './configs.ts'
+import { plainMemory } from './memory.ts'
 import { annotationNames } from '../runtime/runtime.ts'
 
 const settings = {
@@ -17,7 +18,7 @@ const settings = {
   logRoot: '/logs',
   cgroupRoot: '/kutter',
   seccompRoot: '/profiles',
-  nodeMemoryBytes: 2 ** 33,
+  memory: plainMemory(2 ** 33),
 }
 const metadata = { name: 'web-0', namespace: 'shop', uid: 'u-1' }
 const podWith = (spec: Partial<Draft<Pod>['spec']>, more: object = {}): Pod =>

@@ -21,6 +21,7 @@ import {
 import type { Answer } from '../devices/index.ts'
 import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
+import type { MemoryRules } from './memory.ts'
 import { containerResources, podCgroup } from './resources.ts'
 import { resizableOf } from '../resize/granted.ts'
 import { containerSecurity, sandboxSecurity } from './security.ts'
@@ -30,7 +31,7 @@ export interface NodeSettings extends DnsSettings {
   logRoot: string
   cgroupRoot: string
   seccompRoot: string
-  nodeMemoryBytes: number
+  memory: MemoryRules
 }
 
 const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
@@ -149,7 +150,7 @@ export function containerConfig(
     }),
     linux: {
       resources: {
-        ...containerResources(pod, container, settings.nodeMemoryBytes),
+        ...containerResources(pod, container, settings.memory),
         ...(parts.cpuset.cpus && { cpusetCpus: parts.cpuset.cpus }),
         ...(parts.cpuset.mems && { cpusetMems: parts.cpuset.mems }),
       },

@@ -5,11 +5,14 @@ import type { Draft } from '../../api/kind.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { podOf } from '../../kinds/testing.ts'
-import { findContainer } from '../pod/spec.ts'
-import { containerResources, cpuQuota, cpuShares, oomScore, podCgroup, podCgroupLimits, qosOf } from './resources.ts'
+import { findContainer, qosOf } from '../pod/spec.ts'
+import { readKubeletConfig } from '../kubelet-config.ts'
+import { keptMemory, memoryControls, type MemoryRules, plainMemory } from './memory.ts'
+import { containerResources, cpuQuota, cpuShares, oomScore, podCgroup, podCgroupLimits } from './resources.ts'
 
 const gi = 2 ** 30
 const nodeMemoryBytes = 10 * gi
+const memory = plainMemory(nodeMemoryBytes)
 
 /** `cpu/memory` of requests and limits: `1/1Gi 2/2Gi`, `-/1Gi` without CPU, `- 2/-` without requests. */
 function resources(text: string): NonNullable<Draft<Container>['resources']> {
@@ -114,7 +117,7 @@ test('a pod is limited by the sum of its containers, or its largest init contain
     ['an init container before a sidecar', { a: '- 1/1Gi', 'i-1': '- 3/1Gi', 's-2': '- 1/1Gi' }, 3072, 300_000, 2 * gi],
   ]
   for (const [what, containers, shares, quotaUs, bytes] of table) {
-    const limits = podCgroupLimits(podWith(containers), 99)
+    const limits = podCgroupLimits(podWith(containers), 99, memory)
     assert.deepEqual(
       [limits.cpuShares, limits.cpuQuotaUs, limits.memoryBytes, limits.pids],
       [shares, quotaUs, bytes, 99],
@@ -124,25 +127,25 @@ test('a pod is limited by the sum of its containers, or its largest init contain
 })
 
 test('resources of the pod as a whole, and the overhead of its runtime, are in the limits of its group', () => {
-  const whole = podCgroupLimits(podWith({ a: '', b: '1/1Gi' }, { resources: resources('2/2Gi 3/3Gi') }), 1)
+  const whole = podCgroupLimits(podWith({ a: '', b: '1/1Gi' }, { resources: resources('2/2Gi 3/3Gi') }), 1, memory)
   assert.deepEqual([whole.cpuShares, whole.cpuQuotaUs, whole.memoryBytes], [2048, 300_000, 3 * gi])
-  const half = podCgroupLimits(podWith({ a: '1/1Gi 1/1Gi', b: '1/1Gi' }, { resources: resources('2/- 3/-') }), 1)
+  const half = podCgroupLimits(
+    podWith({ a: '1/1Gi 1/1Gi', b: '1/1Gi' }, { resources: resources('2/- 3/-') }),
+    1,
+    memory,
+  )
   assert.deepEqual([half.cpuShares, half.cpuQuotaUs, half.memoryBytes], [2048, 300_000, -1])
   const overhead = { cpu: '500m', memory: '1Gi' }
-  const boxed = podCgroupLimits(podWith({ a: '1/1Gi 2/2Gi' }, { overhead }), 1)
+  const boxed = podCgroupLimits(podWith({ a: '1/1Gi 2/2Gi' }, { overhead }), 1, memory)
   assert.deepEqual([boxed.cpuShares, boxed.cpuQuotaUs, boxed.memoryBytes], [1536, 250_000, 3 * gi])
-  const open = podCgroupLimits(podWith({ a: '' }, { overhead }), 1)
+  const open = podCgroupLimits(podWith({ a: '' }, { overhead }), 1, memory)
   assert.deepEqual([open.cpuShares, open.cpuQuotaUs, open.memoryBytes], [512, -1, -1])
 })
 
 test('a container has its own shares, quota and limit, and its limit stands in for a missing request', () => {
   const of = (text: string) => {
     const pod = podWith({ a: text, b: '2/1Gi 2/1Gi' })
-    const { cpuShares, cpuQuota, memoryLimitInBytes } = containerResources(
-      pod,
-      pod.spec.containers[0]!,
-      nodeMemoryBytes,
-    )
+    const { cpuShares, cpuQuota, memoryLimitInBytes } = containerResources(pod, pod.spec.containers[0]!, memory)
     return [cpuShares, cpuQuota, memoryLimitInBytes]
   }
   assert.deepEqual(of(''), [2, 0, 0])
@@ -192,11 +195,95 @@ test('the kernel kills the container first that asked for the least of the nodeâ
 test('limits of huge pages are named by the size of a page', () => {
   const limits = { 'hugepages-2Mi': '4Mi', 'hugepages-1Gi': '2Gi', 'hugepages-64Ki': '64Ki', memory: '1Gi', cpu: '1' }
   const pod = podOf({ spec: { containers: [{ name: 'a', image: 'x', resources: { limits } }] } })
-  assert.deepEqual(containerResources(pod, pod.spec.containers[0]!, nodeMemoryBytes).hugepageLimits, [
+  assert.deepEqual(containerResources(pod, pod.spec.containers[0]!, memory).hugepageLimits, [
     { pageSize: '1GB', limit: 2 * gi },
     { pageSize: '2MB', limit: 4 * 2 ** 20 },
     { pageSize: '64KB', limit: 64 * 1024 },
   ])
   const plain = podWith({ a: '1/1Gi' })
-  assert.equal(containerResources(plain, plain.spec.containers[0]!, nodeMemoryBytes).hugepageLimits, undefined)
+  assert.equal(containerResources(plain, plain.spec.containers[0]!, memory).hugepageLimits, undefined)
+})
+
+const v2: MemoryRules = { ...memory, limitsSwap: true, swapBytes: 5 * gi }
+
+test('nothing goes to swap, or what a burstable container requests of the memory as a share of the swap', () => {
+  const controls = (containers: Readonly<Record<string, string>>, rules: Partial<MemoryRules>, more = {}) => {
+    const pod = podWith(containers, more)
+    return memoryControls(pod, pod.spec.containers[0]!, { ...v2, ...rules })
+  }
+  const limited = { swapBehavior: 'LimitedSwap' } as const
+  const max = (containers: Readonly<Record<string, string>>, rules: Partial<MemoryRules>, more = {}) =>
+    controls(containers, rules, more).unified?.['memory.swap.max']
+  assert.equal(max({ a: '1/1Gi 2/2Gi' }, {}), '0')
+  assert.equal(max({ a: '1/1Gi 2/2Gi' }, limited), String(gi / 2))
+  assert.equal(max({ a: '1/1Gi' }, limited), String(gi / 2))
+  // The others have none: guaranteed and best-effort ones, and those that request all that they may use.
+  assert.equal(max({ a: '1/1Gi 1/1Gi' }, limited), '0')
+  assert.equal(max({ a: '' }, limited), '0')
+  assert.equal(max({ a: '1/1Gi 1/1Gi', b: '' }, limited), '0')
+  assert.equal(max({ a: '1/1Gi' }, limited, { priority: 2_000_000_000 }), '0')
+  assert.deepEqual(controls({ a: '1/1Gi 2/2Gi' }, { limitsSwap: false }), {})
+  assert.deepEqual(controls({ a: '1/1Gi 2/2Gi' }, { ...limited, version: 1 }), { memorySwapLimitInBytes: 2 * gi })
+  assert.deepEqual(controls({ a: '1/1Gi 2/2Gi' }, { version: 1, limitsSwap: false }), {})
+})
+
+test('a container is slowed down between its request and its limit, and what it requests is kept for it', () => {
+  const rules: MemoryRules = { ...memory, allocatableBytes: 8 * gi, memoryThrottlingFactor: 0.5, reservesMemory: true }
+  const unified = (text: string, more: Partial<MemoryRules> = {}) => {
+    const pod = podWith({ a: text })
+    return memoryControls(pod, pod.spec.containers[0]!, { ...rules, ...more }).unified
+  }
+  const all = (high: number | undefined, low: number | undefined) => ({
+    ...(high !== undefined && { 'memory.high': String(high) }),
+    ...(low !== undefined && { 'memory.low': String(low) }),
+  })
+  assert.deepEqual(unified('1/1Gi 2/3Gi'), all(2 * gi, gi))
+  assert.deepEqual(unified('1/2Gi'), all(5 * gi, 2 * gi))
+  assert.deepEqual(unified(''), all(4 * gi, undefined))
+  assert.deepEqual(unified('1/1Gi 1/1Gi'), { 'memory.min': String(gi) })
+  assert.equal(unified('1/1Gi 2/3Gi', { version: 1 }), undefined)
+  assert.equal(unified('1/1Gi 2/3Gi', { memoryThrottlingFactor: undefined, reservesMemory: false }), undefined)
+  const pods = [podWith({ a: '1/1Gi 1/1Gi' }), podWith({ a: '1/2Gi' }), podWith({ a: '1/3Gi' }), podWith({ a: '' })]
+  assert.deepEqual(keptMemory(pods, rules), { memoryMinBytes: gi, memoryLowBytes: 5 * gi })
+  assert.deepEqual(keptMemory(pods, { ...rules, version: 1 }), {})
+  assert.deepEqual(keptMemory(pods, memory), {})
+  assert.equal(podCgroupLimits(pods[0]!, 1, rules).memoryMinBytes, gi)
+})
+
+test('the fields for memory are read, and need their feature gate', () => {
+  const read = (fields: object) =>
+    readKubeletConfig({ apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', ...fields }, 'file')
+  const of = (fields: object) => {
+    const { failSwapOn, swapBehavior, memoryThrottlingFactor, reservesMemory } = read(fields)
+    return [failSwapOn, swapBehavior, memoryThrottlingFactor, reservesMemory]
+  }
+  assert.deepEqual(of({}), [false, 'NoSwap', undefined, false])
+  assert.deepEqual(of({ failSwapOn: true, memorySwap: { swapBehavior: 'LimitedSwap' } }), [
+    true,
+    'LimitedSwap',
+    undefined,
+    false,
+  ])
+  const featureGates = { MemoryQoS: true }
+  assert.deepEqual(of({ featureGates }), [false, 'NoSwap', 0.9, false])
+  assert.deepEqual(of({ featureGates, memoryThrottlingFactor: 0.8, memoryReservationPolicy: 'TieredReservation' }), [
+    false,
+    'NoSwap',
+    0.8,
+    true,
+  ])
+  const wrong: [object, RegExp][] = [
+    [{ memorySwap: { swapBehavior: 'UnlimitedSwap' } }, /memorySwap\.swapBehavior: must be one of NoSwap, LimitedSwap/],
+    [{ featureGates: { Other: true } }, /featureGates\.Other: unknown field/],
+    [{ memoryThrottlingFactor: 0.9 }, /memoryThrottlingFactor: requires the feature gate MemoryQoS/],
+    [
+      { featureGates, memoryThrottlingFactor: 2 },
+      /memoryThrottlingFactor: must be a number above 0 and up to 1, not 2/,
+    ],
+    [
+      { featureGates, memoryReservationPolicy: 'All' },
+      /memoryReservationPolicy: must be one of None, TieredReservation/,
+    ],
+  ]
+  for (const [fields, message] of wrong) assert.throws(() => read(fields), { message })
 })

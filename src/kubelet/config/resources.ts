@@ -5,10 +5,10 @@ import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
 import { isCritical } from '../admission/critical.ts'
 import type { ContainerResources } from '../runtime/runtime.ts'
-import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import { podLimits, podRequests } from '../../kinds/core/pod-resources.ts'
-import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
+import { initContainers, isSidecar, mainContainers, qosOf, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { keptMemory, memoryControls, type MemoryRules } from './memory.ts'
 
 //   ROOT/kubepods/podUID                 Guaranteed: every container has equal requests and limits of CPU and memory
 //   ROOT/kubepods/burstable/podUID       Burstable: all others
@@ -28,16 +28,13 @@ export const cpuShares = (milli: number): number =>
 export const cpuQuota = (milli: number): number =>
   milli === 0 ? 0 : Math.max(minQuotaUs, Math.floor((milli * periodUs) / 1000))
 
-/** The quality of service in the pod's status, or the one that follows from its spec. */
-export const qosOf = (pod: Pod): ReturnType<typeof qosClass> => pod.status.qosClass ?? qosClass(pod.spec)
-
 /** The control group of a pod, `ROOT/kubepods/burstable/podUID`. Guaranteed pods are in `ROOT/kubepods` itself. */
 export function podCgroup(root: string, pod: Pod): string {
   const qos = qosOf(pod)
   return `${root}/kubepods/${qos === 'Guaranteed' ? '' : `${qos.toLowerCase()}/`}pod${uidOf(pod)}`
 }
 
-export function containerResources(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): ContainerResources {
+export function containerResources(pod: Pod, container: ReadContainer, memory: MemoryRules): ContainerResources {
   const { limits = {}, requests = {} } = container.resources ?? {}
   const limitMilli = quantityMilli(limits.cpu)
   const requestMilli = requests.cpu === undefined ? limitMilli : quantityMilli(requests.cpu)
@@ -47,7 +44,8 @@ export function containerResources(pod: Pod, container: ReadContainer, nodeMemor
     cpuQuota: cpuQuota(limitMilli),
     cpuShares: cpuShares(requestMilli),
     memoryLimitInBytes: quantityValue(limits.memory),
-    oomScoreAdj: oomScore(pod, container, nodeMemoryBytes),
+    oomScoreAdj: oomScore(pod, container, memory.capacityBytes),
+    ...memoryControls(pod, container, memory),
     ...(hugePages.length && { hugepageLimits: hugePages }),
   }
 }
@@ -88,7 +86,7 @@ export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: nu
  * The limits of a pod's control group: what the whole pod asks for. There is a limit only if every container has one,
  * or the pod itself.
  */
-export function podCgroupLimits(pod: Pod, pidsLimit: number): CgroupLimits {
+export function podCgroupLimits(pod: Pod, pidsLimit: number, memory: MemoryRules): CgroupLimits {
   const limits = podLimits(pod.spec)
   const isLimited = (name: string) =>
     quantityMilli(pod.spec.resources?.limits?.[name]) > 0 ||
@@ -99,5 +97,6 @@ export function podCgroupLimits(pod: Pod, pidsLimit: number): CgroupLimits {
     cpuQuotaUs: isLimited('cpu') ? cpuQuota(quantityMilli(limits.cpu)) : -1,
     memoryBytes: isLimited('memory') ? quantityValue(limits.memory) : -1,
     pids: pidsLimit,
+    ...keptMemory([pod], memory),
   }
 }

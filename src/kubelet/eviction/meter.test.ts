@@ -1,4 +1,5 @@
 // What the meter reads of a machine, and which node of a machine uses most, on cgroups of a table.
+import { plainMemory } from '../config/memory.ts'
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,6 +17,7 @@ async function meterOf(t: TestContext, memory: Record<string, number>, cgroupRoo
   const unused = async (): Promise<never> => assert.fail('only usage is read')
   const cgroups: Cgroups = {
     version: 2,
+    limitsSwap: async () => false,
     ensure: unused,
     exists: unused,
     detail: unused,
@@ -43,7 +45,7 @@ async function meterOf(t: TestContext, memory: Record<string, number>, cgroupRoo
     logRoot: rootDir,
     cgroupRoot,
     seccompRoot: rootDir,
-    nodeMemoryBytes: 1,
+    memory: plainMemory(1),
   }
   return new RealMeter({ rootDir, runtime: new SimulatedRuntime({ clock }), cgroups, settings, clock })
 }

@@ -1,4 +1,5 @@
 // The limits of the control groups above those of pods.
+import { plainMemory } from '../config/memory.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../../base/clock.ts'
@@ -8,6 +9,7 @@ import type { CgroupLimits, Cgroups } from '../../linux/index.ts'
 import { groupLimits, NodeGroups } from './groups.ts'
 
 const capacity = { cpuMilli: 4000, memoryBytes: 1000, pids: 500 }
+const memory = plainMemory(1000)
 const nothing = { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, pids: 0 }
 const pod = (name: string, requests: object, limits: object = {}) =>
   podOf({
@@ -18,7 +20,7 @@ const guaranteed = pod('g', { cpu: '1', memory: '1' }, { cpu: '1', memory: '1' }
 
 test('pods have together what is not reserved, and classes share CPU time by what they request', () => {
   assert.deepEqual(
-    [...groupLimits(capacity, nothing, [])],
+    [...groupLimits(capacity, nothing, [], memory)],
     [
       ['', { cpuShares: 4096, memoryBytes: 1000 }],
       ['burstable', { cpuShares: 2 }],
@@ -28,7 +30,7 @@ test('pods have together what is not reserved, and classes share CPU time by wha
   const reserved = { cpuMilli: 1000, memoryBytes: 300, storageBytes: 7, pids: 100 }
   const pods = [guaranteed, pod('a', { cpu: '500m' }), pod('b', { cpu: '250m' }), pod('c', {})]
   assert.deepEqual(
-    [...groupLimits(capacity, reserved, pods)],
+    [...groupLimits(capacity, reserved, pods, memory)],
     [
       ['', { cpuShares: 3072, memoryBytes: 700, pids: 400 }],
       ['burstable', { cpuShares: 768 }],
@@ -54,6 +56,7 @@ test('the groups are written once for several changes, and again after a failure
     cgroupRoot: '/r',
     capacity,
     reserved: nothing,
+    memory,
     pods: () => pods,
     clock,
     log: silentLog,

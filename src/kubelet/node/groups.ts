@@ -14,8 +14,10 @@ import { quantityMilli } from '../../api/quantity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
 import type { CgroupLimits, Cgroups } from '../../linux/index.ts'
-import { cpuShares, qosOf } from '../config/resources.ts'
+import { keptMemory, type MemoryRules } from '../config/memory.ts'
+import { cpuShares } from '../config/resources.ts'
 import { livePods } from '../on-node.ts'
+import { qosOf } from '../pod/spec.ts'
 
 /** What is kept from pods for the system and for the kubelet. */
 export interface Reserved {
@@ -38,6 +40,7 @@ export function groupLimits(
   capacity: Capacity,
   reserved: Reserved,
   pods: readonly Pod[],
+  memory: MemoryRules,
 ): ReadonlyMap<'' | 'burstable' | 'besteffort', CgroupLimits> {
   const burstable = pods.filter(pod => qosOf(pod) === 'Burstable')
   const requested = burstable.reduce((sum, { spec }) => sum + quantityMilli(podRequests(spec).cpu), 0)
@@ -48,9 +51,10 @@ export function groupLimits(
         cpuShares: cpuShares(Math.max(0, capacity.cpuMilli - reserved.cpuMilli)),
         memoryBytes: Math.max(0, capacity.memoryBytes - reserved.memoryBytes),
         ...(reserved.pids && { pids: Math.max(1, capacity.pids - reserved.pids) }),
+        ...keptMemory(pods, memory),
       },
     ],
-    ['burstable', { cpuShares: cpuShares(requested) }],
+    ['burstable', { cpuShares: cpuShares(requested), ...keptMemory(burstable, memory) }],
     ['besteffort', { cpuShares: cpuShares(0) }],
   ])
 }
@@ -60,6 +64,7 @@ interface NodeGroupsOptions {
   cgroupRoot: string
   capacity: Capacity
   reserved: Reserved
+  memory: MemoryRules
   /** The pods that have not ended. */
   pods: () => readonly Pod[]
   clock: Clock
@@ -91,8 +96,8 @@ export class NodeGroups {
 
   /** Writes what has changed. */
   async write(): Promise<void> {
-    const { cgroups, cgroupRoot, capacity, reserved, pods, log } = this.#options
-    for (const [name, limits] of groupLimits(capacity, reserved, pods())) {
+    const { cgroups, cgroupRoot, capacity, reserved, memory, pods, log } = this.#options
+    for (const [name, limits] of groupLimits(capacity, reserved, pods(), memory)) {
       const path = `${cgroupRoot}/kubepods${name && `/${name}`}`
       const text = JSON.stringify(limits)
       if (this.#written.get(path) === text) continue
@@ -106,7 +111,7 @@ export class NodeGroups {
   }
 }
 
-interface GroupParts extends Pick<NodeGroupsOptions, 'cgroupRoot' | 'clock' | 'log' | 'signal'> {
+interface GroupParts extends Pick<NodeGroupsOptions, 'cgroupRoot' | 'memory' | 'clock' | 'log' | 'signal'> {
   cgroups: Cgroups | undefined
   machine: { cpuMilli: number; memoryBytes: number; maxPids: number }
   workers: ReadonlyMap<string, { pod: Pod; over: boolean }>

@@ -6,6 +6,8 @@ import { arch, availableParallelism, release, totalmem } from 'node:os'
 export interface Machine {
   cpuMilli: number
   memoryBytes: number
+  /** 0 on a machine that does not swap. */
+  swapBytes: number
   /** The most processes at once. */
   maxPids: number
   ephemeralStorageBytes: number
@@ -36,6 +38,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
   return {
     cpuMilli: availableParallelism() * 1000,
     memoryBytes: totalmem(),
+    swapBytes: (await readMemInfo())('SwapTotal'),
     maxPids: Number(await text('/proc/sys/kernel/pid_max')),
     ephemeralStorageBytes: fs.blocks * fs.bsize,
     hugePages: await readHugePages(),
@@ -72,6 +75,7 @@ export async function readHugePages(root = '/sys/kernel/mm/hugepages'): Promise<
 export const simulatedMachine: Machine = {
   cpuMilli: 32_000,
   memoryBytes: 256 * 2 ** 30,
+  swapBytes: 0,
   maxPids: 4_194_304,
   ephemeralStorageBytes: 2 ** 40,
   hugePages: new Map(),

@@ -82,6 +82,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
       kubeProxyVersion: '',
       operatingSystem: 'linux',
       architecture: machine.architecture,
+      ...(machine.swapBytes && { swap: { capacity: machine.swapBytes } }),
     },
     images: [...input.images]
       .sort((a, b) => b.sizeBytes - a.sizeBytes)

@@ -124,7 +124,7 @@ export class PodResize {
     signal.throwIfAborted()
     const container = findContainer(pod, name)?.container
     if (!container) return
-    await runtime.updateContainer(id, containerResources(pod, container, settings.nodeMemoryBytes))
+    await runtime.updateContainer(id, containerResources(pod, container, settings.memory))
     this.#applied.set(id, resizableOf(container.resources))
   }
 

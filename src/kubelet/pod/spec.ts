@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Container, EphemeralContainer } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 
 export type ReadContainer = Container | EphemeralContainer
@@ -10,6 +11,9 @@ export type ReadContainer = Container | EphemeralContainer
 export const uidOf = (pod: Pod): string => pod.metadata.uid ?? ''
 export const nameOf = (pod: Pod): string => pod.metadata.name ?? ''
 export const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? ''
+
+/** The quality of service in the pod's status, or the one that follows from its spec. */
+export const qosOf = (pod: Pod): ReturnType<typeof qosClass> => pod.status.qosClass ?? qosClass(pod.spec)
 
 /** `name_namespace(uid)`, the form of a pod in messages of Kubernetes. */
 export const podText = (pod: Pod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`

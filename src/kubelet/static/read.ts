@@ -11,8 +11,7 @@ import { timeText } from '../../api/time.ts'
 import { validateObject } from '../../api/validate.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { hashAnnotation, seenAnnotation, sourceAnnotation } from '../admission/critical.ts'
-import { qosOf } from '../config/resources.ts'
-import { allContainers } from '../pod/spec.ts'
+import { allContainers, qosOf } from '../pod/spec.ts'
 
 /** A file, or the answer of a URL. */
 export interface StaticDocument {
