@@ -25,7 +25,7 @@ export interface Block {
 }
 
 /** What containers have, by the uid of the pod and the name of the container. */
-export type Given = ReadonlyMap<string, ReadonlyMap<string, Block>>
+type Given = ReadonlyMap<string, ReadonlyMap<string, Block>>
 
 const isMemory = (resource: string) => resource === 'memory' || resource.startsWith('hugepages-')
 

@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 /** What containers have: by the uid of the pod, and the name of the container. */
-export type Entries<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
+type Entries<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
 
 interface StateFile<T> {
   readonly path: string
