@@ -15,6 +15,8 @@ export const namespacePrefix = (tag: string): string => `kutter-${tag}-`
 export const namespaceOf = (tag: string, node: string): string => `${namespacePrefix(tag)}${node}`
 /** The nftables table of the cluster's Services. */
 export const tableOf = (tag: string): string => `kutter-${tag}`
+/** The nftables table of the cluster's network policies. */
+export const policyTableOf = (tag: string): string => `${tableOf(tag)}-policy`
 /** The nftables table that lets nodes in namespaces reach other networks. */
 export const nodeTableOf = (tag: string): string => `${tableOf(tag)}-nodes`
 /** The cgroup that holds those of all nodes of the cluster. */

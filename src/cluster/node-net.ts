@@ -54,7 +54,7 @@ export async function networkLeftovers(tag: string): Promise<string[]> {
   return [
     ...links.filter(link => link.name.startsWith(bridgeOf(tag))).map(link => `interface ${link.name}`),
     ...namespaces.filter(name => name.startsWith(namespacePrefix(tag))).map(name => `network namespace ${name}`),
-    ...tables.filter(table => table.startsWith(`ip ${tableOf(tag)}`)).map(table => `nft table ${table}`),
+    ...tables.filter(table => table.split(' ')[1]?.startsWith(tableOf(tag))).map(table => `nft table ${table}`),
   ]
 }
 

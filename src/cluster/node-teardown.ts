@@ -2,10 +2,10 @@
 import type { Log } from '../base/log.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
-import { removePodRoutes, stopPodNetwork } from '../network/index.ts'
+import { deletePolicyTableText, policyFamily, removePodRoutes, stopPodNetwork } from '../network/index.ts'
 import { deleteTableText } from '../proxy/index.ts'
 import { removeNodeNetwork } from './node-net.ts'
-import { bridgeOf, cgroupOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
+import { bridgeOf, cgroupOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
 
 interface NodeTeardown {
   /** The node's directory. */
@@ -37,5 +37,8 @@ export async function teardownMachine(
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()
-  if ((await nft.tables()).includes(`ip ${tableOf(tag)}`)) await nft.apply(deleteTableText(tableOf(tag)))
+  const tables = await nft.tables()
+  if (tables.includes(`ip ${tableOf(tag)}`)) await nft.apply(deleteTableText(tableOf(tag)))
+  const policies = policyTableOf(tag)
+  if (tables.includes(`${policyFamily} ${policies}`)) await nft.apply(deletePolicyTableText(policies))
 }

@@ -9,14 +9,15 @@ import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
-import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
+import { announceNetwork, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, clusterTag } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsPort } from './dns-service.ts'
+import { Isolation } from './node-isolation.ts'
 import { keepNodeNetwork } from './node-network.ts'
-import { bridgeOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
+import { bridgeOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
 import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts'
 
 export interface NodeConnection {
@@ -70,9 +71,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     signal,
   })
   const dnsClient = client('dns')
+  const isolation = new Isolation(clock, signal)
   const network = keepNodeNetwork({
     setUp: (podCidr, signal) =>
-      setUpNetwork({ options, client: dnsClient, podCidr, resolvConf, proxy, kubelet, signal }),
+      setUpNetwork({ options, client: dnsClient, podCidr, resolvConf, proxy, isolation, kubelet, signal }),
     clock,
     log: log.with({ part: 'network' }),
     signal,
@@ -94,6 +96,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kubelet' }),
     server: { host: '0.0.0.0', port: config.kubeletPort, cert: serving.certPem, key: serving.keyPem, clientCA: ca },
     signal,
+    isolate: (pod, ips) => isolation.beforeStart(pod, ips),
     onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
   options.report({ ready: false, problem: 'the pod network is not set up yet' })
@@ -116,6 +119,7 @@ interface NetworkSetUp {
   podCidr: string
   resolvConf: string
   proxy: Promise<unknown>
+  isolation: Isolation
   kubelet: Kubelet
   signal: AbortSignal
 }
@@ -130,6 +134,7 @@ async function setUpNetwork({
   podCidr,
   resolvConf,
   proxy,
+  isolation,
   kubelet,
   signal,
 }: NetworkSetUp): Promise<void> {
@@ -137,9 +142,20 @@ async function setUpNetwork({
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
   const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
   const { address, mtu } = await makeBridge(place, log)
+  const policies = startPolicies({
+    client,
+    nodeName,
+    table: policyTableOf(clusterTag(paths, config.name)),
+    families: [4],
+    dns: { addresses: [address], port: dnsPort },
+    clock: realClock,
+    log: log.with({ part: 'network' }),
+    signal,
+  })
+  isolation.use(policies)
   const dns = { client, address, port: dnsPort, domain: config.domain, resolvConf }
   await startDns({ ...dns, clock: realClock, log: log.with({ part: 'dns' }), signal })
-  await proxy
+  await Promise.all([proxy, policies])
   const works = await dnsWorks(config, dnsPatience, signal)
   await announceNetwork(place, mtu)
   await kubelet.refresh()

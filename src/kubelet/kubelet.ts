@@ -72,6 +72,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** Is awaited before the first container of a sandbox with these addresses. Default: nothing. */
+  isolate?: NodeContext['isolate']
   /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
   hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
@@ -366,6 +368,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
       mems: managers.memory?.memsFor(pod, container) ?? '',
     }),
     apiUid: source.apiUid,
+    isolate: o.isolate ?? (() => undefined),
     networkProblem: () => state.info.networkProblem,
     abilities: handler => state.info.handlers.find(({ name }) => name === handler) ?? noAbilities,
     runtimeName: runtime.real ? 'containerd' : 'simulated',

@@ -9,6 +9,8 @@ type NftItem = Readonly<Record<string, unknown>>
 interface Nft {
   /** Applies the whole text or, when it throws, none of it. */
   apply(transaction: string, signal?: AbortSignal): Promise<void>
+  /** Whether the kernel would take the whole text, which changes nothing. */
+  accepts(transaction: string, signal?: AbortSignal): Promise<boolean>
   /** The content of a table; undefined when it does not exist. */
   list(family: NftFamily, table: string, signal?: AbortSignal): Promise<readonly NftItem[] | undefined>
   /** The names of all tables, each as `family name`. */
@@ -36,6 +38,10 @@ export function makeNft(o: { netns?: string } = {}): Nft {
   return {
     async apply(transaction, signal) {
       await nft(['-f', '-'], { stdin: transaction, ...(signal ? { signal } : {}) })
+    },
+    async accepts(transaction, signal) {
+      const o = { stdin: transaction, any: true, ...(signal ? { signal } : {}) }
+      return (await nft(['-c', '-f', '-'], o)).code === 0
     },
     async list(family, table, signal) {
       const result = await nft(['-j', 'list', 'table', family, table], { any: true, ...(signal ? { signal } : {}) })

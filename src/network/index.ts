@@ -3,4 +3,5 @@
 // proxy's table.
 export { gatewayOf } from './cni.ts'
 export { announceNetwork, makeBridge, stopPodNetwork } from './bridge.ts'
+export { deletePolicyTableText, policyFamily, type Policies, startPolicies } from './policy/index.ts'
 export { keepPodRoutes, podRoutes, removePodRoutes } from './routes.ts'

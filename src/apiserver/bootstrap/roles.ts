@@ -231,6 +231,9 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
     ],
   },
   // The serving certificates of kubelets are approved by a controller here; in Kubernetes, a user must approve them.
+  'kutter:network-policies': {
+    rules: [rule('list watch', 'networking.k8s.io', 'networkpolicies'), rule('list watch', 'core', 'namespaces pods')],
+  },
   'kutter:certificate-approver': {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
   },
@@ -320,6 +323,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   // Every node runs its own proxy and DNS server, with the credentials of the node.
   'kutter:node-proxier': { role: 'system:node-proxier', subjects: [group('system:nodes')] },
   'kutter:dns': { subjects: [group('system:nodes')] },
+  'kutter:network-policies': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
   'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },
   'kutter:directories': { subjects: [user('system:kube-controller-manager')] },

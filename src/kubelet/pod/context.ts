@@ -36,6 +36,11 @@ export interface NodeContext {
   networkProblem: () => string
   /** The CPUs on which a container may run, and the NUMA nodes whose memory it uses, such as `0-2`; '' for all. */
   cpusetOf: (pod: Pod, container: Pick<ReadContainer, 'name'>) => Cpuset
+  /**
+   * To be awaited before the first container of a sandbox with these addresses: what keeps the pod apart from others is
+   * in force then. It throws why it is not.
+   */
+  isolate: (pod: Pod, ips: readonly string[]) => Promise<void> | undefined
   /** What the runtime can do for a pod, by its RuntimeClass' handler. */
   abilities: (handler: string) => Abilities
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */

@@ -15,7 +15,7 @@ import { runHook } from './hooks.ts'
 import type { ContainerKills } from './kill.ts'
 import { mountImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
-import { findContainer, graceSecondsOf, namespaceOf, newest, type ReadContainer, uidOf } from './spec.ts'
+import { findContainer, graceSecondsOf, namespaceOf, newest, onHostNetwork, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 10_000
@@ -70,6 +70,7 @@ export async function startContainer(
   }
   let id: string
   try {
+    if (!onHostNetwork(pod)) await context.isolate(pod, sandbox.ips)
     signal.throwIfAborted()
     id = await context.runtime.createContainer(sandbox.id, made.config, config)
   } catch (error) {

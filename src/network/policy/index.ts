@@ -1,0 +1,254 @@
+// Network policies on one node: reads mirrors of policies, namespaces and pods, and applies nftables transactions to one
+// table, which belongs to this alone. Without a policy there is no table, and nobody but the policies is read.
+//
+//   change in a mirror ─▶ model.ts: ruleset ─▶ transaction ─▶ kernel
+//
+// - A pod's rules are in force before its first container starts: the kubelet says which addresses a new sandbox has, and
+//   waits.
+// - Changes of one turn of the event loop are one transaction, and packets see the rules before or after it.
+// - When a transaction fails, the table is built again. Chains that the kernel does not take are looked for one by one,
+//   and let nothing through; all others work.
+// - When the signal aborts the table stays as it is, and policies go on being enforced.
+import { setImmediate } from 'node:timers/promises'
+import { type MirrorChange, objectKey } from '../../api/mirror.ts'
+import { Chore } from '../../base/chore.ts'
+import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { counter } from '../../base/metrics.ts'
+import type { Client } from '../../client/index.ts'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
+import { NetworkPolicy } from '../../kinds/networking/networkpolicy.ts'
+import { makeNft } from '../../linux/index.ts'
+import { compilePolicy } from './compile.ts'
+import { type NetworkPod, PolicyModel } from './model.ts'
+
+interface PoliciesOptions {
+  client: Client
+  nodeName: string
+  /** The name of the table, which is different for each cluster on a machine. */
+  table: string
+  families: readonly (4 | 6)[]
+  /** Where this node serves DNS. */
+  dns?: { addresses: readonly string[]; port: number }
+  clock: Clock
+  log: Log
+  signal: AbortSignal
+}
+
+export interface Policies {
+  /**
+   * To be called with the addresses of a pod's new sandbox. Undefined if no policy is there; otherwise the promise that
+   * the pod's rules are in force, which rejects with the reason why they are not.
+   */
+  beforeStart(pod: Pod, ips: readonly string[]): Promise<void> | undefined
+  /** Resolves when no change is left to apply. */
+  settled(): Promise<void>
+}
+
+const retryMs = 1_000
+/** How long the start of a pod waits for its rules. */
+const patienceMs = 10_000
+/** For how many pods addresses are kept that the kubelet has said. */
+const mostOwn = 1_000
+const transactions = counter('kutter_network_policy_transactions_total', 'nftables transactions by result')
+
+export const policyFamily = 'inet'
+
+/** Enforces what policies there are, and then follows them until the signal aborts. */
+export async function startPolicies(options: PoliciesOptions): Promise<Policies> {
+  const keeper = new PolicyKeeper(options)
+  await keeper.start()
+  return keeper
+}
+
+class PolicyKeeper implements Policies {
+  readonly #o: PoliciesOptions
+  readonly #model: PolicyModel
+  readonly #nft = makeNft()
+  readonly #programming: Chore
+  /** The addresses of the pods of this node as the kubelet has said them, which the API does not have yet, by uid. */
+  readonly #own = new Map<string, readonly string[]>()
+  #follows = false
+  /** Whether the kernel has the table as it was applied last. */
+  #isKnown = false
+  #hasTable = true
+
+  constructor(options: PoliciesOptions) {
+    this.#o = options
+    const { table, families, dns, clock, log, signal } = options
+    this.#model = new PolicyModel({ table: `${policyFamily} ${table}`, families, ...(dns && { dns }) })
+    const failed = (error: unknown) =>
+      log.error('cannot change the rules of network policies, trying again', { why: messageOf(error) })
+    this.#programming = new Chore({ signal, retry: { clock, firstMs: retryMs, maxMs: retryMs, failed } }, () =>
+      this.#program(),
+    )
+  }
+
+  async start(): Promise<void> {
+    const { client, signal } = this.#o
+    const policies = client.mirror(NetworkPolicy)
+    await client.synced([policies], signal)
+    if (policies.list().length) await this.#follow()
+    const stop = policies.follow(change => this.#policyChanged(change), 'network')
+    signal.addEventListener('abort', stop, { once: true })
+    this.#programming.wake()
+    await this.settled()
+    signal.throwIfAborted()
+  }
+
+  settled(): Promise<void> {
+    return this.#programming.settled()
+  }
+
+  beforeStart(pod: Pod, ips: readonly string[]): Promise<void> | undefined {
+    const uid = pod.metadata.uid ?? ''
+    this.#own.delete(uid)
+    this.#own.set(uid, ips)
+    // The API has the addresses of the oldest ones by now.
+    const [oldest] = this.#own.size > mostOwn ? this.#own.keys() : []
+    if (oldest !== undefined) this.#own.delete(oldest)
+    if (!this.#follows) return undefined
+    this.#setPod(pod)
+    return this.#model.ruleset.isChanged || !this.#isKnown ? this.#inForce() : undefined
+  }
+
+  async #inForce(): Promise<void> {
+    const { clock, signal } = this.#o
+    const late = new AbortController()
+    const settled = this.settled().finally(() => late.abort())
+    // It ends at once when the rules are there.
+    await Promise.race([settled, clock.sleep(patienceMs, late.signal).catch(() => {})])
+    signal.throwIfAborted()
+    if (this.#model.ruleset.isChanged || !this.#isKnown)
+      throw new Error('the rules of network policies are not in force')
+  }
+
+  /** Begins to follow pods and namespaces, which nobody needs without a policy. */
+  async #follow(): Promise<void> {
+    if (this.#follows) return
+    const { client, signal } = this.#o
+    const [namespaces, pods] = [client.mirror(Namespace), client.mirror(Pod)]
+    await client.synced([namespaces, pods], signal)
+    this.#follows = true
+    const stops = [
+      namespaces.follow(({ type, item }) => {
+        const { name = '', labels } = item.object.metadata
+        this.#model.setNamespace(name, type === 'DELETED' ? undefined : (labels ?? {}))
+        this.#programming.wake()
+      }, 'network'),
+      pods.follow(({ type, item }) => {
+        if (type === 'DELETED') this.#removePod(item.object)
+        else this.#setPod(item.object)
+        this.#programming.wake()
+      }, 'network'),
+    ]
+    signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
+  }
+
+  #policyChanged({ type, item }: MirrorChange<NetworkPolicy>): void {
+    const { log } = this.#o
+    const policy = item.object
+    const namespace = policy.metadata.namespace ?? ''
+    try {
+      this.#model.setPolicy(namespace, objectKey(policy), type === 'DELETED' ? undefined : compilePolicy(policy))
+    } catch (error) {
+      log.error('a network policy cannot be read', { policy: objectKey(policy), why: messageOf(error) })
+    }
+    this.#programming.wake()
+  }
+
+  #setPod(pod: Pod): void {
+    const uid = pod.metadata.uid ?? ''
+    this.#model.setPod(uid, networkPod(pod, this.#o.nodeName, this.#own.get(uid)))
+  }
+
+  #removePod({ metadata: { uid = '' } }: Pod): void {
+    this.#own.delete(uid)
+    this.#model.setPod(uid, undefined)
+  }
+
+  async #program(): Promise<void> {
+    if (!this.#follows && this.#o.client.mirror(NetworkPolicy).list().length) await this.#follow()
+    // Lets the changes of one turn of the event loop gather.
+    await setImmediate()
+    const { ruleset, frame } = this.#model
+    if (ruleset.isEmpty) return this.#removeTable()
+    if (this.#isKnown && !ruleset.isChanged) return
+    if (!this.#isKnown) ruleset.forget()
+    const isNew = !this.#isKnown
+    this.#isKnown = false
+    try {
+      await this.#apply(isNew ? frame : '')
+    } catch (error) {
+      transactions.add({ result: 'failed' })
+      if (this.#o.signal.aborted) throw error
+      this.#o.log.error('cannot change the rules of network policies', { why: messageOf(error) })
+      ruleset.forget()
+      await this.#apply(frame, await this.#broken())
+    }
+    transactions.add({ result: 'ok' })
+    this.#isKnown = true
+    this.#hasTable = true
+  }
+
+  async #apply(frame: string, instead?: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const { text, applied } = this.#model.ruleset.transaction(instead)
+    await this.#nft.apply(frame + text, this.#o.signal)
+    applied()
+  }
+
+  /** The chains that the kernel does not take, with rules that let nothing through. */
+  async #broken(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { ruleset, frame } = this.#model
+    const closed = (names: readonly string[]) => new Map(names.map(name => [name, ['drop']]))
+    const found: string[] = []
+    const parts = [ruleset.chains]
+    for (let part = parts.pop(); part; part = parts.pop()) {
+      const others = ruleset.chains.filter(name => !part?.includes(name))
+      if (!part.length || (await this.#nft.accepts(frame + ruleset.transaction(closed(others)).text, this.#o.signal)))
+        continue
+      const [only, ...more] = part
+      if (only !== undefined && !more.length) found.push(only)
+      else parts.push(part.slice(0, Math.ceil(part.length / 2)), part.slice(Math.ceil(part.length / 2)))
+    }
+    if (found.length)
+      this.#o.log.error('some pods get no traffic: the kernel does not take their rules', { chains: found })
+    return closed(found)
+  }
+
+  async #removeTable(): Promise<void> {
+    if (!this.#hasTable) return
+    const { table, signal } = this.#o
+    await this.#nft.apply(deletePolicyTableText(table), signal)
+    this.#model.ruleset.forget()
+    this.#hasTable = false
+    this.#isKnown = false
+  }
+}
+
+/** The text that deletes the table, whether it exists or not. */
+export const deletePolicyTableText = (table: string): string =>
+  `add table ${policyFamily} ${table}\ndelete table ${policyFamily} ${table}\n`
+
+/** Undefined for a pod that has ended, has no address, or uses the network of its node. */
+function networkPod(pod: Pod, nodeName: string, own: readonly string[] | undefined): NetworkPod | undefined {
+  const { metadata, spec, status } = pod
+  if (spec.hostNetwork || isTerminal(pod)) return undefined
+  const ips = own ?? (status.podIPs ?? []).flatMap(({ ip }) => ip ?? [])
+  if (!ips.length) return undefined
+  const containers = [...spec.containers, ...(spec.initContainers ?? [])]
+  return {
+    namespace: metadata.namespace ?? '',
+    labels: metadata.labels ?? {},
+    ips,
+    ports: containers.flatMap(({ ports = [] }) =>
+      ports.flatMap(({ name, protocol, containerPort }) =>
+        name ? [{ name, protocol: protocol ?? 'TCP', port: containerPort }] : [],
+      ),
+    ),
+    isLocal: spec.nodeName === nodeName,
+  }
+}
