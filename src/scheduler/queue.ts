@@ -61,6 +61,8 @@ interface Waiting {
   attempts: number
   place: Place
   group: Group | undefined
+  /** Why it was last gated. */
+  gate: string
   /** When its back-off or its wait for a wake-up ends, in ms since the epoch. */
   until: number
   /** When it was last refused. */
@@ -133,10 +135,10 @@ export class SchedulingQueue {
     return { ...this.#counts }
   }
 
-  /** The place of a pod, and the plugins that block it. */
-  find(uid: string): { place: Place; blockedBy: readonly string[] } | undefined {
+  /** The place of a pod, the plugins that block it, and why it is gated. */
+  find(uid: string): { place: Place; blockedBy: readonly string[]; gate: string } | undefined {
     const known = this.#pods.get(uid)
-    return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])] }
+    return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])], gate: known.gate }
   }
 
   /** The newest state of a pod in the queue. */
@@ -225,12 +227,13 @@ export class SchedulingQueue {
     if (own?.changes === this.#changes) own.changes++
     this.#changes++
     const event = `${kind.kind}${{ ADDED: 'Add', MODIFIED: 'Update', DELETED: 'Delete' }[change.type]}`
-    for (const group of this.#groups.values()) {
-      if (!helps(group, kind, change)) continue
-      for (const waiting of group.members) {
-        if (waiting.place === 'gated') this.#enqueue(waiting, event)
-        else this.#backOff(waiting, event)
-      }
+    // A gated pod may join its group again, so the groups are left alone until all of them have been asked.
+    const woken: Waiting[] = []
+    for (const group of this.#groups.values())
+      if (helps(group, kind, change)) for (const waiting of group.members) woken.push(waiting)
+    for (const waiting of woken) {
+      if (waiting.place === 'gated') this.#enqueue(waiting, event)
+      else this.#backOff(waiting, event)
     }
   }
 
@@ -253,6 +256,7 @@ export class SchedulingQueue {
       attempts: 0,
       place: 'gated',
       group: undefined,
+      gate: '',
       until: 0,
       refusedAt: now,
       changes: 0,
@@ -267,7 +271,9 @@ export class SchedulingQueue {
   #enqueue(waiting: Waiting, event: string): void {
     for (const plugin of waiting.profile.preEnqueue) {
       try {
-        if (plugin.preEnqueue!(waiting.info) === true) continue
+        const answer = plugin.preEnqueue!(waiting.info)
+        if (answer === true) continue
+        waiting.gate = answer
       } catch (cause) {
         return this.#setAside(waiting, new PluginError('PreEnqueue', plugin.name, cause))
       }

@@ -10,6 +10,7 @@
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 
@@ -49,13 +50,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
-  /** Whether a driver on the node needs the Secret for a volume of one of its pods. The pod may be in any namespace. */
-  const isVolumeSecret = (used: string) =>
-    podsOn(node)
-      .flatMap(pod => volumesOf(pod, storage))
-      .some(volume =>
-        driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(`${namespace}/${used}`),
-      )
+  const isVolumeSecret = (used: string) => needsSecret(podsOn(node), `${namespace}/${used}`, storage)
   /** For kinds of which a node may read single objects, and only those that are related to it. */
   const related = (isRelated: (name: string) => boolean): Decision => {
     if (!name) return { allowed: false, reason: 'No Object name found' }
@@ -77,6 +72,11 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     case '/persistentvolumes':
       if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
       return related(volume => podsOn(node).some(pod => volumesOf(pod, storage).includes(volume)))
+    case 'resource.k8s.io/resourceclaims':
+      if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
+      return related(claim => inNamespace().some(pod => claimNamesOf(pod).includes(claim)))
+    case 'resource.k8s.io/resourceslices':
+      return mayDoToSlices(request, node) ? yes : no
     case '/serviceaccounts':
       if (subresource === 'token' && verb === 'create')
         return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
@@ -114,6 +114,19 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     default:
       return no
   }
+}
+
+/** Whether a driver on the node needs a Secret for a volume of one of its pods. The pod may be in any namespace. */
+const needsSecret = (pods: readonly Pod[], key: string, storage: Storage) =>
+  pods
+    .flatMap(pod => volumesOf(pod, storage))
+    .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(key))
+
+/** A node publishes the devices of its drivers. Admission checks that slices are its own. It may read and delete slices only if it selects its own. */
+function mayDoToSlices({ verb, fieldSelector = '' }: AccessRequest, node: string): boolean {
+  if (['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return true
+  const own = fieldSelector.split(',').includes(`spec.nodeName=${node}`)
+  return own && ['list', 'watch', 'deletecollection'].includes(verb)
 }
 
 /** A node reads claims, and writes how far the growth of their volumes has come. */
