@@ -20,7 +20,9 @@ import { type NodeNow, planAdmission } from './admission/admission.ts'
 import type { CpuManager } from './cpus/manager.ts'
 import { makeCpus } from './cpus/start.ts'
 import { makeCsi } from './csi/index.ts'
+import { cdiParts } from './cdi/index.ts'
 import { type DeviceManager, makeDevices } from './devices/index.ts'
+import { makeDra, type NodeDra } from './dra/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -40,6 +42,7 @@ import { uidOf } from './pod/spec.ts'
 import { Resizes } from './resize/resizes.ts'
 import { livePods } from './on-node.ts'
 import { NodePods, type Workers } from './pods.ts'
+import { startPlugins } from './plugins/start.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { ShutdownSource } from './shutdown/logind.ts'
 import { startServer } from './server/server.ts'
@@ -72,7 +75,7 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
-  /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
+  /** Whether device plugins and DRA drivers may register, in `rootDir`. Default: not on a simulated node. */
   hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
   sharedDir?: string
@@ -131,18 +134,19 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const state = new RuntimeState(runtime, clock, log)
   const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const source = new PodSource(api, uid => workers.has(uid))
-  const drivers = makeDrivers(o, log)
+  const drivers = await makeDrivers({ ...o, workers, log, signal })
   const config = o.config ?? defaultKubeletConfig
   const cpus = await makeCpus({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const devices = await makeDevices({ ...o, source, workers, cpus, report: () => keeper?.report(), log, signal })
+  const report = () => keeper?.report()
+  const devices = await makeDevices({ ...o, ...drivers, source, workers, cpus, report, log, signal })
   const found = { machine, events, services, state, cpus, devices, ...drivers }
   const cgroups = runtime.real ? await findCgroups() : undefined
   const context = await makeContext({ o, workers, source, cgroups, log, ...found })
   const meter = o.meter ?? realMeter(o, context, cgroups)
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
-  const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
+  const defence = await makeDefence({ ...about, onChange: () => void report(), clock, signal })
   const { directories, shared } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
@@ -159,8 +163,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const { cgroupRoot } = context.settings
-  const groups = makeGroups({ cgroups, cgroupRoot, machine, workers, config, clock, log, signal })
+  const groups = makeGroups({ ...context.settings, cgroups, machine, workers, config, clock, log, signal })
   const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, cpus, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
@@ -168,7 +171,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered.then(() => devices && drivers.csi?.start(signal, devices))
+    await node.registered.then(() => startPlugins({ ...o, ...drivers, devices, log, signal }))
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
@@ -280,16 +283,19 @@ interface ContextParts {
   /** Undefined on a simulated node, which has no volumes of drivers. */
   csi: ReturnType<typeof makeCsi> | undefined
   devices: DeviceManager | undefined
+  dra: NodeDra | undefined
 }
 
-function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
+/** The drivers of volumes and those of claims. */
+async function makeDrivers(o: KubeletOptions & { workers: Workers }) {
+  const { client, runtime, nodeName, rootDir, clock, log } = o
   const tokens = new PodTokens(client)
   const options = { client, nodeName, nodeDir: rootDir, tokens, mounts: realMounts, clock, log }
-  return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
+  return { tokens, csi: runtime.real ? makeCsi(options) : undefined, dra: await makeDra(o) }
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, cpus, devices } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, cpus, devices, dra } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -339,6 +345,8 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     images: new Images(runtime, clock, o.log),
     objects,
     devices,
+    dra,
+    cdiParts: names => cdiParts(names, { nodeDir: o.rootDir }),
     events,
     facts,
     settings,

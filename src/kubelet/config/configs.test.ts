@@ -91,7 +91,7 @@ type Parts = Parameters<typeof containerConfig>[2]
 function configOf(
   container: Partial<Draft<Container>>,
   spec: Partial<Draft<Pod>['spec']> = {},
-  more: Pick<Parts, 'targetId' | 'granted'> = {},
+  more: Pick<Parts, 'targetId' | 'granted' | 'cdiDevices' | 'cdi'> = {},
 ) {
   const pod = podWith({ ...spec, containers: [{ name: 'c', image: 'app:1', ...container }] })
   const env = new Map([
@@ -139,7 +139,7 @@ test('what a container has with its devices comes before what its spec says', ()
     annotations: { 'example.com/gpu': '0', [annotationNames.hash]: 'a lie' },
     cdiDevices: [{ name: 'example.com/gpu=0' }],
   }
-  const { config } = configOf({ command: ['$(GPU)', '$(A)'] }, {}, { granted })
+  const { config } = configOf({ command: ['$(GPU)', '$(A)'] }, {}, { granted, cdiDevices: ['example.com/gpu=0'] })
   assert.deepEqual(
     config.envs?.map(({ key, value }) => `${key}=${value}`),
     ['GPU=0', 'A=1', 'B=two words'],

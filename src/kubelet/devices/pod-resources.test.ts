@@ -29,6 +29,8 @@ const now = {
       },
     ],
   ]),
+  dynamicOf: (_: unknown, { name }: { name: string }) =>
+    name === 'main' ? [{ claimName: 'c', claimNamespace: 'n', claimResources: [] }] : [],
   cpus: {
     givenTo: (uid: string, container: string) => (uid === 'u' && container === 'main' ? [2, 3] : []),
     allocatable: [1, 2, 3],
@@ -44,10 +46,11 @@ const shown = {
   name: 'p',
   namespace: 'n',
   containers: [
-    { name: 'side', devices: [], cpuIds: [] },
+    { name: 'side', devices: [], cpuIds: [], dynamicResources: [] },
     {
       name: 'main',
       cpuIds: [2, 3],
+      dynamicResources: [{ claimName: 'c', claimNamespace: 'n', claimResources: [] }],
       devices: [
         { resourceName: 'r', deviceIds: ['b'] },
         on('a', 0),

@@ -1,8 +1,16 @@
-// Which pod has which devices and CPUs, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
+// Which pod has which devices, CPUs and claims, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
 // Source: pkg/kubelet/apis/podresources/server_v1.go, pkg/kubelet/cm/devicemanager/pod_devices.go.
 import type { Received, Sent } from '../grpc.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { initContainers, isSidecar, mainContainers, nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
+import {
+  initContainers,
+  isSidecar,
+  mainContainers,
+  nameOf,
+  namespaceOf,
+  type ReadContainer,
+  uidOf,
+} from '../pod/spec.ts'
 import type { Allotment } from './checkpoint.ts'
 import type { podResourcesMessages } from './definition.ts'
 import { healthyOf, type Stock } from './stock.ts'
@@ -19,13 +27,15 @@ export interface ResourceCpus {
 }
 
 /** What the answers are made from. */
-interface ResourcesNow {
+export interface ResourcesNow {
   /** The pods that have not ended. */
   readonly pods: readonly Pod[]
   readonly stocks: ReadonlyMap<string, Stock>
   allotmentsOf(uid: string): readonly Allotment[]
   /** The CPUs that containers have for themselves. Undefined where all containers share all CPUs. */
   readonly cpus: ResourceCpus | undefined
+  /** The claims that a container uses, with their devices. */
+  dynamicOf(pod: Pod, container: ReadContainer): Message<'DynamicResource'>[]
 }
 
 /** The pods with their containers, and what those have. Init containers are there if they go on running. */
@@ -48,14 +58,15 @@ export const allocatableResources = ({ stocks, cpus }: ResourcesNow): Message<'A
   cpuIds: cpus?.allocatable ?? [],
 })
 
-function resourcesOf(pod: Pod, { stocks, allotmentsOf, cpus }: ResourcesNow): Message<'PodResources'> {
+function resourcesOf(pod: Pod, { stocks, allotmentsOf, cpus, dynamicOf }: ResourcesNow): Message<'PodResources'> {
   const allotments = allotmentsOf(uidOf(pod))
-  const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(({ name }) => ({
-    name,
+  const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(container => ({
+    name: container.name,
     devices: allotments
-      .filter(({ container }) => container === name)
+      .filter(allotment => allotment.container === container.name)
       .flatMap(({ resource, ids }) => shown(resource, ids, stocks.get(resource))),
-    cpuIds: cpus?.givenTo(uidOf(pod), name) ?? [],
+    cpuIds: cpus?.givenTo(uidOf(pod), container.name) ?? [],
+    dynamicResources: dynamicOf(pod, container),
   }))
   return { name: nameOf(pod), namespace: namespaceOf(pod), containers }
 }

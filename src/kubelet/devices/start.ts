@@ -24,7 +24,13 @@ import { pluginDefinition } from './calls.ts'
 import { podResourcesMessages, podResourcesServices } from './definition.ts'
 import { DeviceManager } from './manager.ts'
 import { pace } from './pace.ts'
-import { allocatableResources, getResources, listResources, type ResourceCpus } from './pod-resources.ts'
+import {
+  allocatableResources,
+  getResources,
+  listResources,
+  type ResourceCpus,
+  type ResourcesNow,
+} from './pod-resources.ts'
 import { planRegister } from './register.ts'
 
 const podResources = {
@@ -38,6 +44,8 @@ const podResources = {
 interface OnNode {
   readonly pod: Pod
   readonly over: boolean
+  /** Lets its status be written again. */
+  wake(): void
 }
 
 interface DevicesOptions {
@@ -51,6 +59,8 @@ interface DevicesOptions {
   /** By uid. */
   workers: ReadonlyMap<string, OnNode>
   cpus: ResourceCpus | undefined
+  /** Shows the claims of containers. Undefined on a node without drivers for them. */
+  dra: { shownOf: ResourcesNow['dynamicOf'] } | undefined
   /** Writes the node's status, once there is a node. */
   report(): Promise<void> | undefined
   clock: Clock
@@ -81,6 +91,7 @@ export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | un
     checkpoint: join(dir, checkpointName),
     live: () => (source.isComplete ? liveUids(source.pods.list(), workers) : undefined),
     onChange: () => reporting.wake(),
+    onHealth: pods => pods.forEach(uid => workers.get(uid)?.wake()),
     clock,
     log,
     signal,
@@ -110,10 +121,13 @@ function liveUids(pods: readonly Pod[], workers: DevicesOptions['workers']): Set
   return uids
 }
 
-async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {
+async function servePodResources(manager: DeviceManager, o: DevicesOptions) {
+  const { rootDir, workers, cpus, clock } = o
   const dir = join(rootDir, 'pod-resources')
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const now = () => ({ pods: livePods(workers), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
+  const dynamicOf = o.dra?.shownOf ?? (() => [])
+  const { allotmentsOf } = manager
+  const now = () => ({ pods: livePods(workers), stocks: manager.stocks, allotmentsOf, cpus, dynamicOf })
   const handlers = {
     list: () => listResources(now()),
     getAllocatableResources: () => allocatableResources(now()),
