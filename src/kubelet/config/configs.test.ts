@@ -156,6 +156,29 @@ test('what a container has with its devices comes before what its spec says', ()
   assert.equal(configOf({}).config.cdiDevices, undefined)
 })
 
+test('what CDI devices change in a container comes last', () => {
+  const cdi = {
+    envs: new Map([
+      ['A', 'of the device'],
+      ['GPU', '0'],
+    ]),
+    mounts: [{ containerPath: '/gpu', hostPath: '/opt/gpu', readonly: true }],
+    devices: [{ containerPath: '/dev/gpu0', hostPath: '/dev/gpu0', permissions: 'rwm' }],
+    groups: [7],
+  }
+  const { config } = configOf({ command: ['$(A)', '$(GPU)'] }, {}, { cdi })
+  assert.deepEqual(
+    config.envs?.map(({ key, value }) => `${key}=${value}`),
+    ['A=of the device', 'B=two words', 'GPU=0'],
+  )
+  // The command is made from the container's own variables, as where the runtime applies the devices.
+  assert.deepEqual(config.command, ['1', '$(GPU)'])
+  assert.deepEqual(config.mounts, [{ containerPath: '/data', hostPath: '/pods/u-1/data' }, ...cdi.mounts])
+  assert.deepEqual(config.devices, cdi.devices)
+  const groups = (made: ReturnType<typeof configOf>) => made.config.linux?.securityContext?.supplementalGroups ?? []
+  assert.deepEqual(groups({ made: configOf({}).made, config }), [...groups(configOf({})), 7])
+})
+
 test('a container carries what a later kubelet needs to recognize it', () => {
   const { made, config } = configOf(
     {

@@ -35,6 +35,8 @@ export interface DraCalls {
   unprepare(claims: readonly ClaimRef[], signal?: AbortSignal): Promise<Record<string, { error: string }>>
   /** The reports about the devices of the driver, one after the other, until the stream ends. */
   health(signal: AbortSignal): AsyncIterable<HealthReport>
+  /** Connects, and keeps the connection as well as it can. Calls `changed` now, and whenever the driver came or went. */
+  followConnection(changed: (isConnected: boolean) => void): void
   close(): void
 }
 
@@ -43,13 +45,11 @@ interface ConnectOptions {
   socket: string
   /** One of those known. */
   service: string
-  /** Called now, and whenever the driver has come or gone. */
-  onConnection(isConnected: boolean): void
   clock: Clock
 }
 
-/** A client for the driver that listens on a socket. It stays connected as well as it can. */
-export function connectDriver({ driver, socket, service, onConnection, clock }: ConnectOptions): DraCalls {
+/** A client for the driver that listens on a socket. */
+export function connectDriver({ driver, socket, service, clock }: ConnectOptions): DraCalls {
   const name = draServicesKnown.get(service)
   if (name === undefined) throw new Error(`unsupported service ${service}`)
   const definition = { package: name, messages: draMessages, enums: {}, services: draServices }
@@ -61,15 +61,6 @@ export function connectDriver({ driver, socket, service, onConnection, clock }: 
     services: healthServices,
   }
   const healthClient = socketClient(healthDefinition, 'DRAResourceHealth', socket, maxAnswerBytes)
-  const channel = client.getChannel()
-  const look = () => {
-    // A connection that has gone is made again only when it is asked for.
-    const state = channel.getConnectivityState(true)
-    if (state === connectivityState.SHUTDOWN) return
-    onConnection(state === connectivityState.READY)
-    channel.watchConnectivityState(state, Infinity, look)
-  }
-  look()
   const call = async (method: string, claims: readonly ClaimRef[], signal?: AbortSignal) => {
     const from = clock.now()
     let code = 'OK'
@@ -89,6 +80,17 @@ export function connectDriver({ driver, socket, service, onConnection, clock }: 
     unprepare: async (claims, signal) =>
       (await call('nodeUnprepareResources', claims, signal)) as Record<string, { error: string }>,
     health: signal => followStream(healthClient, 'nodeWatchResources', {}, signal) as AsyncIterable<HealthReport>,
+    followConnection(changed) {
+      const channel = client.getChannel()
+      const look = () => {
+        // A connection that has gone is made again only when it is asked for.
+        const state = channel.getConnectivityState(true)
+        if (state === connectivityState.SHUTDOWN) return
+        changed(state === connectivityState.READY)
+        channel.watchConnectivityState(state, Infinity, look)
+      }
+      look()
+    },
     close() {
       client.close()
       healthClient.close()

@@ -32,10 +32,14 @@ test('claims are read again as they were, and count as not prepared by this kube
   await writeCheckpoint(file, [claim])
   assert.deepEqual(await readCheckpoint(file), { claims: [{ ...claim, isPrepared: false }] })
   const { Data: data } = JSON.parse(readFileSync(file, 'utf8')) as { Data: string }
-  const { kind, Entries: entries } = JSON.parse(data) as { kind: string; Entries: Record<string, unknown>[] }
+  const { kind, Entries: entries } = JSON.parse(data) as {
+    kind: string
+    Entries: { PodUIDs: object; DriverState: Record<string, object> }[]
+  }
   assert.equal(kind, 'DRACheckpoint')
   assert.deepEqual(entries[0]?.PodUIDs, { u1: {}, u2: {} })
-  assert.deepEqual((entries[0]?.DriverState as Record<string, unknown>)['b.io'], { Devices: [] })
+  const { 'b.io': state } = entries[0]?.DriverState ?? {}
+  assert.deepEqual(state, { Devices: [] })
 })
 
 test('a file that is damaged counts as none', async t => {

@@ -78,22 +78,16 @@ export class DraDrivers {
     if (before && before.driver !== driver)
       throw new Error(`endpoint ${socket} already registered for DRA driver plugin ${before.driver}`)
     const stop = new AbortController()
-    const calls = connectDriver({
-      driver,
-      socket,
-      service: serviceOf(versions) ?? '',
-      clock,
-      onConnection: isConnected => {
-        instance.isConnected = isConnected
-        this.#sync(driver)
-      },
-    })
+    const calls = connectDriver({ driver, socket, service: serviceOf(versions) ?? '', clock })
     // Another process may have made the socket. The instance that comes last is the newest.
     this.#drop(socket)
     const instance: Instance = { driver, calls, stop, isConnected: false }
     this.#instances.set(socket, instance)
     log.info('a DRA driver is registered', { driver, socket, instances: this.#of(driver).length })
-    this.#sync(driver)
+    calls.followConnection(isConnected => {
+      instance.isConnected = isConnected
+      this.#sync(driver)
+    })
     void this.#followHealth(instance, versions.includes('v1alpha1.DRAResourceHealth'))
     onRegistered(driver)
   }
