@@ -41,7 +41,7 @@ export async function cdiParts(devices: readonly string[], { nodeDir, dirs }: Ap
 }
 
 /** The edits for devices, in their order; those of a file come before those of its first device. */
-export function planEdits(
+function planEdits(
   devices: readonly string[],
   dirs: readonly { specs: readonly CdiSpec[]; problems: readonly string[] }[],
 ): Edits[] {
@@ -103,7 +103,7 @@ const propagations: Readonly<Record<string, NonNullable<ContainerConfig['mounts'
 }
 
 /** Of two edits that name the same variable, path or group, the later one counts. Pure. */
-export function toCri(edits: readonly Edits[], pathOf: (path: string) => string): CdiParts {
+function toCri(edits: readonly Edits[], pathOf: (path: string) => string): CdiParts {
   const mounts = new Map<string, CdiParts['mounts'][number]>()
   for (const { hostPath, containerPath, type, options } of edits.flatMap(edit => edit.mounts)) {
     if (type !== 'bind') throw new Error(`a mount of type ${type} at ${containerPath} is not supported`)

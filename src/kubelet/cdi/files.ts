@@ -9,7 +9,7 @@ import { parseYaml } from '../../base/yaml-file.ts'
 import { type CdiSpec, readSpec } from './spec.ts'
 
 /** Where programs describe devices. Source: SPEC.md, and the defaults of containerd. */
-export const cdiDirs = ['/etc/cdi', '/var/run/cdi']
+const cdiDirs = ['/etc/cdi', '/var/run/cdi']
 /** The most files of a directory that are read, and the most bytes of one. */
 const [maxFiles, maxBytes] = [1_000, 1024 * 1024]
 const extensions = ['.json', '.yaml']

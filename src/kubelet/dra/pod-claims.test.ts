@@ -7,6 +7,8 @@ import { objectOf, podOf } from '../../kinds/testing.ts'
 import { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
 import { claimsOf, driversFor, hasClaims, isForRequest, usesOf } from './pod-claims.ts'
 
+type Owners = NonNullable<NonNullable<Draft<ResourceClaim>['metadata']>['ownerReferences']>
+
 const podWith = (spec: Partial<Draft<Pod>['spec']>, status: Draft<Pod>['status'] = {}) =>
   podOf({
     metadata: { name: 'p', namespace: 'n', uid: 'u' },
@@ -46,11 +48,11 @@ test('a claim that is not made yet, and one that is nothing, are errors', () => 
 
 test('a pod may use an allocated claim that is reserved for it, and is its own if it was made for it', () => {
   const pod = podWith({})
-  const claim = (status: object, ownerReferences: object[] = []) =>
+  const claim = (status: Draft<ResourceClaim>['status'], ownerReferences: Owners = []) =>
     objectOf(ResourceClaim, {
-      metadata: { name: 'c', namespace: 'n', uid: 'cu', ownerReferences: ownerReferences as never },
+      metadata: { name: 'c', namespace: 'n', uid: 'cu', ownerReferences },
       spec: {},
-      status: status as never,
+      status,
     })
   const reservedFor = [{ resource: 'pods', name: 'p', uid: 'u' }]
   const result = (driver: string) => ({ request: 'r', driver, pool: 'p', device: 'd' })
@@ -59,7 +61,7 @@ test('a pod may use an allocated claim that is reserved for it, and is its own i
   assert.deepEqual(driversFor(pod, claim({ allocation, reservedFor }), false), ['a.io', 'b.io'])
   assert.deepEqual(driversFor(pod, claim({ allocation: { devices: {} }, reservedFor }), false), [])
   assert.deepEqual(driversFor(pod, claim({ allocation, reservedFor }, [owner]), true), ['a.io', 'b.io'])
-  const table: [object, object[], boolean, RegExp][] = [
+  const table: [Draft<ResourceClaim>['status'], Owners, boolean, RegExp][] = [
     [{ reservedFor }, [], false, /^Error: ResourceClaim c: not allocated$/],
     [{ allocation }, [], false, /^Error: pod p \(u\) is not allowed to use ResourceClaim c \(cu\)$/],
     [
