@@ -62,12 +62,8 @@ export interface TestDriver extends Behaving {
 
 export async function makeDraNode(t: TestContext) {
   const rootDir = mkdtempSync(join(tmpdir(), 'kutter-dra-'))
-  mkdirSync(join(rootDir, 'sockets'))
+  for (const dir of ['sockets', 'plugins_registry']) mkdirSync(join(rootDir, dir))
   const ends = new Set<() => void>()
-  t.after(() => {
-    for (const end of ends) end()
-    rmSync(rootDir, { recursive: true, force: true })
-  })
   /** The CDI devices of the containers that were created, by `POD/CONTAINER`. */
   const given = new Map<string, string>()
   const recorded = (whole: Runtime) =>
@@ -79,6 +75,12 @@ export async function makeDraNode(t: TestContext) {
       },
     })
   const node = await makeNode(t, {}, { kubelet: { rootDir, hasDevices: true }, runtime: recorded })
+  // After the kubelet, which writes there.
+  t.after(async () => {
+    await kubelet.close()
+    for (const end of ends) end()
+    rmSync(rootDir, { recursive: true, force: true })
+  })
   const until = async (what: string, holds: () => boolean | Promise<boolean>, stepMs = 100) => {
     const deadline = realClock.now() + 20_000
     while (!(await holds())) {
@@ -162,8 +164,6 @@ export async function makeDraNode(t: TestContext) {
   const restart = async () => {
     await kubelet.close()
     kubelet = await startKubelet({ ...node.options, runtime: node.runtime })
-    const own = kubelet
-    t.after(() => own.close())
   }
   const eventsOf = async (name: string) => (await node.events(name)).join()
   const slices = async () =>

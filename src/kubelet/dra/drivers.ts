@@ -84,7 +84,10 @@ export class DraDrivers {
     const instance: Instance = { driver, calls, stop, isConnected: false }
     this.#instances.set(socket, instance)
     log.info('a DRA driver is registered', { driver, socket, instances: this.#of(driver).length })
+    this.#sync(driver)
     calls.followConnection(isConnected => {
+      // While there is no connection, each try to make one is a change.
+      if (instance.isConnected === isConnected) return
       instance.isConnected = isConnected
       this.#sync(driver)
     })

@@ -95,7 +95,11 @@ test('a container uses what it names, and what its extended resources are mapped
           image: 'i',
           resources: {
             claims: [{ name: 'a' }, { name: 'b', request: 'gpu' }],
-            requests: { 'example.com/gpu': '1', 'example.com/none': '0' },
+            requests: {
+              'example.com/gpu': '1',
+              'example.com/none': '0',
+              'deviceclass.resource.kubernetes.io/nic': '1',
+            },
           },
         },
         { name: 'other', image: 'i' },
@@ -108,6 +112,7 @@ test('a container uses what it names, and what its extended resources are mapped
         requestMappings: [
           { containerName: 'c', resourceName: 'example.com/gpu', requestName: 'container-0-request-0' },
           { containerName: 'c', resourceName: 'example.com/none', requestName: 'container-0-request-1' },
+          { containerName: 'c', resourceName: 'deviceclass.resource.kubernetes.io/nic', requestName: 'nic' },
           { containerName: 'other', resourceName: 'example.com/gpu', requestName: 'container-1-request-0' },
         ],
       },
@@ -118,6 +123,7 @@ test('a container uses what it names, and what its extended resources are mapped
     { claim: 'one', request: '', shownAs: 'claim:a' },
     { claim: 'p-b-1', request: 'gpu', shownAs: 'claim:b/gpu' },
     { claim: 'p-extended', request: 'container-0-request-0', shownAs: undefined },
+    { claim: 'p-extended', request: 'nic', shownAs: undefined },
   ])
   assert.deepEqual(usesOf(pod, other!), [])
 })

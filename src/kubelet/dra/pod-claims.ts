@@ -76,12 +76,16 @@ export function usesOf(pod: Pod, container: ReadContainer): ClaimUse[] {
   const extended = pod.status.extendedResourceClaimStatus
   for (const { containerName, resourceName, requestName } of extended?.requestMappings ?? []) {
     const amount = requests[resourceName]
-    const isAsked = amount !== undefined && isExtended(resourceName) && quantityValue(amount) > 0
+    const isAsked = amount !== undefined && isByClaims(resourceName) && quantityValue(amount) > 0
     if (containerName === container.name && isAsked)
       uses.push({ claim: extended!.resourceClaimName, request: requestName, shownAs: undefined })
   }
   return uses
 }
+
+/** Whether a resource may be one that devices of a class stand for. Source: scheduler/util IsDRAExtendedResourceName. */
+const isByClaims = (resource: string) =>
+  isExtended(resource) || resource.startsWith('deviceclass.resource.kubernetes.io/')
 
 /**
  * Whether a device that the driver prepared for some requests is one of a request. A driver may name subrequests or only

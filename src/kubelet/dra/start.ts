@@ -28,7 +28,7 @@ interface DraOptions {
   /** The directory of the node. It exists. */
   rootDir: string
   /** By uid. Those that wait for a driver are tried again when one has registered. */
-  workers: ReadonlyMap<string, { objectsChanged(): void; wake(): void }>
+  workers: ReadonlyMap<string, { readonly pod: Pod; objectsChanged(): void; wake(): void }>
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -59,7 +59,7 @@ export async function makeDra(o: DraOptions): Promise<NodeDra | undefined> {
     }
   }
   const onRegistered = () => {
-    for (const worker of workers.values()) worker.objectsChanged()
+    for (const worker of workers.values()) if (hasClaims(worker.pod)) worker.objectsChanged()
   }
   const drivers = new DraDrivers({ client, nodeName, onRegistered, onHealth, clock, log, signal })
   const manager = new DraManager({

@@ -88,6 +88,7 @@ export class PluginRegistration {
   async start(): Promise<void> {
     const { dir, clock, signal, log } = this.#options
     await mkdir(dir, { recursive: true, mode: 0o750 })
+    if (signal.aborted) return
     const watcher = watch(dir, () => this.#looking.wake())
     watcher.on('error', error => log.warn('the directory of plugins is not watched', { error }))
     signal.addEventListener('abort', () => watcher.close(), { once: true })

@@ -28,10 +28,11 @@ export async function removePod(context: NodeContext, uid: string): Promise<void
     await runtime.stopSandbox(sandbox.id)
     await runtime.removeSandbox(sandbox.id)
   }
-  await dra?.manager.unprepare(uid)
   await host.tearDown(uid)
   await host.remove(uid)
   objects.release(uid)
+  // Last of all, since the driver of a claim may have gone for good.
+  await dra?.manager.unprepare(uid)
 }
 
 /** Deletes the object of a pod of which nothing is left on the node. */
