@@ -210,6 +210,16 @@ export class Client {
     await this.#run(kind, 'delete', { ...ref, body: body as Json, ...(signal && { signal }) })
   }
 
+  /** Deletes all objects that match. */
+  async deleteCollection(kind: AnyKind, request: ListRequest = {}): Promise<void> {
+    const { namespace, signal, ...options } = request
+    await this.#run(kind, 'deletecollection', {
+      options,
+      ...(namespace && { namespace }),
+      ...(signal && { signal }),
+    })
+  }
+
   /** A mirror of a kind, or of a part of it, kept current until it is released or the client is closed. */
   mirror<T extends KubeObject>(kind: Kind<T>, scope: MirrorScope = {}): Mirror<T> {
     return this.#informers.mirror(kind, scope)

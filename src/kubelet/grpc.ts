@@ -6,7 +6,10 @@ import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader'
 import { realClock } from '../base/clock.ts'
 import { type Reason, StatusError } from '../base/errors.ts'
 
-/** Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, a message or an enum; `[]` repeats it. */
+/**
+ * Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, `map<MESSAGE>`, a message or an enum; `[]`
+ * repeats it.
+ */
 type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
 /** Enum name → its names in order from 0, separated by one space. */
 type EnumWords = Readonly<Record<string, string>>
@@ -36,13 +39,15 @@ type Words<S extends string, Found = never> = S extends `${infer Head} ${infer T
   : Found | S
 type TypeOf<T, M extends MessageWords, E extends EnumWords> = T extends `${infer Item}[]`
   ? TypeOf<Item, M, E>[]
-  : T extends keyof Scalars
-    ? Scalars[T]
-    : T extends keyof M
-      ? Received<M, E, T> | null
-      : T extends keyof E
-        ? Words<E[T]>
-        : never
+  : T extends `map<${infer Value extends keyof M & string}>`
+    ? Record<string, Received<M, E, Value>>
+    : T extends keyof Scalars
+      ? Scalars[T]
+      : T extends keyof M
+        ? Received<M, E, T> | null
+        : T extends keyof E
+          ? Words<E[T]>
+          : never
 
 /** A message as it is received: every scalar, list and map has a value, and an absent message is null. */
 export type Received<M extends MessageWords, E extends EnumWords, N extends keyof M> = {
@@ -122,7 +127,8 @@ function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
 function readField(text: string): object {
   const [type = '', number] = text.split(' = ')
   const id = Number(number)
-  if (type === 'map') return { keyType: 'string', type: 'string', id }
+  const map = /^map(?:<(.+)>)?$/.exec(type)
+  if (map) return { keyType: 'string', type: map[1] ?? 'string', id }
   return type.endsWith('[]') ? { rule: 'repeated', type: type.slice(0, -2), id } : { type, id }
 }
 

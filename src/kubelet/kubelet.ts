@@ -18,9 +18,11 @@ import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import { makeCsi } from './csi/index.ts'
-import { plainMemory } from './config/memory.ts'
+import { memoryRules } from './node/memory-rules.ts'
 import { makeManagers, makePlacing, type Managers } from './topology/start.ts'
+import { cdiParts } from './cdi/index.ts'
 import { type DeviceManager, makeDevices } from './devices/index.ts'
+import { makeDra, type NodeDra } from './dra/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -40,6 +42,7 @@ import { uidOf } from './pod/spec.ts'
 import { Resizes } from './resize/resizes.ts'
 import { livePods } from './on-node.ts'
 import { NodePods, type Workers } from './pods.ts'
+import { startPlugins } from './plugins/start.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { ShutdownSource } from './shutdown/logind.ts'
 import { startServer } from './server/server.ts'
@@ -74,7 +77,7 @@ interface KubeletOptions {
   onPodCIDR?: (cidrs: readonly string[]) => void
   /** Is awaited before the first container of a sandbox with these addresses. Default: nothing. */
   isolate?: NodeContext['isolate']
-  /** Whether device plugins may register, in `rootDir`. Default: not on a simulated node. */
+  /** Whether device plugins and DRA drivers may register, in `rootDir`. Default: not on a simulated node. */
   hasDevices?: boolean
   /** A directory that all nodes of this machine share. Without it they share none. */
   sharedDir?: string
@@ -133,18 +136,19 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const state = new RuntimeState(runtime, clock, log)
   const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const source = new PodSource(api, uid => workers.has(uid))
-  const drivers = makeDrivers(o, log)
+  const drivers = await makeDrivers({ ...o, workers, log, signal })
   const config = o.config ?? defaultKubeletConfig
   const managers = await makeManagers({ runtime, rootDir: o.rootDir, config, source, workers, clock, log, signal })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
-  const devices = await makeDevices({ ...o, source, workers, ...managers, report: () => keeper?.report(), log, signal })
+  const report = () => keeper?.report()
+  const devices = await makeDevices({ ...o, ...drivers, source, workers, ...managers, report, log, signal })
   const found = { machine, events, services, state, managers, devices, ...drivers }
   const cgroups = runtime.real ? await findCgroups() : undefined
   const context = await makeContext({ o, workers, source, cgroups, log, ...found })
   const meter = o.meter ?? realMeter(o, context, cgroups)
   const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
-  const defence = await makeDefence({ ...about, onChange: () => void keeper?.report(), clock, signal })
+  const defence = await makeDefence({ ...about, onChange: () => void report(), clock, signal })
   const { directories, shared } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
@@ -161,8 +165,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, devices, port: server?.port ?? 0 }, before),
   }))
-  const { cgroupRoot, memory } = context.settings
-  const groups = makeGroups({ cgroups, cgroupRoot, memory, machine, workers, config, clock, log, signal })
+  const groups = makeGroups({ ...context.settings, cgroups, machine, workers, config, clock, log, signal })
   const podParts = { o, context, workers, config, api, source, defence, devices, node, groups, managers, log, signal }
   const { nodePods, statics, podsChanged } = makePods(podParts)
   statics.start()
@@ -170,7 +173,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     // Static pods need no API.
     const started = defence.look().then(() => nodePods.start())
     started.catch(() => {})
-    await node.registered.then(() => devices && drivers.csi?.start(signal, devices))
+    await node.registered.then(() => startPlugins({ ...o, ...drivers, devices, log, signal }))
     await client.synced([api, services], signal)
     await started
     signal.addEventListener('abort', source.open(nodePods.order), { once: true })
@@ -281,35 +284,20 @@ interface ContextParts {
   /** Undefined on a simulated node, which has no volumes of drivers. */
   csi: ReturnType<typeof makeCsi> | undefined
   devices: DeviceManager | undefined
+  dra: NodeDra | undefined
 }
 
-function makeDrivers({ client, runtime, nodeName, rootDir, clock }: KubeletOptions, log: Log) {
+/** The drivers of volumes and those of claims. */
+async function makeDrivers(o: KubeletOptions & { workers: Workers }) {
+  const { client, runtime, nodeName, rootDir, clock, log } = o
   const tokens = new PodTokens(client)
   const options = { client, nodeName, nodeDir: rootDir, tokens, mounts: realMounts, clock, log }
-  return { tokens, csi: runtime.real ? makeCsi(options) : undefined }
-}
-
-/** Throws on a machine that swaps where the configuration does not allow it. */
-async function memoryRules(o: KubeletOptions, machine: Machine, cgroups: Cgroups | undefined, log: Log) {
-  if (!cgroups) return plainMemory(machine.memoryBytes)
-  const { version } = cgroups
-  const { failSwapOn, reserved, ...config } = o.config ?? defaultKubeletConfig
-  if (failSwapOn && machine.swapBytes)
-    throw new Error('failSwapOn: running with swap on is not supported, please disable swap or set failSwapOn to false')
-  if (version === 1 && (config.memoryThrottlingFactor !== undefined || config.swapBehavior === 'LimitedSwap'))
-    log.warn('MemoryQoS and LimitedSwap have no effect: the machine has control groups of version 1')
-  return {
-    ...config,
-    version,
-    limitsSwap: await cgroups.limitsSwap(),
-    capacityBytes: machine.memoryBytes,
-    allocatableBytes: Math.max(0, machine.memoryBytes - reserved.memoryBytes),
-    swapBytes: machine.swapBytes,
-  }
+  return { tokens, csi: runtime.real ? makeCsi(options) : undefined, dra: await makeDra(o) }
 }
 
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
-  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, managers, devices } = parts
+  const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, managers, devices, dra } =
+    parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -325,7 +313,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     logRoot: join(o.rootDir, 'logs'),
     cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
     seccompRoot: join(o.rootDir, 'seccomp'),
-    memory: await memoryRules(o, machine, cgroups, log),
+    memory: await memoryRules(o.config ?? defaultKubeletConfig, machine, cgroups, log),
   }
   let host: PodHost = simulatedHost(runtime)
   if (csi && cgroups) {
@@ -359,6 +347,8 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     images: new Images(runtime, clock, o.log),
     objects,
     devices,
+    dra,
+    cdiParts: names => cdiParts(names, { nodeDir: o.rootDir }),
     events,
     facts,
     settings,

@@ -35,6 +35,13 @@ const allotments = histogram(
   'Time in which a device plugin answers what a container gets with its devices.',
   usual,
 )
+const claimTimes = histogram(
+  'dra_operations_duration_seconds',
+  'Time in which the claims of a pod are prepared or unprepared.',
+  usual,
+)
+const driverTimes = histogram('dra_grpc_operations_duration_seconds', 'Time of calls to DRA drivers.', usual)
+const claimsInUse = gauge('dra_resource_claims_in_use', 'Claims that are prepared on this node, by driver.')
 const containerErrors = counter('kubelet_started_containers_errors_total', 'Containers that could not be started.')
 
 /** The words for calls of CRI, where they are not simply the name with underscores. */
@@ -72,6 +79,10 @@ export function counted(cri: Cri, clock: Clock): Cri {
 }
 
 const sync = { operation_type: 'sync' }
+/** The label that stands for all drivers. Source: DRAResourceClaimsInUseAnyDriver. */
+const anyDriver = '<any>'
+/** A gauge that was set once stays, so a driver without claims is set to none. */
+const driversSeen = new Set<string>()
 
 /** What the parts of a kubelet count; durations are in milliseconds. */
 export const counts = {
@@ -89,6 +100,19 @@ export const counts = {
   evicted: (eviction_signal: string) => evictions.add({ eviction_signal }),
   pluginRegistered: (resource_name: string) => registrations.add({ resource_name }),
   allotted: (ms: number, resource_name: string) => allotments.observe(ms / 1000, { resource_name }),
+  draOperation: (ms: number, operation_name: string, isError: boolean) =>
+    claimTimes.observe(ms / 1000, { operation_name, is_error: String(isError) }),
+  draCalled: (ms: number, driver_name: string, method_name: string, grpc_status_code: string) =>
+    driverTimes.observe(ms / 1000, { driver_name, method_name, grpc_status_code }),
+  claims(claims: Iterable<{ readonly isPrepared: boolean; readonly drivers: ReadonlyMap<string, unknown> }>) {
+    const used = new Map([...driversSeen, anyDriver].map(driver => [driver, 0]))
+    for (const { isPrepared, drivers } of claims)
+      if (isPrepared) for (const driver of [...drivers.keys(), anyDriver]) used.set(driver, (used.get(driver) ?? 0) + 1)
+    for (const [driver_name, count] of used) {
+      driversSeen.add(driver_name)
+      claimsInUse.set(count, { driver_name })
+    }
+  },
   preempted: () => preemptions.add({ preemption_signal: '' }),
   /** @param code the reason of the failure, if it failed */
   container(role: 'init' | 'main' | 'ephemeral', code?: string) {

@@ -273,11 +273,11 @@ export class NodePods {
 
   /** Compares pods, workers and runtime. To be called when all pods have been added; else it comes in its time. */
   async relist(): Promise<void> {
-    const { runtime, host, clock, log } = this.#context
+    const { runtime, host, dra, clock, log } = this.#context
     const from = clock.now()
     try {
       const there = await runtime.outline()
-      const known = await host.known()
+      const known = [...(await host.known()), ...(dra?.manager.pods() ?? [])]
       // From here on nothing is awaited, so that workers and pods do not change during the comparison.
       const outlines = new Map(there.map(pod => [pod.uid, pod]))
       for (const worker of this.#workers.values()) {
@@ -293,7 +293,7 @@ export class NodePods {
       const uids = new Set(this.#pods.list().map(uidOf))
       for (const uid of this.#finished) if (!uids.has(uid)) this.#finished.delete(uid)
       for (const uid of new Set([...outlines.keys(), ...known]))
-        if (!this.#workers.has(uid) && !this.#failed.has(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
+        if (!this.#isWorkedOn(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
       if (!this.#removing) void this.#removeOrphans()
       const now = clock.now()
       counts.relist(now - from, this.#relistedAt === undefined ? undefined : now - this.#relistedAt, now)
@@ -303,6 +303,8 @@ export class NodePods {
     }
   }
 
+  #isWorkedOn = (uid: string): boolean => this.#workers.has(uid) || this.#failed.has(uid) || this.#waiting.has(uid)
+
   /** Removes the remains of pods one after the other, in the background, so that one that hangs delays nothing else. */
   async #removeOrphans(): Promise<void> {
     const { runtime, log } = this.#context
@@ -310,6 +312,8 @@ export class NodePods {
     for (const [uid, containers] of this.#orphans) {
       this.#orphans.delete(uid)
       if (this.#signal.aborted) break
+      // Others took their time, and the pod has come meanwhile.
+      if (this.#isWorkedOn(uid)) continue
       try {
         await Promise.all(containers.map(id => runtime.stopContainer(id, orphanGraceSeconds)))
         await removePod(this.#context, uid)

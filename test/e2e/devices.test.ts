@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+import { cdiDir } from './dra-driver.ts'
 import { nodeImage, nodePod } from './node-pod.ts'
 import { becomesReady, eventComes, forever, getPod, inPod, makePod, podIs, removePods, sh } from './pods.ts'
 import { call } from './programs/device-grpc.ts'
@@ -26,15 +27,16 @@ function daemonSet(): object {
   const env = [
     { name: 'DIR', value: '/plugins' },
     { name: 'RESOURCE', value: thing },
+    { name: 'CDI', value: '/cdi' },
   ]
+  const places = ['plugins', 'cdi'].map(name => ({ name, mountPath: `/${name}` }))
   const spec = {
     ...pod,
-    containers: [
-      { ...container, env, volumeMounts: [...container!.volumeMounts, { name: 'plugins', mountPath: '/plugins' }] },
-    ],
+    containers: [{ ...container, env, volumeMounts: [...container!.volumeMounts, ...places] }],
     volumes: [
       ...pod.volumes,
       { name: 'plugins', hostPath: { path: '/var/lib/kubelet/device-plugins', type: 'Directory' } },
+      { name: 'cdi', hostPath: { path: cdiDir, type: 'DirectoryOrCreate' } },
     ],
   }
   const labels = { app: 'device-plugin' }
@@ -98,6 +100,7 @@ async function kill(role: string): Promise<void> {
 
 describe('devices', { concurrency: false, skip: cannotRun }, () => {
   before(() => cluster.apply(daemonSet()), { timeout: 60_000 })
+  after(() => rmSync(join(cdiDir, 'things.json'), { force: true }))
 
   test('a plugin registers, and the node shows its devices', options, async () => {
     await isCounted('4/4')
@@ -116,6 +119,7 @@ describe('devices', { concurrency: false, skip: cannotRun }, () => {
     await becomesReady(cluster, 'one')
     // The plugin prefers the last ones.
     assert.equal(await inPod(cluster, 'one', 'echo $THINGS; echo $OWN'), 'thing-2,thing-3\nthe pod')
+    assert.equal(await inPod(cluster, 'one', 'env | grep CDI_ | sort'), 'CDI_thing_2=yes\nCDI_thing_3=yes')
     assert.equal(await inPod(cluster, 'one', 'cat /things/thing-2'), 'I am thing-2\nprepared')
     assert.equal(await inPod(cluster, 'one', 'head -c 3 /dev/thing-3 | wc -c'), '3')
     await assert.rejects(inPod(cluster, 'one', 'echo no > /things/thing-2'))

@@ -222,6 +222,27 @@ test('a plugin that dies leaves devices that are not healthy, and after five min
   await node.isCounted('2/2')
 })
 
+test('statuses show the health of devices, as their plugin lists it', async t => {
+  const node = await makeDeviceNode(t)
+  const server = await node.plugin('a')
+  server.list(healthy('0', '1'))
+  await node.isCounted('2/2')
+  await node.run('one', asking(2))
+  await node.becomes('one', 'Running')
+  const shows = (...words: string[]) =>
+    node.until(`it shows ${words.join()}`, async () => {
+      const [shown] = (await node.main('one')).allocatedResourcesStatus ?? []
+      return shown?.name === gpu && shown.resources?.map(({ health }) => health).join() === words.join()
+    })
+  await shows('Healthy', 'Healthy')
+  server.list([...healthy('0'), { ID: '1', health: 'Unhealthy' }])
+  await shows('Healthy', 'Unhealthy')
+  server.list(healthy('1'))
+  await shows('Unknown', 'Healthy')
+  server.close()
+  await shows('Unknown', 'Unhealthy')
+})
+
 test('a plugin that lists too much is not read, and one that lists all the time is', async t => {
   const node = await makeDeviceNode(t)
   const many = await node.plugin('many', answering, 'example.com/many')

@@ -92,7 +92,7 @@ type Parts = Parameters<typeof containerConfig>[2]
 function configOf(
   container: Partial<Draft<Container>>,
   spec: Partial<Draft<Pod>['spec']> = {},
-  more: Pick<Parts, 'targetId' | 'granted'> = {},
+  more: Pick<Parts, 'targetId' | 'granted' | 'cdiDevices' | 'cdi'> = {},
 ) {
   const pod = podWith({ ...spec, containers: [{ name: 'c', image: 'app:1', ...container }] })
   const env = new Map([
@@ -140,7 +140,7 @@ test('what a container has with its devices comes before what its spec says', ()
     annotations: { 'example.com/gpu': '0', [annotationNames.hash]: 'a lie' },
     cdiDevices: [{ name: 'example.com/gpu=0' }],
   }
-  const { config } = configOf({ command: ['$(GPU)', '$(A)'] }, {}, { granted })
+  const { config } = configOf({ command: ['$(GPU)', '$(A)'] }, {}, { granted, cdiDevices: ['example.com/gpu=0'] })
   assert.deepEqual(
     config.envs?.map(({ key, value }) => `${key}=${value}`),
     ['GPU=0', 'A=1', 'B=two words'],
@@ -155,6 +155,29 @@ test('what a container has with its devices comes before what its spec says', ()
   assert.notEqual(config.annotations?.[annotationNames.hash], 'a lie')
   assert.deepEqual(config.cdiDevices, [{ name: 'example.com/gpu=0' }])
   assert.equal(configOf({}).config.cdiDevices, undefined)
+})
+
+test('what CDI devices change in a container comes last', () => {
+  const cdi = {
+    envs: new Map([
+      ['A', 'of the device'],
+      ['GPU', '0'],
+    ]),
+    mounts: [{ containerPath: '/gpu', hostPath: '/opt/gpu', readonly: true }],
+    devices: [{ containerPath: '/dev/gpu0', hostPath: '/dev/gpu0', permissions: 'rwm' }],
+    groups: [7],
+  }
+  const { config } = configOf({ command: ['$(A)', '$(GPU)'] }, {}, { cdi })
+  assert.deepEqual(
+    config.envs?.map(({ key, value }) => `${key}=${value}`),
+    ['A=of the device', 'B=two words', 'GPU=0'],
+  )
+  // The command is made from the container's own variables, as where the runtime applies the devices.
+  assert.deepEqual(config.command, ['1', '$(GPU)'])
+  assert.deepEqual(config.mounts, [{ containerPath: '/data', hostPath: '/pods/u-1/data' }, ...cdi.mounts])
+  assert.deepEqual(config.devices, cdi.devices)
+  const groups = (made: ReturnType<typeof configOf>) => made.config.linux?.securityContext?.supplementalGroups ?? []
+  assert.deepEqual(groups({ made: configOf({}).made, config }), [...groups(configOf({})), 7])
 })
 
 test('a container carries what a later kubelet needs to recognize it', () => {

@@ -18,6 +18,7 @@ import {
   type ReadContainer,
   uidOf,
 } from '../pod/spec.ts'
+import type { CdiParts } from '../cdi/index.ts'
 import type { Answer } from '../devices/index.ts'
 import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
@@ -101,6 +102,10 @@ interface ContainerParts {
   cpuset: Cpuset
   /** What the container has with the devices of plugins. */
   granted?: Answer | undefined
+  /** The names of its CDI devices, for a runtime that applies them. */
+  cdiDevices?: readonly string[]
+  /** What the container has with its CDI devices, for a runtime that does not. */
+  cdi?: CdiParts | undefined
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -118,6 +123,9 @@ export function containerConfig(
   // The container's own variables count for more.
   const env = new Map([...Object.entries(parts.granted?.envs ?? {}), ...parts.env])
   const lookup = (name: string) => env.get(name)
+  // A runtime that applies CDI devices does it last of all.
+  const { envs: more = [], mounts = [], devices = [], groups = [] } = parts.cdi ?? {}
+  const security = containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId)
   const stopSignal = container.lifecycle?.stopSignal
   return {
     metadata: { name: container.name, attempt: parts.attempt },
@@ -125,10 +133,10 @@ export function containerConfig(
     command: (container.command ?? []).map(word => expand(word, lookup)),
     args: (container.args ?? []).map(word => expand(word, lookup)),
     workingDir: container.workingDir ?? '',
-    envs: Array.from(env, ([key, value]) => ({ key, value })),
-    mounts: [...grantedMounts(parts.granted), ...parts.mounts],
-    devices: [...(parts.granted?.devices ?? []), ...parts.devices],
-    ...(parts.granted?.cdiDevices.length && { cdiDevices: parts.granted.cdiDevices }),
+    envs: Array.from(new Map([...env, ...more]), ([key, value]) => ({ key, value })),
+    mounts: [...grantedMounts(parts.granted), ...parts.mounts, ...mounts],
+    devices: [...(parts.granted?.devices ?? []), ...parts.devices, ...devices],
+    ...(parts.cdiDevices?.length && { cdiDevices: parts.cdiDevices.map(name => ({ name })) }),
     labels: { ...podLabels(pod), [labelNames.container]: container.name },
     annotations: {
       ...parts.granted?.annotations,
@@ -154,7 +162,9 @@ export function containerConfig(
         ...(parts.cpuset.cpus && { cpusetCpus: parts.cpuset.cpus }),
         ...(parts.cpuset.mems && { cpusetMems: parts.cpuset.mems }),
       },
-      securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
+      securityContext: groups.length
+        ? { ...security, supplementalGroups: [...(security.supplementalGroups ?? []), ...groups] }
+        : security,
     },
   }
 }

@@ -1,5 +1,5 @@
-// Calls to a driver and to its registration socket, each over a Unix socket and with a deadline. A driver may hang,
-// die or answer nonsense: a call ends in any case, with an answer, a StatusError or the signal's reason.
+// Calls to a driver, each over its Unix socket and with a deadline. A driver may hang, die or answer nonsense: a call
+// ends in any case, with an answer, a StatusError or the signal's reason.
 import {
   callUnary,
   type CallOptions,
@@ -9,12 +9,10 @@ import {
   type ServiceWords,
   socketClient,
 } from '../grpc.ts'
-import { csiEnums, csiMessages, csiServices, registrationMessages, registrationServices } from './definition.ts'
+import { csiEnums, csiMessages, csiServices } from './definition.ts'
 
 /** The most time of a call to a driver. Source: csiTimeout in pkg/volume/csi/csi_plugin.go. */
 const driverCallMs = 120_000
-/** The most time of a call to a registration socket. */
-const registrationCallMs = 10_000
 /** The most bytes of an answer. What drivers answer is small. Source: the default of gRPC for Go. */
 const maxAnswerBytes = 4 * 1024 * 1024
 
@@ -32,15 +30,6 @@ type Calls<S extends ServiceWords> = {
 
 /** The Node service of a driver. */
 export type CsiNodeCalls = Calls<(typeof csiServices)['Node']>
-
-type RegistrationMessages = typeof registrationMessages
-export type PluginInfo = Received<RegistrationMessages, Record<never, string>, 'PluginInfo'>
-
-interface Registration {
-  getInfo(signal: AbortSignal): Promise<PluginInfo>
-  notify(registered: boolean, error: string, signal: AbortSignal): Promise<void>
-  close(): void
-}
 
 export interface CsiClient {
   readonly node: CsiNodeCalls
@@ -63,23 +52,4 @@ function callsOf(client: ServiceClient, methods: readonly string[], timeoutMs: n
     (request: object, options: CallOptions = {}) =>
       callUnary(client, method, request, { timeoutMs, ...options })
   return Object.fromEntries(methods.map(method => [method, call(method)]))
-}
-
-/** A client for the registration socket of a plugin. */
-export function connectRegistration(socket: string): Registration {
-  const definition = {
-    package: 'pluginregistration',
-    messages: registrationMessages,
-    enums: {},
-    services: registrationServices,
-  }
-  const client = socketClient(definition, 'Registration', socket, maxAnswerBytes)
-  const timeoutMs = registrationCallMs
-  return {
-    getInfo: async signal => (await callUnary(client, 'getInfo', {}, { signal, timeoutMs })) as PluginInfo,
-    async notify(pluginRegistered, error, signal) {
-      await callUnary(client, 'notifyRegistrationStatus', { pluginRegistered, error }, { signal, timeoutMs })
-    },
-    close: () => client.close(),
-  }
 }

@@ -1,6 +1,5 @@
-// The Container Storage Interface, version 1: what the kubelet asks of a driver on its node, and how a driver registers
-// with the kubelet, as field numbers and names. Sources: container-storage-interface/spec csi.proto;
-// k8s.io/kubelet pkg/apis/pluginregistration/v1.
+// The Container Storage Interface, version 1: what the kubelet asks of a driver on its node, as field numbers and names.
+// Source: container-storage-interface/spec csi.proto.
 
 export const csiEnums = {
   Mode: 'UNKNOWN SINGLE_NODE_WRITER SINGLE_NODE_READER_ONLY MULTI_NODE_READER_ONLY MULTI_NODE_SINGLE_WRITER MULTI_NODE_MULTI_WRITER SINGLE_NODE_SINGLE_WRITER SINGLE_NODE_MULTI_WRITER',
@@ -72,19 +71,5 @@ export const csiServices = {
     nodeExpandVolume: 'NodeExpandVolumeRequest NodeExpandVolumeResponse',
     nodeGetCapabilities: 'NodeGetCapabilitiesRequest NodeGetCapabilitiesResponse',
     nodeGetInfo: 'NodeGetInfoRequest NodeGetInfoResponse',
-  },
-} as const
-
-export const registrationMessages = {
-  PluginInfo: { type: 'string = 1', name: 'string = 2', endpoint: 'string = 3', supportedVersions: 'string[] = 4' },
-  RegistrationStatus: { pluginRegistered: 'bool = 1', error: 'string = 2' },
-  RegistrationStatusResponse: {},
-  InfoRequest: {},
-} as const
-
-export const registrationServices = {
-  Registration: {
-    getInfo: 'InfoRequest PluginInfo',
-    notifyRegistrationStatus: 'RegistrationStatus RegistrationStatusResponse',
   },
 } as const

@@ -51,16 +51,40 @@ export const pluginServices = {
   },
 } as const
 
-/** Memory and claims are left out of the answers: the kubelet assigns none of them. */
+/** Memory is left out of the answers: the kubelet assigns none. */
 export const podResourcesMessages = {
   AllocatableResourcesRequest: {},
-  AllocatableResourcesResponse: { devices: 'ContainerDevices[] = 1', cpuIds: 'int64[] = 2' },
+  AllocatableResourcesResponse: {
+    devices: 'ContainerDevices[] = 1',
+    cpuIds: 'int64[] = 2',
+    memory: 'ContainerMemory[] = 3',
+  },
   ListPodResourcesRequest: {},
   ListPodResourcesResponse: { podResources: 'PodResources[] = 1' },
   GetPodResourcesRequest: { podName: 'string = 1', podNamespace: 'string = 2' },
   GetPodResourcesResponse: { podResources: 'PodResources = 1' },
   PodResources: { name: 'string = 1', namespace: 'string = 2', containers: 'ContainerResources[] = 3' },
-  ContainerResources: { name: 'string = 1', devices: 'ContainerDevices[] = 2', cpuIds: 'int64[] = 3' },
+  ContainerResources: {
+    name: 'string = 1',
+    devices: 'ContainerDevices[] = 2',
+    cpuIds: 'int64[] = 3',
+    memory: 'ContainerMemory[] = 4',
+    dynamicResources: 'DynamicResource[] = 5',
+  },
+  ContainerMemory: { memoryType: 'string = 1', size: 'uint64 = 2', topology: 'TopologyInfo = 3' },
+  DynamicResource: {
+    claimName: 'string = 2',
+    claimNamespace: 'string = 3',
+    claimResources: 'ClaimResource[] = 4',
+  },
+  ClaimResource: {
+    cdiDevices: 'CDIDevice[] = 1',
+    driverName: 'string = 2',
+    poolName: 'string = 3',
+    deviceName: 'string = 4',
+    shareId: 'string = 5',
+  },
+  CDIDevice: { name: 'string = 1' },
   ContainerDevices: { resourceName: 'string = 1', deviceIds: 'string[] = 2', topology: 'TopologyInfo = 3' },
   TopologyInfo: { nodes: 'NUMANode[] = 1' },
   NUMANode: { ID: 'int64 = 1' },

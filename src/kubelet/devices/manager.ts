@@ -20,6 +20,7 @@ import { Locks } from '../../base/locks.ts'
 import type { Log } from '../../base/log.ts'
 import { joined } from '../../base/waiters.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import type { ResourceStatus } from '../../kinds/core/podstatus.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Rejection } from '../admission/admission.ts'
 import { counts } from '../metrics.ts'
@@ -31,7 +32,7 @@ import { type Answer, mergeAnswers, readAnswer } from './answer.ts'
 import { connectPlugin, type PluginCalls } from './calls.ts'
 import { type Allotment, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { complete, type Need, nearFirst, needsOf, planChoice, reusableFor } from './plan.ts'
-import { countStocks, deviceHints, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
+import { countStocks, deviceHints, healthOf, healthyOf, isOver, readDevices, type Stock, unhealthy } from './stock.ts'
 
 interface DeviceManagerOptions {
   /** The directory of the node, for which /var/lib/kubelet stands in answers. */
@@ -42,6 +43,8 @@ interface DeviceManagerOptions {
   live(): ReadonlySet<string> | undefined
   /** Called when the capacity of the node may have changed. */
   onChange(): void
+  /** Called with the uids of pods the health of whose devices has changed. */
+  onHealth(pods: ReadonlySet<string>): void
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -150,7 +153,7 @@ export class DeviceManager implements HintProvider {
       for await (const { devices } of plugin.calls.lists(signal)) {
         const listed = readDevices(devices)
         if (signal.aborted) break
-        this.#stocks.set(resource, { devices: listed, stoppedAt: undefined })
+        this.#restock(resource, { devices: listed, stoppedAt: undefined })
         onChange()
         await clock.sleep(listPauseMs, signal)
       }
@@ -162,10 +165,27 @@ export class DeviceManager implements HintProvider {
     if (this.#plugins.get(resource) !== plugin) return
     this.#plugins.delete(resource)
     const devices = unhealthy(this.#stocks.get(resource)?.devices ?? new Map())
-    this.#stocks.set(resource, { devices, stoppedAt: clock.now() })
+    this.#restock(resource, { devices, stoppedAt: clock.now() })
     if (this.#o.signal.aborted) return
     log.warn('a device plugin has gone', { resource, why })
     onChange()
+  }
+
+  #restock(resource: string, stock: Stock): void {
+    const before = this.#stocks.get(resource)
+    this.#stocks.set(resource, stock)
+    const isNews = (id: string) => healthOf(before, id) !== healthOf(stock, id)
+    const changed = this.#allotments.filter(allotment => allotment.resource === resource && allotment.ids.some(isNews))
+    if (changed.length) this.#o.onHealth(new Set(changed.map(({ uid }) => uid)))
+  }
+
+  /** The health of the devices of a container, by resource. */
+  healthOf(uid: string, container: string): ResourceStatus[] {
+    const held = this.#allotments.filter(item => item.uid === uid && item.container === container)
+    return held.map(({ resource, ids }) => ({
+      name: resource,
+      resources: ids.map(id => ({ resourceID: id, health: healthOf(this.#stocks.get(resource), id) })),
+    }))
   }
 
   /**

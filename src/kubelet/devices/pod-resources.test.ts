@@ -29,9 +29,16 @@ const now = {
       },
     ],
   ]),
+  dynamicOf: (_: unknown, { name }: { name: string }) =>
+    name === 'main' ? [{ claimName: 'c', claimNamespace: 'n', claimResources: [] }] : [],
   cpus: {
     givenTo: (uid: string, container: string) => (uid === 'u' && container === 'main' ? [2, 3] : []),
     allocatable: [1, 2, 3],
+  },
+  memory: {
+    givenTo: (_: string, container: string) =>
+      container === 'main' ? { mask: 2, amounts: new Map([['memory', 5]]) } : undefined,
+    allocatable: new Map([[1, new Map([['memory', 9]])]]),
   },
   allotmentsOf: (uid: string) => (uid === 'u' ? [allotment('init', ['b']), allotment('main', ['b', 'a', 'gone'])] : []),
 }
@@ -44,10 +51,12 @@ const shown = {
   name: 'p',
   namespace: 'n',
   containers: [
-    { name: 'side', devices: [], cpuIds: [] },
+    { name: 'side', devices: [], cpuIds: [], memory: [], dynamicResources: [] },
     {
       name: 'main',
       cpuIds: [2, 3],
+      memory: [{ memoryType: 'memory', size: 5, topology: { nodes: [{ ID: 1 }] } }],
+      dynamicResources: [{ claimName: 'c', claimNamespace: 'n', claimResources: [] }],
       devices: [
         { resourceName: 'r', deviceIds: ['b'] },
         on('a', 0),
@@ -65,6 +74,10 @@ test('pods are shown with what the containers have that go on running', () => {
 })
 
 test('the devices that can be given out are the healthy ones', () => {
-  assert.deepEqual(allocatableResources(now), { devices: [on('a', 0), on('a', 1)], cpuIds: [1, 2, 3] })
+  assert.deepEqual(allocatableResources(now), {
+    devices: [on('a', 0), on('a', 1)],
+    cpuIds: [1, 2, 3],
+    memory: [{ memoryType: 'memory', size: 9, topology: { nodes: [{ ID: 1 }] } }],
+  })
   assert.deepEqual(allocatableResources({ ...now, cpus: undefined }).cpuIds, [])
 })

@@ -1,10 +1,19 @@
-// Which pod has which devices and CPUs, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
+// Which pod has which devices, CPUs and claims, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
 // Source: pkg/kubelet/apis/podresources/server_v1.go, pkg/kubelet/cm/devicemanager/pod_devices.go.
 import type { Received, Sent } from '../grpc.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { initContainers, isSidecar, mainContainers, nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
+import {
+  initContainers,
+  isSidecar,
+  mainContainers,
+  nameOf,
+  namespaceOf,
+  type ReadContainer,
+  uidOf,
+} from '../pod/spec.ts'
 import type { Allotment } from './checkpoint.ts'
 import type { podResourcesMessages } from './definition.ts'
+import { type Mask, nodesIn } from '../topology/hints.ts'
 import { healthyOf, type Stock } from './stock.ts'
 
 type Message<N extends keyof typeof podResourcesMessages> = Sent<
@@ -18,14 +27,28 @@ export interface ResourceCpus {
   readonly allocatable: readonly number[]
 }
 
+/** Bytes by resource, such as `memory`. */
+type Amounts = ReadonlyMap<string, number>
+
+export interface ResourceMemory {
+  /** What one container has for itself, and from which NUMA nodes. */
+  givenTo(uid: string, container: string): { readonly mask: Mask; readonly amounts: Amounts } | undefined
+  /** What containers can have, by NUMA node. */
+  readonly allocatable: ReadonlyMap<number, Amounts>
+}
+
 /** What the answers are made from. */
-interface ResourcesNow {
+export interface ResourcesNow {
   /** The pods that have not ended. */
   readonly pods: readonly Pod[]
   readonly stocks: ReadonlyMap<string, Stock>
   allotmentsOf(uid: string): readonly Allotment[]
   /** The CPUs that containers have for themselves. Undefined where all containers share all CPUs. */
   readonly cpus: ResourceCpus | undefined
+  /** The memory that containers have for themselves. Undefined where all containers use that of all NUMA nodes. */
+  readonly memory: ResourceMemory | undefined
+  /** The claims that a container uses, with their devices. */
+  dynamicOf(pod: Pod, container: ReadContainer): Message<'DynamicResource'>[]
 }
 
 /** The pods with their containers, and what those have. Init containers are there if they go on running. */
@@ -42,20 +65,34 @@ export function getResources(request: object, now: ResourcesNow): Message<'GetPo
   return { podResources: resourcesOf(pod, now) }
 }
 
-/** The healthy devices of the node and the CPUs, whether pods have them or not. */
-export const allocatableResources = ({ stocks, cpus }: ResourcesNow): Message<'AllocatableResourcesResponse'> => ({
+/** The healthy devices of the node, the CPUs and the memory, whether pods have them or not. */
+export const allocatableResources = ({
+  stocks,
+  cpus,
+  memory,
+}: ResourcesNow): Message<'AllocatableResourcesResponse'> => ({
   devices: Array.from(stocks).flatMap(([resource, stock]) => shown(resource, Array.from(healthyOf(stock)), stock)),
   cpuIds: cpus?.allocatable ?? [],
+  memory: Array.from(memory?.allocatable ?? []).flatMap(([node, amounts]) => memoryOf(amounts, [node])),
 })
 
-function resourcesOf(pod: Pod, { stocks, allotmentsOf, cpus }: ResourcesNow): Message<'PodResources'> {
-  const allotments = allotmentsOf(uidOf(pod))
-  const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(({ name }) => ({
-    name,
+function memoryOf(amounts: Amounts, nodes: readonly number[]): Message<'ContainerMemory'>[] {
+  const topology = { nodes: nodes.map(ID => ({ ID })) }
+  return Array.from(amounts, ([memoryType, size]) => ({ memoryType, size, topology }))
+}
+
+function resourcesOf(pod: Pod, now: ResourcesNow): Message<'PodResources'> {
+  const { stocks, cpus, memory, dynamicOf } = now
+  const allotments = now.allotmentsOf(uidOf(pod))
+  const blockOf = (name: string) => memory?.givenTo(uidOf(pod), name)
+  const containers = [...initContainers(pod).filter(isSidecar), ...mainContainers(pod)].map(container => ({
+    name: container.name,
     devices: allotments
-      .filter(({ container }) => container === name)
+      .filter(allotment => allotment.container === container.name)
       .flatMap(({ resource, ids }) => shown(resource, ids, stocks.get(resource))),
-    cpuIds: cpus?.givenTo(uidOf(pod), name) ?? [],
+    cpuIds: cpus?.givenTo(uidOf(pod), container.name) ?? [],
+    memory: memoryOf(blockOf(container.name)?.amounts ?? new Map(), nodesIn(blockOf(container.name)?.mask ?? 0)),
+    dynamicResources: dynamicOf(pod, container),
   }))
   return { name: nameOf(pod), namespace: namespaceOf(pod), containers }
 }

@@ -22,7 +22,14 @@ import { pluginDefinition } from './calls.ts'
 import { podResourcesMessages, podResourcesServices } from './definition.ts'
 import { DeviceManager } from './manager.ts'
 import { pace } from './pace.ts'
-import { allocatableResources, getResources, listResources, type ResourceCpus } from './pod-resources.ts'
+import {
+  allocatableResources,
+  getResources,
+  listResources,
+  type ResourceCpus,
+  type ResourceMemory,
+  type ResourcesNow,
+} from './pod-resources.ts'
 import { planRegister } from './register.ts'
 
 const podResources = {
@@ -36,6 +43,8 @@ const podResources = {
 interface OnNode {
   readonly pod: Pod
   readonly over: boolean
+  /** Lets its status be written again. */
+  wake(): void
 }
 
 interface DevicesOptions {
@@ -49,6 +58,9 @@ interface DevicesOptions {
   /** By uid. */
   workers: ReadonlyMap<string, OnNode>
   cpus: ResourceCpus | undefined
+  memory: ResourceMemory | undefined
+  /** Shows the claims of containers. Undefined on a node without drivers for them. */
+  dra: { shownOf: ResourcesNow['dynamicOf'] } | undefined
   /** Writes the node's status, once there is a node. */
   report(): Promise<void> | undefined
   clock: Clock
@@ -79,6 +91,7 @@ export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | un
     checkpoint: join(dir, checkpointName),
     live: () => (source.isComplete ? liveUids(source.pods.list(), workers) : undefined),
     onChange: () => reporting.wake(),
+    onHealth: pods => pods.forEach(uid => workers.get(uid)?.wake()),
     clock,
     log,
     signal,
@@ -101,10 +114,13 @@ export async function makeDevices(o: DevicesOptions): Promise<DeviceManager | un
   return manager
 }
 
-async function servePodResources(manager: DeviceManager, { rootDir, workers, cpus, clock }: DevicesOptions) {
+async function servePodResources(manager: DeviceManager, o: DevicesOptions) {
+  const { rootDir, workers, cpus, memory, clock } = o
   const dir = join(rootDir, 'pod-resources')
   await mkdir(dir, { recursive: true, mode: 0o750 })
-  const now = () => ({ pods: livePods(workers), stocks: manager.stocks, allotmentsOf: manager.allotmentsOf, cpus })
+  const dynamicOf = o.dra?.shownOf ?? (() => [])
+  const { allotmentsOf } = manager
+  const now = () => ({ pods: livePods(workers), stocks: manager.stocks, allotmentsOf, cpus, memory, dynamicOf })
   const handlers = {
     list: () => listResources(now()),
     getAllocatableResources: () => allocatableResources(now()),

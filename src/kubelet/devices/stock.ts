@@ -28,6 +28,12 @@ const [maxDevices, maxIdLength] = [65_536, 1_024]
 export const healthyOf = ({ devices }: Pick<Stock, 'devices'>): Set<string> =>
   new Set(Array.from(devices).flatMap(([id, { isHealthy }]) => (isHealthy ? [id] : [])))
 
+/** The health of a device in the status of a pod. Source: UpdateAllocatedResourcesStatus. */
+export function healthOf(stock: Pick<Stock, 'devices'> | undefined, id: string): 'Healthy' | 'Unhealthy' | 'Unknown' {
+  const device = stock?.devices.get(id)
+  return !device ? 'Unknown' : device.isHealthy ? 'Healthy' : 'Unhealthy'
+}
+
 interface ListedDevice {
   id: string
   health: string

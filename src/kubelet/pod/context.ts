@@ -7,13 +7,16 @@ import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Cpuset, NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
+import type { CdiParts } from '../cdi/index.ts'
 import type { DeviceManager } from '../devices/index.ts'
+import type { NodeDra } from '../dra/index.ts'
 import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
 import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts'
 import { fieldPathOf, nameOf, namespaceOf, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import type { ResourceStatus } from '../../kinds/core/podstatus.ts'
 
 /** What not every runtime can do. */
 type Abilities = Omit<RuntimeHandler, 'name'>
@@ -25,7 +28,11 @@ export interface NodeContext {
   images: Images
   objects: NodeObjects
   /** Undefined on a node without devices. */
-  devices: Pick<DeviceManager, 'optionsOf'> | undefined
+  devices: Pick<DeviceManager, 'optionsOf' | 'healthOf'> | undefined
+  /** Undefined on a node without drivers for claims. */
+  dra: Pick<NodeDra, 'manager' | 'healthOf'> | undefined
+  /** What a container has with its CDI devices, for a runtime that does not apply them. Throws CdiFailure. */
+  cdiParts: (devices: readonly string[]) => Promise<CdiParts>
   events: EventRecorder
   facts: NodeFacts
   settings: NodeSettings
@@ -50,6 +57,16 @@ export interface NodeContext {
   clock: Clock
   log: Log
 }
+
+/** The health of the devices that a container has. */
+export const resourceHealth = (
+  { devices, dra }: Pick<NodeContext, 'devices' | 'dra'>,
+  pod: Pod,
+  container: ReadContainer,
+): ResourceStatus[] => [
+  ...(devices?.healthOf(uidOf(pod), container.name) ?? []),
+  ...(dra?.healthOf(pod, container) ?? []),
+]
 
 const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
 

@@ -87,7 +87,7 @@ export type Step =
   | { do: 'remove' | 'removeSandbox'; id: string }
   /** Applies the granted resources to the pod and to running containers. */
   | { do: 'resize'; containers: { id: string; name: string }[] }
-  /** Stops sandboxes and unmounts volumes. */
+  /** Stops sandboxes, lets claims go, and unmounts volumes. */
   | { do: 'settle' }
   /** Deletes the object of a pod that has ended and is settled. */
   | { do: 'delete' }

@@ -5,10 +5,15 @@ import { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
 
-/** Stops the sandboxes of a pod and unmounts its volumes. The ended containers and their logs stay. */
-export async function settlePod({ runtime, host, objects, images }: NodeContext, uid: string): Promise<void> {
+/**
+ * Stops the sandboxes of a pod, lets drivers undo what they prepared for its claims, and unmounts its volumes. The ended
+ * containers and their logs stay.
+ */
+export async function settlePod(context: NodeContext, uid: string, signal: AbortSignal): Promise<void> {
+  const { runtime, host, objects, images, dra } = context
   const seen = await runtime.pod(uid)
   for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
+  await dra?.manager.unprepare(uid, signal)
   await host.tearDown(uid)
   objects.release(uid)
   images.forget(uid)
@@ -16,7 +21,7 @@ export async function settlePod({ runtime, host, objects, images }: NodeContext,
 
 /** Removes everything that runtime and node have of a pod: containers, sandboxes, volumes, logs. It can be repeated. */
 export async function removePod(context: NodeContext, uid: string): Promise<void> {
-  const { runtime, host, objects } = context
+  const { runtime, host, objects, dra } = context
   const seen = await runtime.pod(uid)
   await Promise.all(seen.containers.map(c => runtime.removeContainer(c.id)))
   for (const sandbox of seen.sandboxes) {
@@ -26,6 +31,8 @@ export async function removePod(context: NodeContext, uid: string): Promise<void
   await host.tearDown(uid)
   await host.remove(uid)
   objects.release(uid)
+  // Last of all, since the driver of a claim may have gone for good.
+  await dra?.manager.unprepare(uid)
 }
 
 /** Deletes the object of a pod of which nothing is left on the node. */

@@ -1,4 +1,5 @@
-// Creates the sandbox of one pod, after everything that must exist before it: volumes, directories, the control group.
+// Creates the sandbox of one pod, after everything that must exist before it: volumes, directories, the control group,
+// and what drivers prepare for its claims.
 // After a failure it waits half a second, and then twice as long each time, up to two minutes and two seconds.
 import { messageOf } from '../../base/errors.ts'
 import { sandboxConfig } from '../config/configs.ts'
@@ -61,6 +62,12 @@ export class Sandboxes {
       const message = isVolume ? error.eventMessage : messageOf(error)
       this.#obstacle = isVolume && error.cause instanceof UnservedVolume ? message : ''
       return this.#failed(pod, isVolume ? error.reason : 'FailedMount', message, signal)
+    }
+    try {
+      await this.#context.dra?.manager.prepare(pod, signal)
+    } catch (error) {
+      const message = `Failed to prepare dynamic resources: ${messageOf(error)}`
+      return this.#failed(pod, 'FailedPrepareDynamicResources', message, signal)
     }
     try {
       if (step.replaces) {

@@ -2,6 +2,7 @@
 // event and a StartFailure, which the container's status shows.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (startContainer).
 import { messageOf } from '../../base/errors.ts'
+import { CdiFailure } from '../cdi/index.ts'
 import { containerConfig, sandboxConfig } from '../config/configs.ts'
 import { environmentOf } from '../config/env.ts'
 import { checkNonRoot } from '../config/security.ts'
@@ -66,7 +67,8 @@ export async function startContainer(
   try {
     made = await configure(context, request, container, found)
   } catch (error) {
-    throw fail(error instanceof ImageMountFailure ? 'CreateContainerError' : 'CreateContainerConfigError', error)
+    const isRuntimes = error instanceof ImageMountFailure || error instanceof CdiFailure
+    throw fail(isRuntimes ? 'CreateContainerError' : 'CreateContainerConfigError', error)
   }
   let id: string
   try {
@@ -107,6 +109,8 @@ async function configure(
   const { values: env, warnings } = await environmentOf(pod, container, sources, sandbox.ips)
   for (const warning of warnings) podEvent(context, pod, 'Warning', 'InvalidEnvironmentVariableNames', warning)
   const granted = await context.devices?.optionsOf(pod, container.name, signal)
+  const claimed = await context.dra?.manager.devicesOf(pod, container, signal)
+  const cdi = await cdiOf(context, [...(granted?.cdiDevices.map(({ name }) => name) ?? []), ...(claimed ?? [])])
   const className = pod.spec.runtimeClassName
   const abilities = context.abilities(className ? await context.runtimeHandler(className) : '')
   const { mounts, devices, close } = await context.host.mounts(pod, container, {
@@ -130,12 +134,19 @@ async function configure(
       mounts,
       devices,
       granted,
+      ...cdi,
       cpuset: context.cpusetOf(pod, container),
       targetId: target,
     },
     context.settings,
   )
   return { config, close }
+}
+
+/** What stands for CDI devices in a container's configuration: their names, if the runtime applies them. */
+async function cdiOf({ runtime, cdiParts }: NodeContext, devices: readonly string[]) {
+  if (!devices.length) return {}
+  return (await runtime.appliesCdi()) ? { cdiDevices: [...new Set(devices)] } : { cdi: await cdiParts(devices) }
 }
 
 async function postStart(

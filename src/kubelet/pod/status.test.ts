@@ -35,6 +35,8 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
       obstacle: '',
     },
     resize: [],
+    holdsClaims: false,
+    healthOf: () => [],
     notReady: new Set(),
     startedAtMs: 0,
     nodeIPs: [],

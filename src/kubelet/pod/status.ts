@@ -1,7 +1,13 @@
 // Computes a pod's status in the API from the runtime's containers, the plan, and the former status. Pure.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
-import type { ContainerState, ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
+import type {
+  ContainerState,
+  ContainerStatus,
+  PodCondition,
+  PodStatus,
+  ResourceStatus,
+} from '../../kinds/core/podstatus.ts'
 import type { Rejection } from '../admission/admission.ts'
 import { appliedTo, type ResizeCondition, shownResources } from '../resize/applied.ts'
 import type { Resources } from '../resize/granted.ts'
@@ -31,6 +37,10 @@ interface StatusInputs {
   /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
   resize: readonly ResizeCondition[]
+  /** Whether drivers may have something prepared for the pod. */
+  holdsClaims: boolean
+  /** The health of the devices that a container has. */
+  healthOf(container: ReadContainer): readonly ResourceStatus[]
   startedAtMs: number
   nodeIPs: readonly string[]
   /** The prefix of container ids: `containerd` in `containerd://ID`. */
@@ -107,10 +117,17 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   const failed = ending?.why === 'failed' ? ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
   const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
+  const next = failed && allStopped(init, main, ephemeral) ? 'Failed' : phase
+  const before = pod.status.phase
+  // Claims of a pod that has ended may be given to others, so it has not ended before drivers have undone their work.
+  const isHeld = inputs.holdsClaims && isTerminalPhase(next) && !isTerminalPhase(before)
+  const said = isHeld
+    ? pod.status
+    : { reason: failed?.reason ?? pod.status.reason, message: failed?.message ?? pod.status.message }
   const status: Mutable<PodStatus> = {
-    phase: failed && allStopped(init, main, ephemeral) ? 'Failed' : phase,
-    ...((failed?.reason ?? pod.status.reason) && { reason: failed?.reason ?? pod.status.reason }),
-    ...((failed?.message ?? pod.status.message) && { message: failed?.message ?? pod.status.message }),
+    phase: isHeld ? (before ?? 'Running') : next,
+    ...(said.reason && { reason: said.reason }),
+    ...(said.message && { message: said.message }),
     hostIP: inputs.nodeIPs[0] ?? '',
     hostIPs: inputs.nodeIPs.map(ip => ({ ip })),
     ...(shownIps.length && { podIP: shownIps[0]!, podIPs: shownIps.map(ip => ({ ip })) }),
@@ -161,6 +178,10 @@ function containerStatus(
     imageID: '',
     started: false,
   }
+  const health = role === 'main' ? inputs.healthOf(container) : []
+  // The last one stays, and says later what a container had that failed.
+  const shownHealth = health.length ? health : (before?.allocatedResourcesStatus ?? [])
+  if (shownHealth.length) status.allocatedResourcesStatus = structuredClone(shownHealth) as Mutable<ResourceStatus>[]
   const wait = plan.waiting.get(container.name)
   // While the pod is still ending, a start that was under way may succeed, so a container is not lost yet.
   const isEnded = plan.state.state === 'ended'

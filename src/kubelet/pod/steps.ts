@@ -100,16 +100,16 @@ export class PodSteps {
       case 'resize':
         return this.#resize.apply(pod, step, signal)
       case 'settle':
-        return this.#settle(seen.uid)
+        return this.#settle(seen.uid, signal)
       case 'delete':
         return this.#options.delete()
     }
   }
 
-  async #settle(uid: string): Promise<void> {
+  async #settle(uid: string, signal: AbortSignal): Promise<void> {
     const { context, volumes, settled } = this.#options
     await volumes.stop()
-    await settlePod(context, uid)
+    await settlePod(context, uid, signal)
     settled()
   }
 

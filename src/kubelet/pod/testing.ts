@@ -94,9 +94,19 @@ export interface Inputs {
   metadata?: object
   memory?: Partial<PodMemory>
   notReady?: readonly string[]
+  holdsClaims?: boolean
 }
 
-export function statusOf({ spec, seen, sandbox, before, metadata, memory, notReady = [] }: Inputs) {
+export function statusOf({
+  spec,
+  seen,
+  sandbox,
+  before,
+  metadata,
+  memory,
+  notReady = [],
+  holdsClaims = false,
+}: Inputs) {
   const pod = podOf({
     metadata: { name: 'p', namespace: 'd', uid: 'u', generation: 3, ...metadata },
     spec,
@@ -113,6 +123,8 @@ export function statusOf({ spec, seen, sandbox, before, metadata, memory, notRea
     startedAtMs: now,
     nodeIPs: ['10.0.0.1', 'fd00::1'],
     resize: [],
+    holdsClaims,
+    healthOf: () => [],
     runtimeName: 'containerd',
     now,
   })

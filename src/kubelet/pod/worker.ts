@@ -18,13 +18,13 @@ import type { Pending } from '../resize/decide.ts'
 import { withGranted, withReported } from '../resize/granted.ts'
 import type { Resizing } from '../resize/resizes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
-import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
+import { type NodeContext, podEvent, reportUnsynced, resourceHealth } from './context.ts'
 import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
 import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
 import { PodResize } from './resize.ts'
 import { deleteObject, removePod } from './remove.ts'
 import { Rounds } from './rounds.ts'
-import { graceSecondsOf, uidOf } from './spec.ts'
+import { graceSecondsOf, type ReadContainer, uidOf } from './spec.ts'
 import { PodSteps } from './steps.ts'
 import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
@@ -301,11 +301,16 @@ export class PodWorker implements Resizing {
 
   #writeStatus(plan: PodPlan, memory: PodMemory, now: number): void {
     if (!isReported(this.#pod, memory)) return
-    const { facts, runtimeName } = this.#context
-    const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
+    const { facts, runtimeName, dra } = this.#context
+    const pod = this.#pod
+    const held = {
+      holdsClaims: dra?.manager.holds(this.uid) ?? false,
+      healthOf: (container: ReadContainer) => resourceHealth(this.#context, pod, container),
+    }
+    const looked = { pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
     const { notReady } = this.#probes
     const resize = this.over ? [] : this.#resize.conditions
-    const status = podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName })
+    const status = podStatus({ ...looked, ...held, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName })
     if (status.phase === 'Running' && !this.#hasRun) counts.podRuns(now - this.#startedAt)
     this.#hasRun ||= status.phase === 'Running'
     this.#statuses.write(status)

@@ -38,6 +38,8 @@ interface CriRuntimeOptions {
 /** containerd's configuration of its CRI plugin, as far as it is used here. */
 interface ContainerdConfig {
   sandboxImage: string
+  /** Missing before version 1.7, which does not know CDI. */
+  enableCDI?: boolean
   containerd: { snapshotter: string }
 }
 
@@ -127,6 +129,10 @@ export class CriRuntime implements Runtime {
         userNamespaces: features?.userNamespaces ?? false,
       })),
     }
+  }
+
+  async appliesCdi(): Promise<boolean> {
+    return (await this.#config()).enableCDI === true
   }
 
   async createSandbox(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {

@@ -190,6 +190,8 @@ export interface Runtime {
   /** False for a simulated runtime, which has no files, mounts and processes. */
   readonly real: boolean
   info(): Promise<RuntimeInfo>
+  /** Whether it gives a container the CDI devices that its configuration names. */
+  appliesCdi(): Promise<boolean>
   /** All pods. It costs two calls, however many pods there are. */
   outline(): Promise<readonly PodOutline[]>
   pod(uid: string): Promise<PodSeen>

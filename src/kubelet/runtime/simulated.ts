@@ -111,6 +111,10 @@ export class SimulatedRuntime implements Runtime {
     return { name: 'simulated', version: '1', apiVersion: 'v1', ...problems, handlers: [] }
   }
 
+  async appliesCdi(): Promise<boolean> {
+    return true
+  }
+
   async watch(onChange: (uid: string) => void, signal: AbortSignal): Promise<void> {
     this.#onChange = onChange
     await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))

@@ -1,4 +1,4 @@
-// gRPC servers and clients on Unix sockets for the driver of the end-to-end tests, from its .proto files.
+// gRPC servers and clients on Unix sockets for the drivers and plugins of the tests, from .proto files.
 import { rmSync } from 'node:fs'
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
@@ -18,8 +18,15 @@ export interface Request {
   capacity_range: { required_bytes: number }
   volume_capability: Capability
   volume_capabilities: [Capability]
+  claims: ClaimRef[]
   plugin_registered: boolean
   error: string
+}
+/** A claim as DRA drivers are asked for it. */
+export interface ClaimRef {
+  namespace: string
+  uid: string
+  name: string
 }
 interface Capability {
   block: object | null
@@ -37,7 +44,8 @@ export const refuse = (code: grpc.status, details: string): Error =>
   Object.assign(new Error(details), { code, details })
 export const { status } = grpc
 
-function constructorOf(file: string, name: string): grpc.ServiceClientConstructor {
+/** What serves and calls a service of a file. */
+export function constructorOf(file: string, name: string): grpc.ServiceClientConstructor {
   const loaded = grpc.loadPackageDefinition(
     loadSync(new URL(file, import.meta.url).pathname, { keepCase: true, longs: Number, defaults: true }),
   )
@@ -53,7 +61,8 @@ export async function serve(
   file: string,
   services: Readonly<Record<string, Readonly<Record<string, Handler>>>>,
 ): Promise<grpc.Server> {
-  const server = new grpc.Server()
+  // Some answer more than a caller may read.
+  const server = new grpc.Server({ 'grpc.max_send_message_length': -1 })
   for (const [name, methods] of Object.entries(services)) {
     const handlers = Object.entries(methods).map(([method, handle]) => [
       method,

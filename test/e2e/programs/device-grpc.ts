@@ -2,7 +2,7 @@
 // of the end-to-end tests and those inside a test process are made from it.
 import { rmSync } from 'node:fs'
 import * as grpc from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import { constructorOf } from './csi-grpc.ts'
 
 export interface DeviceMessage {
   ID: string
@@ -29,15 +29,6 @@ export interface PluginMethods {
   PreStartContainer?: PluginMethod
 }
 
-function serviceOf(file: string, name: string): grpc.ServiceClientConstructor {
-  const path = new URL(file, import.meta.url).pathname
-  const loaded = grpc.loadPackageDefinition(loadSync(path, { keepCase: true, longs: Number, defaults: true }))
-  const [service = '', ...rest] = name.split('.').reverse()
-  let at = loaded
-  for (const part of rest.reverse()) at = at[part] as grpc.GrpcObject
-  return at[service] as grpc.ServiceClientConstructor
-}
-
 /** Serves a plugin. `list` sends a list of devices to everyone who watches, and to those who come later. */
 export async function servePlugin(socket: string, methods: PluginMethods) {
   const server = new grpc.Server({ 'grpc.max_send_message_length': -1 })
@@ -53,7 +44,7 @@ export async function servePlugin(socket: string, methods: PluginMethods) {
           (error: Error) => answer({ code: grpc.status.INTERNAL, details: error.message }),
         )
     }
-  server.addService(serviceOf('device-plugin.proto', 'v1beta1.DevicePlugin').service, {
+  server.addService(constructorOf('device-plugin.proto', 'v1beta1.DevicePlugin').service, {
     GetDevicePluginOptions: unary(() => ({})),
     ...Object.fromEntries(Object.entries(methods).map(([name, handle]) => [name, unary(handle as PluginMethod)])),
     ListAndWatch(call: grpc.ServerWritableStream<object, object>) {
@@ -83,7 +74,7 @@ type Method = (request: object, options: grpc.CallOptions, done: (error: Error |
 
 /** Calls a method of a service once. */
 export function call(socket: string, file: string, service: string, method: string, request: object): Promise<object> {
-  const client = new (serviceOf(file, service))(`unix:${socket}`, grpc.credentials.createInsecure())
+  const client = new (constructorOf(file, service))(`unix:${socket}`, grpc.credentials.createInsecure())
   return new Promise<object>((resolve, reject) =>
     (client[method] as Method).call(client, request, { deadline: Date.now() + 20_000 }, (error, answer) =>
       error ? reject(error) : resolve(answer),

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path'
 import { register, servePlugin } from './device-grpc.ts'
 
-const { DIR = '', RESOURCE = '' } = process.env
+const { DIR = '', RESOURCE = '', CDI = '' } = process.env
 const hostDir = '/var/lib/kubelet/device-plugins'
 const endpoint = 'things.sock'
 const socket = join(DIR, endpoint)
@@ -12,6 +12,9 @@ const files = join(DIR, 'things')
 mkdirSync(files, { recursive: true })
 const ids = ['thing-0', 'thing-1', 'thing-2', 'thing-3']
 for (const id of ids) writeFileSync(join(files, id), `I am ${id}\n`)
+// A description that a driver writes once, for all its devices.
+const described = ids.map(name => ({ name, containerEdits: { env: [`CDI_${name.replace('-', '_')}=yes`] } }))
+writeFileSync(join(CDI, 'things.json'), JSON.stringify({ cdiVersion: '0.6.0', kind: RESOURCE, devices: described }))
 
 const methods = {
   GetDevicePluginOptions: () => ({ pre_start_required: true, get_preferred_allocation_available: true }),
@@ -37,6 +40,7 @@ const methods = {
         })),
         devices: given.map(id => ({ container_path: `/dev/${id}`, host_path: '/dev/zero', permissions: 'r' })),
         annotations: { 'example.com/things': given.join() },
+        cdi_devices: given.map(id => ({ name: `${RESOURCE}=${id}` })),
       }
     }),
   }),

@@ -9,7 +9,9 @@ import { realClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import type { CsiMessage } from '../../src/kubelet/csi/calls.ts'
 import { CsiDrivers } from '../../src/kubelet/csi/drivers.ts'
-import { PluginRegistration } from '../../src/kubelet/csi/registration.ts'
+import { csiHandler } from '../../src/kubelet/csi/handler.ts'
+import { deviceHandler } from '../../src/kubelet/devices/index.ts'
+import { PluginRegistration } from '../../src/kubelet/plugins/registration.ts'
 import { type Handler, refuse, serve, status } from '../e2e/programs/csi-grpc.ts'
 
 const never = new Promise<never>(() => {})
@@ -76,21 +78,25 @@ async function withRegistry(
     ends.add(end)
     return end
   }
+  const install = async (name: string, info: CsiMessage<'NodeGetInfoResponse'>) => {
+    infos.set(name, info)
+    record.push(`install ${name}`)
+  }
+  const uninstall = async (name: string) => void record.push(`uninstall ${name}`)
+  const devices = {
+    register: async (resource: string, socket: string) =>
+      void record.push(`device ${resource} ${socket.replace(root, '')}`),
+    unregister: (resource: string) => void record.push(`no device ${resource}`),
+  }
   try {
     mkdirSync(join(root, 'registry'))
     await new PluginRegistration({
       dir: join(root, 'registry'),
-      drivers,
-      devices: {
-        register: async (resource, socket) => void record.push(`device ${resource} ${socket.replace(root, '')}`),
-        unregister: resource => void record.push(`no device ${resource}`),
-      },
+      handlers: new Map([
+        ['CSIPlugin', csiHandler({ drivers, install, uninstall, log: silentLog })],
+        ['DevicePlugin', deviceHandler(devices)],
+      ]),
       pathOf: endpoint => endpoint.replace('/endpoint', root),
-      async install(name, info) {
-        infos.set(name, info)
-        record.push(`install ${name}`)
-      },
-      uninstall: async name => void record.push(`uninstall ${name}`),
       clock: realClock,
       log: silentLog,
       signal: stop.signal,
@@ -137,7 +143,7 @@ test('plugins that hang, refuse, lie or are of another type delay no other', () 
     let tries = 0
     await start({ name: 'hangs.io', getInfo: () => never })
     await start({ name: 'mute.io', notify: () => never })
-    await start({ name: 'gpu', type: 'DRAPlugin' })
+    await start({ name: 'gpu', type: 'Other' })
     await start({ name: 'old.io', versions: ['0.3.0'] })
     await start({ name: 'empty.io', getInfo: () => ({}) })
     await start({
@@ -155,7 +161,7 @@ test('plugins that hang, refuse, lie or are of another type delay no other', () 
       said('slow.io'),
       'slow.io RegisterPlugin error -- plugin registration failed with err: rpc error: code = Unavailable desc = not yet',
     )
-    match(said('gpu'), /^gpu No handler registered for plugin type: DRAPlugin at socket \/.*\/gpu-reg.sock$/)
+    match(said('gpu'), /^gpu No handler registered for plugin type: Other at socket \/.*\/gpu-reg.sock$/)
     match(said('old.io'), /None of the versions specified \["0.3.0"\] are supported.$/)
     match(said('empty.io'), /^empty.io No handler registered for plugin type:  at socket /)
     deepStrictEqual(

@@ -1,16 +1,17 @@
-// Registration of drivers and device plugins: a plugin, or the registrar beside it, listens on a socket in the node's
-// plugins_registry. The kubelet finds the socket, asks who it is, takes it into use, and answers whether that worked.
+// Registration of plugins: a driver of volumes, a device plugin or a DRA driver, or the registrar beside it, listens on a
+// socket in the node's plugins_registry. The kubelet finds the socket, asks who it is, passes it to the handler of its
+// type, and answers whether that took it into use.
 //
-//   socket appears ──▶ GetInfo ──▶ planRegistration ──▶ NodeGetInfo of the driver ──▶ CSINode ──▶ registered
+//   socket appears ──▶ GetInfo ──▶ planRegistration ──▶ handler.register ──▶ registered
 //        ▲                 └── a failure: reported to the plugin, and tried again after 0.5 s, 1 s, … 2 min 2 s
-//        └── another socket at the path: the driver was started again, and registers from the beginning
-//   socket is gone ──▶ the driver is taken out of use, and out of CSINode
+//        └── another socket at the path: the plugin was started again, and registers from the beginning
+//   socket is gone ──▶ handler.unregister
 //
 // - Each socket is served by itself, so that one that hangs or lies delays no other. Every call has a deadline.
-// - A socket that is left by a driver that was killed keeps its registration until another takes its place.
+// - A socket that is left by a plugin that was killed keeps its registration until another takes its place.
 // - Nothing is kept on disk: a kubelet that starts finds the sockets, and asks each of them.
 //
-// Source: pkg/kubelet/pluginmanager (pluginwatcher, operationexecutor), pkg/volume/csi/csi_plugin.go.
+// Source: pkg/kubelet/pluginmanager (pluginwatcher, operationexecutor).
 import { watch } from 'node:fs'
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,28 +20,38 @@ import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { joined } from '../../base/waiters.ts'
-import { isExtended } from '../../kinds/core/resource-rules.ts'
 import { every } from '../node/node.ts'
-import { type CsiMessage, connectRegistration, type PluginInfo } from './calls.ts'
-import type { CsiDrivers } from './drivers.ts'
+import { connectRegistration, type PluginInfo } from './calls.ts'
 
-/** Where device plugins are taken into use. */
-export interface DevicePlugins {
-  /** Throws when that is impossible. */
-  register(resource: string, socket: string): Promise<void>
-  unregister(resource: string, socket: string): void
+/** A plugin whose type has a handler that does not refuse it. */
+export interface Plugin {
+  readonly type: string
+  readonly name: string
+  /** As the plugin names it; the path of its registration socket if it names none. */
+  readonly endpoint: string
+  readonly versions: readonly string[]
+}
+
+/** What takes the plugins of one type into use. */
+export interface PluginHandler {
+  /** Why a plugin is not taken into use; undefined if it is. */
+  refusal(plugin: Plugin): string | undefined
+  /**
+   * Throws when that is impossible. `socket` is the path on the node of the plugin's endpoint. It can be repeated, when
+   * the plugin was started again.
+   */
+  register(plugin: Plugin, socket: string, signal: AbortSignal): Promise<void>
+  /** `isLast`: no other plugin of the type has registered with the name. */
+  unregister(plugin: Plugin, socket: string, isLast: boolean): void
 }
 
 interface RegistrationOptions {
   /** The directory of the sockets. It is created. */
   dir: string
-  drivers: CsiDrivers
-  devices: DevicePlugins
+  /** By type. */
+  handlers: ReadonlyMap<string, PluginHandler>
   /** The path on the node of a socket that a plugin names. */
   pathOf(endpoint: string): string
-  /** Makes the driver known in the API. Throws when that is impossible. */
-  install(driver: string, info: CsiMessage<'NodeGetInfoResponse'>): Promise<void>
-  uninstall(driver: string): Promise<void>
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -51,7 +62,7 @@ interface Served {
   mark: string
   stop: AbortController
   /** What was accepted, once it is registered. */
-  plugin?: Accepted
+  plugin?: Plugin
 }
 
 /** Changes in the directory are reported by the kernel; those that were missed are found after this time. */
@@ -77,6 +88,7 @@ export class PluginRegistration {
   async start(): Promise<void> {
     const { dir, clock, signal, log } = this.#options
     await mkdir(dir, { recursive: true, mode: 0o750 })
+    if (signal.aborted) return
     const watcher = watch(dir, () => this.#looking.wake())
     watcher.on('error', error => log.warn('the directory of plugins is not watched', { error }))
     signal.addEventListener('abort', () => watcher.close(), { once: true })
@@ -89,7 +101,7 @@ export class PluginRegistration {
     for (const [path, mark] of sockets) {
       const served = this.#served.get(path)
       if (served?.mark === mark) continue
-      // The driver is there again: it stays in CSINode, and pods that wait for it need not wait longer.
+      // The plugin is there again: it stays in use, and pods that wait for it need not wait longer.
       served?.stop.abort(new Error('another socket is in its place'))
       const next: Served = { mark, stop: new AbortController(), ...(served?.plugin && { plugin: served.plugin }) }
       this.#served.set(path, next)
@@ -98,19 +110,19 @@ export class PluginRegistration {
   }
 
   #drop(path: string, { stop, plugin }: Served): void {
-    const { drivers, devices, uninstall, pathOf, log } = this.#options
     stop.abort(new Error('the socket is gone'))
     this.#served.delete(path)
-    if (plugin?.type === 'DevicePlugin') return devices.unregister(plugin.name, pathOf(plugin.endpoint))
-    const driver = plugin?.name
-    // Another socket may have registered the same driver.
-    const has = (other: Served) => other.plugin?.type === 'CSIPlugin' && other.plugin.name === driver
-    if (driver === undefined || Array.from(this.#served.values()).some(has)) return
-    drivers.remove(driver)
-    log.info('a driver is not registered any more', { driver })
-    uninstall(driver).catch((error: unknown) =>
-      log.warn('a driver is still in CSINode', { driver, why: messageOf(error) }),
-    )
+    if (plugin) this.#release(plugin)
+  }
+
+  /** Ends the use of a plugin that is in `served` no more. */
+  #release(plugin: Plugin): void {
+    const { handlers, pathOf, log } = this.#options
+    const { type, name, endpoint } = plugin
+    const isSame = (other: Served) => other.plugin?.type === type && other.plugin.name === name
+    const isLast = !Array.from(this.#served.values()).some(isSame)
+    handlers.get(type)?.unregister(plugin, pathOf(endpoint), isLast)
+    log.info('a plugin is not registered any more', { type, name })
   }
 
   /** Tries to register until it succeeds or the socket is gone. */
@@ -120,8 +132,11 @@ export class PluginRegistration {
     let pauseMs = retry.firstMs
     while (!signal.aborted) {
       try {
-        served.plugin = await this.#register(path, signal)
-        log.info('a plugin is registered', { name: served.plugin.name, socket: path })
+        const before = served.plugin
+        const plugin = await this.#register(path, signal)
+        served.plugin = plugin
+        if (before && !isSamePlugin(before, plugin)) this.#release(before)
+        log.info('a plugin is registered', { name: plugin.name, socket: path })
         break
       } catch (error) {
         if (signal.aborted) break
@@ -134,16 +149,18 @@ export class PluginRegistration {
     release()
   }
 
-  async #register(path: string, signal: AbortSignal): Promise<Accepted> {
+  async #register(path: string, signal: AbortSignal): Promise<Plugin> {
+    const { handlers, pathOf } = this.#options
     const registration = connectRegistration(path)
     try {
-      const plan = planRegistration(await registration.getInfo(signal), path)
+      const plan = planRegistration(await registration.getInfo(signal), path, handlers)
       if ('refusal' in plan) {
         await registration.notify(false, plan.refusal, signal)
         throw new Error(plan.refusal)
       }
+      const { plugin, handler } = plan
       try {
-        await this.#takeIntoUse(plan, signal)
+        await handler.register(plugin, pathOf(plugin.endpoint), signal)
       } catch (error) {
         signal.throwIfAborted()
         const why = `RegisterPlugin error -- plugin registration failed with err: ${messageOf(error)}`
@@ -151,60 +168,31 @@ export class PluginRegistration {
         throw new Error(why, { cause: error })
       }
       await registration.notify(true, '', signal)
-      return plan
+      return plugin
     } finally {
       registration.close()
     }
   }
-
-  async #takeIntoUse({ type, name, endpoint }: Accepted, signal: AbortSignal): Promise<void> {
-    const { drivers, devices, pathOf, install } = this.#options
-    if (type === 'DevicePlugin') return devices.register(name, pathOf(endpoint))
-    const driver = drivers.add(name, pathOf(endpoint))
-    try {
-      await install(name, await driver.node.nodeGetInfo({}, { signal }))
-    } catch (error) {
-      drivers.remove(name)
-      throw error
-    }
-  }
 }
 
-interface Accepted {
-  type: 'CSIPlugin' | 'DevicePlugin'
-  name: string
-  endpoint: string
-}
+const isSamePlugin = (a: Plugin, b: Plugin) => a.type === b.type && a.name === b.name && a.endpoint === b.endpoint
 
 /**
- * Whether a plugin is taken into use, and under which name and socket. `path` is that of its registration socket, which
- * serves a plugin that names no other.
+ * Whether a plugin is taken into use, and by which handler. `path` is that of its registration socket, which serves a
+ * plugin that names no other.
  */
 export function planRegistration(
   { type, name, endpoint, supportedVersions }: PluginInfo,
   path: string,
-): Accepted | { refusal: string } {
-  if (type !== 'CSIPlugin' && type !== 'DevicePlugin')
-    return { refusal: `No handler registered for plugin type: ${type} at socket ${path}` }
-  const refused = (why: string) => ({ refusal: `RegisterPlugin error -- plugin validation failed with err: ${why}` })
-  if (type === 'DevicePlugin') {
-    const versions = supportedVersions.join(' ')
-    if (!supportedVersions.includes('v1beta1'))
-      return refused(`manager version, v1beta1, is not among plugin supported versions [${versions}]`)
-    if (!isExtended(name))
-      return refused(`invalid name of device plugin socket: the ResourceName ${JSON.stringify(name)} is invalid`)
-    return { type, name, endpoint: endpoint || path }
-  }
-  const rules = `kubernetes.io/csi: ValidatePlugin for CSI driver ${JSON.stringify(name)} failed.`
-  if (!isDriverName(name)) return refused(`${rules} The name is not that of a driver`)
-  if (!supportedVersions.length) return refused(`${rules} Plugin returned an empty list for supported versions`)
-  if (!supportedVersions.some(version => /^v?1\.\d+(\.\d+)?$/.test(version)))
-    return refused(`${rules} None of the versions specified ${JSON.stringify(supportedVersions)} are supported.`)
-  return { type, name, endpoint: endpoint || path }
+  handlers: ReadonlyMap<string, PluginHandler>,
+): { plugin: Plugin; handler: PluginHandler } | { refusal: string } {
+  const handler = handlers.get(type)
+  if (!handler) return { refusal: `No handler registered for plugin type: ${type} at socket ${path}` }
+  const plugin: Plugin = { type, name, endpoint: endpoint || path, versions: supportedVersions }
+  const refusal = handler.refusal(plugin)
+  if (refusal === undefined) return { plugin, handler }
+  return { refusal: `RegisterPlugin error -- plugin validation failed with err: ${refusal}` }
 }
-
-/** Names of drivers become parts of paths. Source: the CSI specification, GetPluginInfo. */
-const isDriverName = (name: string) => /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/i.test(name)
 
 /** The sockets of a directory and of those in it, each with a mark that another socket at the path does not have. */
 async function socketsIn(dir: string): Promise<Map<string, string>> {
