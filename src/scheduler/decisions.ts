@@ -130,8 +130,10 @@ function describe(
     }
   if (queued?.place === 'gated') {
     const gates = (pod.spec.schedulingGates ?? []).map(gate => gate.name).join(', ')
-    const why = gates ? `it has scheduling gates (${gates})` : queued.gate
-    return { state: 'gated', summary: `Pod ${key} is not in the queue: ${why}.` }
+    const summary = gates
+      ? `Pod ${key} is not in the queue: it has scheduling gates (${gates}).`
+      : `Pod ${key} is not in the queue: ${queued.gate}.`
+    return { state: 'gated', summary }
   }
   const waits: Partial<Record<Place, string>> = {
     active: 'is about to be decided on',

@@ -79,12 +79,6 @@ export async function installDraDriver(cluster: TestCluster, data: DriverData): 
   const items = [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'dra-driver' } },
     ...may('dra-driver', [rule('resourceclaims', 'get'), rule('resourceslices', 'get', 'create')], account),
-    // What nodes may do by their authorizer where that has claims.
-    ...may('dra-nodes', [rule('resourceclaims', 'get'), rule('resourceslices', 'deletecollection')], {
-      apiGroup: 'rbac.authorization.k8s.io',
-      kind: 'Group',
-      name: 'system:nodes',
-    }),
     daemonSet(data),
   ]
   await cluster.apply({ apiVersion: 'v1', kind: 'List', items })
@@ -109,6 +103,11 @@ export async function allocate(
   devices: Readonly<Record<string, string>>,
 ): Promise<void> {
   const path = `/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/${claim}`
+  // By it the claim's devices are free again when no pod uses it any more.
+  const finalizers = ['resource.kubernetes.io/delete-protection']
+  await cluster.kubectl(
+    `patch resourceclaim ${claim} --type merge -p '${JSON.stringify({ metadata: { finalizers } })}'`,
+  )
   const object = JSON.parse(await cluster.kubectl(`get --raw ${path}`)) as object
   const pool = await cluster.kubectl('get nodes -o jsonpath={.items[0].metadata.name}')
   const results = Object.entries(devices).map(([request, device]) => ({ request, driver: draDriver, pool, device }))

@@ -211,6 +211,53 @@ describe('dra', { concurrency: false, skip: cannotRun }, () => {
     },
   )
 
+  test('the scheduler finds a device for each pod of a template, and the next pod waits for one', options, async () => {
+    const devices = { requests: [{ name: 'a', exactly: { deviceClassName: 'things' } }] }
+    await cluster.apply({
+      apiVersion: 'resource.k8s.io/v1',
+      kind: 'DeviceClass',
+      metadata: { name: 'things' },
+      spec: { selectors: [{ cel: { expression: `device.driver == "${draDriver}"` } }] },
+    })
+    await cluster.apply({
+      apiVersion: 'resource.k8s.io/v1',
+      kind: 'ResourceClaimTemplate',
+      metadata: { name: 'a-thing' },
+      spec: { spec: { devices } },
+    })
+    const { length } = (await kubectl('get resourceslices -o jsonpath={.items[*].spec.devices[*].name}')).split(' ')
+    const names = Array.from({ length: length + 1 }, (_, i) => `found-${i}`)
+    for (const name of names)
+      await makePod(cluster, name, {
+        resourceClaims: [{ name: 'things', resourceClaimTemplateName: 'a-thing' }],
+        containers: [sh(forever, { resources: { claims: [{ name: 'things' }] } })],
+      })
+    const running = async () => {
+      const { items } = JSON.parse(await kubectl('get pods -o json')) as { items: Awaited<ReturnType<typeof getPod>>[] }
+      const up = items.filter(({ metadata, status }) => names.includes(metadata.name) && status.phase === 'Running')
+      return up.map(({ metadata }) => metadata.name)
+    }
+    const up = await eventually('all devices are in use', async () => {
+      const found = await running()
+      if (found.length !== length) throw new Error(`${found.length} of ${length} run`)
+      return found
+    })
+    const used = await Promise.all(up.map(name => inPod(cluster, name, 'echo $DEVICE_A')))
+    assert.equal(new Set(used).size, length)
+    const late = names.find(name => !up.includes(name)) ?? ''
+    await eventComes(cluster, late, /FailedScheduling.*cannot allocate all claims/)
+    await removePods(cluster, up[0] ?? '')
+    await becomesReady(cluster, late)
+    assert.equal(await inPod(cluster, late, 'echo $DEVICE_A'), used[0])
+    await removePods(cluster, late, ...up.slice(1))
+    await nothingIsLeft()
+    await eventually('the claims are gone', async () => {
+      const left = (await kubectl('get resourceclaims -o name')).split('\n').filter(name => name.includes('/found-'))
+      assert.deepEqual(left, [])
+      return true
+    })
+  })
+
   test('the slices of a driver that is gone are deleted', options, async () => {
     // The agent that was started has deleted it, and the driver offers its devices again.
     await eventually('there is a slice', async () => (await kubectl('get resourceslices -o name')) !== '')
