@@ -104,4 +104,8 @@ export class AnswerCache {
     if (this.#kept.size > maxSorts) this.#kept.delete(this.#kept.keys().next().value!)
     return answers
   }
+
+  clear(): void {
+    this.#kept.clear()
+  }
 }

@@ -1,8 +1,8 @@
 // Reads the scheduler's configuration: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, to which the field
 // `kutter` adds the files of own plugins. docs/scheduler.md explains it to users.
 // Source: staging/src/k8s.io/kube-scheduler/config/v1, pkg/scheduler/apis/config/validation.
-import { parseDuration } from '../api/time.ts'
 import { readFields, Fields } from '../api/config-file.ts'
+import { durationField } from './duration-field.ts'
 import type { PluginMaker } from './framework.ts'
 import { defaultPlugins, unbuiltPlugins } from './plugins/index.ts'
 import { type Point, points } from './points.ts'
@@ -198,15 +198,6 @@ function readTypeMeta(args: Fields, expected: string): void {
   if (args.string('kind', expected) !== expected) args.problem('kind', `must be ${expected}`)
 }
 
-function duration(fields: Fields, name: string, otherwiseMs: number): number {
-  const text = fields.string(name)
-  if (text === undefined) return otherwiseMs
-  const nanoseconds = parseDuration(text)
-  if (nanoseconds !== undefined) return Number(nanoseconds) / 1e6
-  fields.problem(name, `must be a duration such as 5s or 300ms, not ${JSON.stringify(text)}`)
-  return otherwiseMs
-}
-
 function readConnection(root: Fields): string {
   const fields = root.object('clientConnection')
   const kubeconfig = fields.string('kubeconfig', '')
@@ -220,9 +211,9 @@ function readElection(root: Fields): LeaderElectionConfig {
   const fields = root.object('leaderElection')
   const election = {
     leaderElect: fields.boolean('leaderElect', true),
-    leaseDurationMs: duration(fields, 'leaseDuration', 15_000),
-    renewDeadlineMs: duration(fields, 'renewDeadline', 10_000),
-    retryPeriodMs: duration(fields, 'retryPeriod', 2_000),
+    leaseDurationMs: durationField(fields, 'leaseDuration', 15_000),
+    renewDeadlineMs: durationField(fields, 'renewDeadline', 10_000),
+    retryPeriodMs: durationField(fields, 'retryPeriod', 2_000),
     resourceName: fields.string('resourceName', 'kube-scheduler'),
   }
   fields.oneOf('resourceLock', ['leases'], 'leases')
@@ -245,7 +236,7 @@ function readExtenders(root: Fields): ExtenderConfig[] {
       preemptVerb: fields.string('preemptVerb', ''),
       bindVerb: fields.string('bindVerb', ''),
       weight: fields.integer('weight', { min: 0, max: maxInt }, 0),
-      httpTimeoutMs: duration(fields, 'httpTimeout', defaultTimeoutMs) || defaultTimeoutMs,
+      httpTimeoutMs: durationField(fields, 'httpTimeout', defaultTimeoutMs) || defaultTimeoutMs,
       nodeCacheCapable: fields.boolean('nodeCacheCapable', false),
       ignorable: fields.boolean('ignorable', false),
       managedResources: fields.objects('managedResources').map(item => {

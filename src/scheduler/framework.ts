@@ -190,6 +190,11 @@ export interface Handle {
   log: Log
   signal: AbortSignal
   waiting: WaitingPods
+  /**
+   * Drops all kept answers. A plugin with `depends: 'node'` calls it when something else has changed on which its
+   * answers depend.
+   */
+  forgetAnswers(): void
 }
 
 /** Makes a plugin in two steps: `read` checks its arguments, and its result is called once for each profile. */

@@ -16,6 +16,10 @@ import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { Service } from '../kinds/core/service.ts'
 import { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
+import { DeviceClass } from '../kinds/resource/deviceclass.ts'
+import { DeviceTaintRule } from '../kinds/resource/devicetaintrule.ts'
+import { ResourceClaim } from '../kinds/resource/resourceclaim.ts'
+import { ResourceSlice } from '../kinds/resource/resourceslice.ts'
 import { CSIDriver } from '../kinds/storage/csidriver.ts'
 import { CSINode } from '../kinds/storage/csinode.ts'
 import { CSIStorageCapacity } from '../kinds/storage/csistoragecapacity.ts'
@@ -57,7 +61,8 @@ export async function startScheduler(options: {
   const { client, signal, config = defaultConfig, onAttempt, ...rest } = options
   const workloads = [Service, ReplicaSet, ReplicationController, StatefulSet, PodDisruptionBudget]
   const storage = [PersistentVolumeClaim, PersistentVolume, StorageClass, CSIDriver, CSINode, CSIStorageCapacity]
-  const kinds = [Node, Pod, Namespace, ...workloads, ...storage]
+  const devices = [ResourceClaim, ResourceSlice, DeviceClass, DeviceTaintRule]
+  const kinds = [Node, Pod, Namespace, ...workloads, ...storage, ...devices]
   await client.synced(
     kinds.map(kind => client.mirror(kind as typeof Pod)),
     signal,

@@ -47,3 +47,7 @@ export const podAttempts = histogram(
   'Attempts it took to schedule a pod.',
   exponentialBuckets(1, 2, 5),
 )
+export const claimCreates = counter(
+  'scheduler_resourceclaim_creates_total',
+  'Number of ResourceClaims made for extended resources, by status: success or failure.',
+)

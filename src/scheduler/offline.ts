@@ -47,7 +47,9 @@ export function openOffline(options: OfflineOptions = {}): Offline {
   })
   const { signal } = new AbortController()
   const waiting = new WaitingRoom(clock)
-  const [profile] = makeProfiles(config, { client, clock, random, log: silentLog, signal, waiting }).values()
+  const forgetAnswers = () => profile?.answers.clear()
+  const handle = { client, clock, random, log: silentLog, signal, waiting, forgetAnswers }
+  const [profile] = makeProfiles(config, handle).values()
   const snapshot = new Snapshot({
     namespaceLabels: name => namespaces[name],
     ownSelector: options.ownSelector ?? (() => undefined),
@@ -71,9 +73,16 @@ export function openOffline(options: OfflineOptions = {}): Offline {
       // Without nodes there is nothing to evict.
       if (found.total === 0) return { message: outcome.message, made: {} }
       const failure = failureOf(found, at(), undefined)
-      const made = profile!.postFilters[0]?.postFilter?.(pod, failure) ?? {}
-      if (made instanceof Promise) throw new Error('there are no extenders to wait for')
-      return { message: made.message ? `${outcome.message} ${made.message}` : outcome.message, made }
+      const messages: string[] = []
+      let made: PostFiltered = {}
+      for (const plugin of profile!.postFilters) {
+        const answer = plugin.postFilter!(pod, failure)
+        if (answer instanceof Promise) throw new Error('there is no API server to wait for')
+        made = answer
+        if (made.message) messages.push(made.message)
+        if (typeof made.nomination === 'object') break
+      }
+      return { message: messages.length ? `${outcome.message} ${messages.join(', ')}` : outcome.message, made }
     },
   }
 }

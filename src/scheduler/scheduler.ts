@@ -70,7 +70,10 @@ export class SchedulerLoop {
     const retry = { clock, firstMs: interruptedMs, maxMs: interruptedMs, failed }
     this.#scheduling = new Chore({ signal, retry }, () => this.#run())
     const waiting = new WaitingRoom(clock)
-    this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting })
+    const forgetAnswers = () => {
+      for (const { answers } of this.#profiles.values()) answers.clear()
+    }
+    this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting, forgetAnswers })
     const namespaces = client.mirror(Namespace)
     this.#snapshot = new Snapshot({
       namespaceLabels: name => namespaces.get(undefined, name)?.metadata.labels,

@@ -27,7 +27,8 @@ const fields: Readonly<Record<string, typeof types.dyn>> = {
   capacity: byDomain(quantityType),
 }
 
-const environment = deviceSelection.extend({
+/** In which selectors are compiled. */
+export const selectorEnvironment = deviceSelection.extend({
   variables: { device: device.type },
   objects: {
     fieldType: (name, field) =>
@@ -38,7 +39,7 @@ const estimator = estimatorWith(sizesOf({ device }))
 
 /** Yields the problems of an expression, which must be a condition that does not cost too much. */
 export function* validateSelectorExpression(expression: string, at: Path): Problems {
-  const compiled = compile(expression, environment)
+  const compiled = compile(expression, selectorEnvironment)
   if (compiled.error !== undefined) return yield at.invalid(expression, `${compiled.foundBy} failed: ${compiled.error}`)
   const { type, node } = compiled.program
   if (type.kind !== 'bool' && type.kind !== 'dyn')

@@ -3,6 +3,7 @@
 import type { PluginMaker } from '../framework.ts'
 import { balancedAllocation } from './balanced-allocation.ts'
 import { defaultPreemption } from './default-preemption.ts'
+import { dynamicResources } from './dynamic-resources.ts'
 import { imageLocality } from './image-locality.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
 import { nodeAffinity } from './node-affinity.ts'
@@ -33,6 +34,8 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
   { maker: volumeZone },
   { maker: topologySpread, weight: 2 },
   { maker: interPodAffinity, weight: 2 },
+  // Before preemption: a claim that nobody uses gives way before a pod does.
+  { maker: dynamicResources },
   { maker: defaultPreemption },
   { maker: balancedAllocation, weight: 1 },
   { maker: imageLocality, weight: 1 },
@@ -40,8 +43,4 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
 ]
 
 /** Plugins of Kubernetes that do not exist here. A configuration may disable them, but not enable them. */
-export const unbuiltPlugins: ReadonlySet<string> = new Set([
-  'DynamicResources',
-  'NodeDeclaredFeatures',
-  'GangScheduling',
-])
+export const unbuiltPlugins: ReadonlySet<string> = new Set(['NodeDeclaredFeatures', 'GangScheduling'])

@@ -4,7 +4,9 @@
 // Source: plugins/noderesources (fit.go, least_allocated.go, most_allocated.go, requested_to_capacity_ratio.go).
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { DeviceClass } from '../../kinds/resource/deviceclass.ts'
 import type { Fields } from '../../api/config-file.ts'
+import { ExtendedResources } from '../devices/extended.ts'
 import { definePlugin, freed, maxScore, type No, type Plugin, type PluginMaker, wake } from '../framework.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import { type Amounts, amounts, cpu, memory, podCount, resourceName } from '../resources.ts'
@@ -23,12 +25,12 @@ function refusal(index: number, tooSmall: boolean): No {
 const fits = (requests: Amounts, { requested, allocatable }: NodeInfo, index: number): boolean =>
   requests[index]! === 0 || requests[index]! <= (allocatable[index] ?? 0) - (requested[index] ?? 0)
 
-/** The indexes of all resources that the node lacks for the pod, without the ignored ones. */
-function lacks(requests: Amounts, node: NodeInfo, ignored: ReadonlySet<number> | undefined): number[] {
-  const indexes: number[] = []
-  for (const i of askedOrder(requests.length)) if (!fits(requests, node, i) && !ignored?.has(i)) indexes.push(i)
-  return indexes
-}
+/** Whether the filter leaves a resource of a node to somebody else. */
+type IsLeft = (index: number, node: Pick<NodeInfo, 'allocatable'>) => boolean
+
+/** The indexes of all resources that the node lacks for the pod, without those that are left to others. */
+const lacks = (requests: Amounts, node: NodeInfo, isLeft: IsLeft): number[] =>
+  askedOrder(requests.length).filter(i => !fits(requests, node, i) && !isLeft(i, node))
 
 const orders: number[][] = []
 /** The order in which resources are checked: as upstream, the number of pods comes first. */
@@ -129,14 +131,13 @@ function readIgnored(args: Fields): ((index: number) => boolean) | undefined {
   }
 }
 
-function filterOf(isIgnored: ((index: number) => boolean) | undefined): NonNullable<Plugin['filter']> {
+function filterOf(isLeft: IsLeft): NonNullable<Plugin['filter']> {
   return (_, node, { requests }) => {
     const { requested, allocatable } = node
     for (let i = 0; i < requests.length; i++) {
       if (requests[i]! === 0 || requests[i]! <= (allocatable[i] ?? 0) - (requested[i] ?? 0)) continue
-      if (isIgnored?.(i)) continue
-      const ignored = isIgnored && new Set(requests.flatMap((_wanted, index) => (isIgnored(index) ? [index] : [])))
-      const indexes = lacks(requests, node, ignored)
+      if (isLeft(i, node)) continue
+      const indexes = lacks(requests, node, isLeft)
       const tooSmall = indexes.some(index => requests[index]! > (allocatable[index] ?? 0))
       return indexes.length === 1 ? refusal(i, tooSmall) : { no: indexes.map(textOf), ever: !tooSmall }
     }
@@ -144,15 +145,17 @@ function filterOf(isIgnored: ((index: number) => boolean) | undefined): NonNulla
   }
 }
 
-const wakeOn = [
+const wakesFor = (isLeft: IsLeft) => [
   wake(Pod, (_, after, before) => freed(after, before) || shrank(after, before)),
   wake(Node, ({ requests }, after, before) => {
     if (!after || (before && before.status.allocatable === after.status.allocatable)) return false
     const now = amounts(after.status.allocatable)
-    if (!requests.every((wanted, i) => wanted <= (now[i] ?? 0))) return false
+    if (!requests.every((wanted, i) => wanted <= (now[i] ?? 0) || isLeft(i, { allocatable: now }))) return false
     const was = before ? amounts(before.status.allocatable) : []
     return now.some((amount, i) => amount > (was[i] ?? 0))
   }),
+  // A class may stand for a resource that no node has.
+  wake(DeviceClass, (_, after) => after !== undefined),
 ]
 
 /** Whether the size of a running pod has changed. */
@@ -173,14 +176,20 @@ export const nodeResourcesFit: PluginMaker = {
   read(args) {
     const usual = !args.has('scoringStrategy')
     const score = usual ? emptiest : scorer(readStrategy(args))
-    const filter = filterOf(readIgnored(args))
-    const plugin = definePlugin({
-      name: 'NodeResourcesFit',
-      depends: 'node',
-      filter,
-      score: (_, node, pod) => score(node, pod),
-      wakeOn,
-    })
-    return () => plugin
+    const isIgnored = readIgnored(args)
+    return ({ client, signal, forgetAnswers }) => {
+      const resources = new ExtendedResources(client.mirror(DeviceClass), signal, forgetAnswers)
+      // Devices of a class take the place of a resource that the node does not have: DynamicResources looks for them.
+      const isLeft: IsLeft = (index, { allocatable }) =>
+        (index > podCount && !allocatable[index] && resources.classOf(resourceName(index)) !== undefined) ||
+        (isIgnored?.(index) ?? false)
+      return definePlugin({
+        name: 'NodeResourcesFit',
+        depends: 'node',
+        filter: filterOf(isLeft),
+        score: (_, node, pod) => score(node, pod),
+        wakeOn: wakesFor(isLeft),
+      })
+    }
   },
 }

@@ -22,6 +22,7 @@ import { StorageClass } from '../../kinds/storage/storageclass.ts'
 import { definePlugin, type Handle, type No, type PluginMaker, type Rejected, skip, wake } from '../framework.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import { type Choice, chooseVolumes, keyOfClaim, type Reserved, type StorageMirrors } from './volume-choice.ts'
+import { untilSeen } from './until.ts'
 
 type Claim = PersistentVolumeClaim
 
@@ -170,7 +171,14 @@ class Volumes {
     for (const claim of choice?.provision ?? []) await this.#nameNode(claim, node.name)
     const keys = claimNames(pod.pod).map(({ name }) => `${pod.namespace}/${name}`)
     const areBound = () => keys.every(key => this.#isBoundOn(key, node.name))
-    if (!areBound()) await this.#until(areBound)
+    if (areBound()) return
+    await untilSeen(this.#handle, {
+      condition: areBound,
+      mirrors: [this.#claims, this.#mirrors.volumes],
+      name: 'pods that wait for volumes',
+      timeoutMs: this.#timeoutMs,
+      late: 'binding volumes: context deadline exceeded',
+    })
   }
 
   async #nameClaim(volume: PersistentVolume, { metadata }: Claim): Promise<void> {
@@ -206,33 +214,5 @@ class Volumes {
     if (reserved && !reserved.volume && selected !== undefined && selected !== node)
       throw new Error(`selectedNode annotation value ${JSON.stringify(selected)} not set to scheduled node`)
     return false
-  }
-
-  #until(condition: () => boolean): Promise<void> {
-    const { clock, signal } = this.#handle
-    return new Promise((resolve, reject) => {
-      const ends: (() => void)[] = []
-      const end = (finish: () => void) => {
-        for (const one of ends) one()
-        finish()
-      }
-      const look = () => {
-        try {
-          if (condition()) end(resolve)
-        } catch (error) {
-          end(() => reject(error as Error))
-        }
-      }
-      const fail = (why: unknown) => () => end(() => reject(why as Error))
-      const onAbort = () => fail(signal.reason)()
-      signal.addEventListener('abort', onAbort, { once: true })
-      ends.push(
-        () => signal.removeEventListener('abort', onAbort),
-        clock.after(this.#timeoutMs, fail(new Error('binding volumes: context deadline exceeded'))),
-        this.#claims.subscribe(look, 'pods that wait for claims'),
-        this.#mirrors.volumes.subscribe(look, 'pods that wait for volumes'),
-      )
-      look()
-    })
   }
 }
