@@ -49,6 +49,7 @@ import { directoryController, type NodeDirectories } from './volumes/directories
 import { attachDetachController } from './volumes/attach-detach.ts'
 import { ephemeralVolumeController } from './volumes/ephemeral.ts'
 import { volumeBinder } from './volumes/binder.ts'
+import { resourceClaimController } from './resourceclaim/resourceclaim.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 export { directoryProvisioner, type NodeDirectories, sharedParameter } from './volumes/directories.ts'
@@ -119,6 +120,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     ttlAfterFinishedController,
     volumeBinder,
     ephemeralVolumeController,
+    resourceClaimController,
     attachDetachController(),
     ...(options.directories ? [directoryController(options.directories)] : []),
     pvcProtectionController,

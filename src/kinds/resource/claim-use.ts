@@ -21,7 +21,10 @@ type Consumer = Pick<Pod, 'metadata' | 'spec' | 'status'>
  * The name of the claim behind an entry of spec.resourceClaims. `owned` says that the claim must have been made for the
  * pod. Undefined while a claim that is made from a template is not there yet; 'none' where none is needed.
  */
-export function claimNameOf({ status }: Consumer, entry: PodClaim): { name: string; owned: boolean } | 'none' | undefined {
+export function claimNameOf(
+  { status }: Consumer,
+  entry: PodClaim,
+): { name: string; owned: boolean } | 'none' | undefined {
   if (entry.resourceClaimName) return { name: entry.resourceClaimName, owned: false }
   if (!entry.resourceClaimTemplateName) return undefined
   const made = status.resourceClaimStatuses?.find(({ name }) => name === entry.name)
@@ -56,5 +59,4 @@ export const isReservedFor = ({ status }: ResourceClaim, uid: string): boolean =
   status.reservedFor?.some(consumer => consumer.uid === uid) ?? false
 
 /** Whether another consumer has room in status.reservedFor. */
-export const canBeReserved = ({ status }: ResourceClaim): boolean =>
-  (status.reservedFor?.length ?? 0) < maxReservations
+export const canBeReserved = ({ status }: ResourceClaim): boolean => (status.reservedFor?.length ?? 0) < maxReservations

@@ -14,7 +14,16 @@ import { taintsOf } from '../../kinds/resource/device-taints.ts'
 import { Books } from './books.ts'
 import { type Constraint, makeConstraint } from './constraints.ts'
 import type { PooledDevice } from './pools.ts'
-import { type Match, matchOf, maxResults, type Reachable, type Unallocated, type Unfit, type Want, wantsOf } from './requests.ts'
+import {
+  type Match,
+  matchOf,
+  maxResults,
+  type Reachable,
+  type Unallocated,
+  type Unfit,
+  type Want,
+  wantsOf,
+} from './requests.ts'
 import type { Usage } from './usage.ts'
 
 /** A device for a request, with what the request uses of its capacity. */

@@ -106,7 +106,8 @@ export class DevicePlanner {
       plans: new Map(),
       unsuited: new Set(),
       hasAlternatives: claims.some(
-        ({ claim, allocation }) => !allocation && claim.spec.devices.requests?.some(request => request.firstAvailable?.length),
+        ({ claim, allocation }) =>
+          !allocation && claim.spec.devices.requests?.some(request => request.firstAvailable?.length),
       ),
       bound: [],
     }

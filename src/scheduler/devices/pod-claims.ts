@@ -42,7 +42,9 @@ export function obstacle(claim: ResourceClaim, pod: Pod, ledger: Ledger): string
   if (ledger.isHeld(claim.metadata.uid ?? ''))
     return `resource claim ${claimKey(claim)} is in the process of being allocated`
   for (const { name, exactly, firstAvailable = [] } of claim.spec.devices.requests ?? []) {
-    const asked = exactly ? [{ ...exactly, name }] : firstAvailable.map(part => ({ ...part, name: `${name}/${part.name}` }))
+    const asked = exactly
+      ? [{ ...exactly, name }]
+      : firstAvailable.map(part => ({ ...part, name: `${name}/${part.name}` }))
     if (!asked.length) return `resource claim ${claimKey(claim)}, request ${name}: unknown request type`
     for (const one of asked)
       if (!ledger.classes.get(undefined, one.deviceClassName))

@@ -151,9 +151,7 @@ function reaches({ nodeName, allNodes, nodeSelector }: Reach, node: Node): boole
 /** Whether a slice has something for a node. Counters are part of a pool wherever it is reached. */
 function reachesAny({ spec }: ResourceSlice, node: Node): boolean {
   if (spec.sharedCounters?.length) return true
-  return spec.perDeviceNodeSelection
-    ? (spec.devices ?? []).some(device => reaches(device, node))
-    : reaches(spec, node)
+  return spec.perDeviceNodeSelection ? (spec.devices ?? []).some(device => reaches(device, node)) : reaches(spec, node)
 }
 
 const reachesDevice = ({ device, slice: { spec } }: PooledDevice, node: Node): boolean =>
@@ -163,7 +161,9 @@ function putTogether(key: string, all: readonly ResourceSlice[]): WholePool {
   const generation = Math.max(...all.map(({ spec }) => spec.pool.generation))
   const slices = all
     .filter(({ spec }) => spec.pool.generation === generation)
-    .sort((a, b) => compare(hasConditions(a), hasConditions(b)) || compare(a.metadata.name ?? '', b.metadata.name ?? ''))
+    .sort(
+      (a, b) => compare(hasConditions(a), hasConditions(b)) || compare(a.metadata.name ?? '', b.metadata.name ?? ''),
+    )
   const { driver, pool } = slices[0]!.spec
   const whole: WholePool = {
     key,
@@ -175,7 +175,8 @@ function putTogether(key: string, all: readonly ResourceSlice[]): WholePool {
     counters: new Map(),
     hasConditions: slices.some(hasConditions),
   }
-  if (slices.some(({ spec }) => spec.pool.resourceSliceCount !== slices.length)) return { ...whole, problem: 'incomplete' }
+  if (slices.some(({ spec }) => spec.pool.resourceSliceCount !== slices.length))
+    return { ...whole, problem: 'incomplete' }
   const counters = countersOf(slices)
   if (!counters || hasTwins(slices) || !areCountersThere(slices, counters)) return { ...whole, problem: 'invalid' }
   whole.counters = counters

@@ -17,11 +17,14 @@ export function readinessOf(claim: ResourceClaim): Readiness {
   for (const result of allocation.devices.results ?? []) {
     if (!result.bindingConditions?.length) continue
     const conditions = conditionsOf(claim, result)
-    const isTrue = (type: string) => conditions.find(condition => condition.type === type && condition.status === 'True')
+    const isTrue = (type: string) =>
+      conditions.find(condition => condition.type === type && condition.status === 'True')
     const failure = (result.bindingFailureConditions ?? []).map(isTrue).find(condition => condition !== undefined)
     if (failure) {
       const { reason = '', message = '' } = failure
-      return { failed: `claim ${claim.metadata.name} binding failed: reason=${reason}, message=${JSON.stringify(message)}` }
+      return {
+        failed: `claim ${claim.metadata.name} binding failed: reason=${reason}, message=${JSON.stringify(message)}`,
+      }
     }
     isReady &&= result.bindingConditions.every(isTrue)
   }

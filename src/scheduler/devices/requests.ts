@@ -70,9 +70,7 @@ export function wantsOf(claim: Unallocated, reachable: Reachable): readonly (rea
     least += Math.min(...alternatives.map(({ count }) => count))
   }
   if (least > maxResults)
-    throw new Error(
-      `claim ${claim.key}: number of requested devices ${least} exceeds the claim limit of ${maxResults}`,
-    )
+    throw new Error(`claim ${claim.key}: number of requested devices ${least} exceeds the claim limit of ${maxResults}`)
   return requests
 }
 

@@ -111,4 +111,5 @@ const usesDevices = ({ spec, status }: Pod) =>
 /** Which devices a node can reach depends on its labels; what device plugins offer stands in its allocatable. */
 const matters = (after: Node, before: Node) =>
   (after.metadata.labels !== before.metadata.labels && !sameJson(after.metadata.labels, before.metadata.labels)) ||
-  (after.status.allocatable !== before.status.allocatable && !sameJson(after.status.allocatable, before.status.allocatable))
+  (after.status.allocatable !== before.status.allocatable &&
+    !sameJson(after.status.allocatable, before.status.allocatable))
