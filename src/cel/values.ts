@@ -139,6 +139,8 @@ export abstract class Mapping {
   abstract keys(): Iterable<Value>
   /** Set for maps that have more than can be seen of them. */
   equals?(other: Mapping): boolean
+  /** Whether a key is in the map. Set for maps that have a value for keys that are not. */
+  has?(key: Value): boolean
 }
 
 /** An object that a literal made, such as `JSONPatch{op: 'remove', path: '/x'}`. */
@@ -230,6 +232,10 @@ export class LazyMap extends Mapping {
       this.#known.set(key, value)
     }
     return value
+  }
+
+  override has(key: Value): boolean {
+    return typeof key === 'string' && this.#names.includes(key)
   }
 
   keys(): Iterable<Value> {

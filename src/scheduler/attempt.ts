@@ -187,6 +187,8 @@ export class Attempt {
     let answer: PostFiltered = {}
     for (const plugin of postFilters) {
       answer = await plugin.postFilter!(this.#pod, failure)
+      // Once there is room, it does not matter what the plugins before could not do.
+      if (typeof answer.nomination === 'object') messages.length = 0
       if (answer.message) messages.push(answer.message)
       if (typeof answer.nomination === 'object') break
     }

@@ -79,6 +79,7 @@ export function openOffline(options: OfflineOptions = {}): Offline {
         const answer = plugin.postFilter!(pod, failure)
         if (answer instanceof Promise) throw new Error('there is no API server to wait for')
         made = answer
+        if (typeof made.nomination === 'object') messages.length = 0
         if (made.message) messages.push(made.message)
         if (typeof made.nomination === 'object') break
       }

@@ -245,7 +245,7 @@ test('the example of a plugin in a file of its own works', () =>
     await sim.until('small', () => nodeOf(sim, 'small') === 'node-1')
     await sim.client.create(Pod, pod('big', {}, '1500m'))
     const message =
-      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were quiet. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.'
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were quiet. no new claims to deallocate, preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.'
     await sim.until('big is refused', () => condition(sim, 'big')?.message === message)
     await sim.client.patch(Node, { name: 'node-0' }, 'merge', { metadata: { labels: { 'example.com/quiet': null } } })
     await sim.until('big', () => nodeOf(sim, 'big') === 'node-0')
@@ -417,8 +417,8 @@ const wrong: [string, object, string[]][] = [
   ],
   [
     'not built',
-    { profiles: [{ plugins: { filter: { enabled: [{ name: 'DynamicResources' }] } } }] },
-    ['profiles[0].plugins.filter.enabled[0].name: plugin DynamicResources is not built into Kutter yet'],
+    { profiles: [{ plugins: { filter: { enabled: [{ name: 'GangScheduling' }] } } }] },
+    ['profiles[0].plugins.filter.enabled[0].name: plugin GangScheduling is not built into Kutter yet'],
   ],
   [
     'one name twice',

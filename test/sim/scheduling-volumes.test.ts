@@ -12,7 +12,8 @@ const namespace = 'default'
 const ref = { namespace, name: 'p' }
 const storage = { storage: '1Gi' }
 const accessModes: Draft<PersistentVolumeClaim['spec']>['accessModes'] = ['ReadWriteOnce']
-const preemption = 'preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.'
+const preemption =
+  'no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.'
 const waiting = (why: string) => `0/2 nodes are available: ${why}. ${preemption}`
 
 const messageOf = ({ client }: Sim) =>

@@ -57,7 +57,8 @@ test('a pod is explained in whatever state it is', async () => {
     )
     says('huge', 'waiting', /waits until something changes for NodeResourcesFit, TaintToleration\.$/)
     says('nothing', 'unknown', /^There is no pod default\/nothing\.$/)
-    const refused = '0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu. preemption: '
+    const refused =
+      '0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu. no new claims to deallocate, preemption: '
     assert.ok(describeDecision(explain(sim, 'huge')).includes(`\n  ${refused}`))
 
     // A new pod of the same name does not have the decision of the former one.

@@ -38,7 +38,7 @@ test('a pod that fits no node has the reasons in its condition, and runs when th
     await client.create(Pod, pod('second', {}, '1'))
     await sim.until('the condition', () => condition(sim, 'second')?.reason === 'Unschedulable')
     const message =
-      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.'
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.'
     assert.equal(condition(sim, 'second')?.message, message)
     await sim.until('the event', () =>
       client

@@ -108,7 +108,7 @@ function ordered(id: string, test: (order: number) => boolean): Overload[] {
 /** `x in list` looks at every element; `k in map` at the key alone. */
 function isIn(value: Value, container: Value): Value {
   if (container instanceof List) return contains(container, value)
-  if (container instanceof Mapping) return container.get(value) !== undefined
+  if (container instanceof Mapping) return container.has?.(value) ?? container.get(value) !== undefined
   return noSuchOverload()
 }
 

@@ -43,7 +43,7 @@ export const decisionBudget = 200_000
 /** Looks at devices on one node. */
 const nodeBudget = 50_000
 /** The deepest search: one level for each device. */
-const maxDepth = 1_000
+const maxDepth = 400
 
 export const outOfTime = 'timed out trying to allocate devices'
 export const notAll = 'cannot allocate all claims'
@@ -115,9 +115,9 @@ class Search {
 
   /** Satisfies the requests of a claim from number `r` on, and the claims after it. */
   #request(claim: number, r: number): boolean {
+    while (claim < this.#requests.length && r >= this.#requests[claim]!.length) [claim, r] = [claim + 1, 0]
     if (claim >= this.#requests.length) return true
     const requests = this.#requests[claim]!
-    if (r >= requests.length) return this.#request(claim + 1, 0)
     return requests[r]!.some(
       want => this.chosen[claim]!.length + want.count <= maxResults && this.#choose(claim, r, want, 0, 0),
     )
@@ -136,7 +136,7 @@ class Search {
       this.#spend()
       const amounts = this.#match(want, i, entry)
       if (amounts && !(failed.size && failed.has(this.#sort(entry)))) {
-        const isFree = this.#books.isFree(entry)
+        const isFree = this.#books.isFree(entry, claim)
         if (this.#try({ want, entry, amounts }, claim, () => this.#choose(claim, r, want, n + 1, next(entry, i))))
           return true
         if (isFree && !want.admin && !want.all && !entry.device.allowMultipleAllocations) failed.add(this.#sort(entry))

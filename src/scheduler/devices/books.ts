@@ -28,9 +28,10 @@ export class Books {
     this.#usage = usage
   }
 
-  /** Whether a device is in nobody's use yet. */
-  isFree({ key }: PooledDevice): boolean {
-    return !this.#usage.isUsed(key) && !this.#whole.has(key) && !this.#shares.has(key)
+  /** Whether a device is in nobody's use yet, and the claim does not have it for administration either. */
+  isFree({ key }: PooledDevice, claim: number): boolean {
+    const isOwn = this.#ofClaim[claim]?.has(key) ?? false
+    return !isOwn && !this.#usage.isUsed(key) && !this.#whole.has(key) && !this.#shares.has(key)
   }
 
   /** Takes a device for a claim. False if it is not available, and then nothing has changed. */
