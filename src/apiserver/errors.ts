@@ -70,7 +70,8 @@ export const methodNotAllowed = () =>
 
 /** The error for a user without the right to do this. */
 export function accessDenied(
-  operation: Pick<Operation, 'subresource' | 'namespace' | 'name' | 'verb' | 'user'> & {
+  operation: Pick<Operation, 'subresource' | 'namespace' | 'name' | 'user'> & {
+    verb: string
     kind: Pick<AnyKind, 'group' | 'plural'>
   },
   reason: string,

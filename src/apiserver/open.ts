@@ -10,6 +10,7 @@ import { admissionChain, type AdmissionPlugin } from './admission/chain.ts'
 import { createOnUpdate } from './admission/create-on-update.ts'
 import { certificateAdmission } from './admission/certificates.ts'
 import { defaultIngressClass } from './admission/default-class.ts'
+import { deviceAccess } from './admission/device-access.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
 import { denyExternalIPs } from './admission/deny-external-ips.ts'
 import { eventRateLimit } from './admission/event-rate-limit.ts'
@@ -143,6 +144,7 @@ function allPlugins(
     denyExternalIPs(),
     podTopologyLabels(storage),
     escalationCheck(storage, authorizer),
+    deviceAccess(storage, authorizer),
     ...(options.warnOfUnserved ? [unserved()] : []),
     mutatingPolicies(options),
     mutatingWebhooks(options),

@@ -10,6 +10,7 @@
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 
@@ -77,6 +78,13 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     case '/persistentvolumes':
       if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
       return related(volume => podsOn(node).some(pod => volumesOf(pod, storage).includes(volume)))
+    case 'resource.k8s.io/resourceclaims':
+      if (verb !== 'get' || subresource)
+        return { allowed: false, reason: 'can only get individual resources of this type' }
+      return related(claim => inNamespace().some(pod => claimNamesOf(pod).includes(claim)))
+    // Admission sees to it that they are of this node.
+    case 'resource.k8s.io/resourceslices':
+      return mayDoToSlices(request, node) ? yes : no
     case '/serviceaccounts':
       if (subresource === 'token' && verb === 'create')
         return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
@@ -114,6 +122,13 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     default:
       return no
   }
+}
+
+/** A node publishes the devices of its drivers. It may read and delete slices only if it selects its own. */
+function mayDoToSlices({ verb, fieldSelector = '' }: AccessRequest, node: string): boolean {
+  if (['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return true
+  const own = fieldSelector.split(',').includes(`spec.nodeName=${node}`)
+  return own && ['list', 'watch', 'deletecollection'].includes(verb)
 }
 
 /** A node reads claims, and writes how far the growth of their volumes has come. */

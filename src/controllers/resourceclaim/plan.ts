@@ -3,7 +3,8 @@
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { claimFinalizer, podOfClaim } from '../../kinds/resource/claim-use.ts'
-import type { ResourceClaim, ResourceClaimConsumerReference } from '../../kinds/resource/resourceclaim.ts'
+import type { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
+import type { ResourceClaimConsumerReference } from '../../kinds/resource/resourceclaimstatus.ts'
 
 type Consumer = ResourceClaimConsumerReference
 

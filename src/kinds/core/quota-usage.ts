@@ -7,6 +7,7 @@ import { Pod } from './pod.ts'
 import { qosClass } from './pod-defaults.ts'
 import { podLimits, podRequests, type Quantities } from './pod-resources.ts'
 import { plainCounts } from './quota-rules.ts'
+import { ResourceClaim } from '../resource/resourceclaim.ts'
 import type { ResourceQuotaSpec } from './resourcequotaspec.ts'
 import { Service } from './service.ts'
 import { isTerminal } from './pod-phase.ts'
@@ -22,6 +23,7 @@ export function usageOf(kind: AnyKind, object: KubeObject, now: number): Quantit
   if (kind.group === '' && plainCounts.has(kind.plural)) usage[kind.plural] = '1'
   if (kind === Service) return { ...usage, ...serviceUsage(object as Service) }
   if (kind === PersistentVolumeClaim) return { ...usage, ...claimUsage(object as PersistentVolumeClaim) }
+  if (kind === ResourceClaim) return { ...usage, ...deviceUsage(object as ResourceClaim) }
   return usage
 }
 
@@ -74,6 +76,23 @@ function claimUsage({ spec, status, metadata }: PersistentVolumeClaim): Quantiti
     ...(prefix && { [`${prefix}persistentvolumeclaims`]: '1' }),
     ...(prefix && storage && { [`${prefix}requests.storage`]: storage }),
   }
+}
+
+/** The most devices of one claim: what a request for all devices may come to. */
+const maxDevices = 32
+
+/** The devices of each class that a claim asks for. Of alternatives, the one with the most devices of a class counts. */
+function deviceUsage({ spec }: ResourceClaim): Quantities {
+  const counts = new Map<string, number>()
+  for (const { exactly, firstAvailable = [] } of spec.devices.requests ?? []) {
+    const most = new Map<string, number>()
+    for (const { deviceClassName: name, allocationMode, count = 0 } of exactly ? [exactly] : firstAvailable)
+      most.set(name, Math.max(most.get(name) ?? 0, allocationMode === 'All' ? maxDevices : count))
+    for (const [name, count] of most) counts.set(name, (counts.get(name) ?? 0) + count)
+  }
+  return Object.fromEntries(
+    [...counts].map(([name, count]) => [`${name}.deviceclass.resource.k8s.io/devices`, String(count)]),
+  )
 }
 
 /** Whether a quota counts this object: its scopes are about pods (and one about claims). */

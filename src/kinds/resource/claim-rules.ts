@@ -59,7 +59,7 @@ export function* validateClaim({ devices }: Spec, at: Path): Problems {
 }
 
 /** What can be referred to: requests, and parts of them as `request/part`. */
-function namesOf({ requests }: DeviceClaim): ReadonlySet<string> {
+export function namesOf({ requests }: DeviceClaim): ReadonlySet<string> {
   return new Set(
     (requests ?? []).flatMap(({ name, firstAvailable = [] }) => [
       name,
@@ -110,7 +110,11 @@ function* validateConstraint(constraint: DeviceConstraint, names: ReadonlySet<st
 }
 
 /** Requests that something is for, each of which there must be. */
-const validateReferences = (requests: readonly string[] | undefined, names: ReadonlySet<string>, at: Path): Problems =>
+export const validateReferences = (
+  requests: readonly string[] | undefined,
+  names: ReadonlySet<string>,
+  at: Path,
+): Problems =>
   validateSet(
     requests ?? [],
     maxRequests,
@@ -119,7 +123,7 @@ const validateReferences = (requests: readonly string[] | undefined, names: Read
     at,
   )
 
-function* validateReference(name: string, names: ReadonlySet<string>, at: Path): Problems {
+export function* validateReference(name: string, names: ReadonlySet<string>, at: Path): Problems {
   const unknown =
     "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
   const parts = name.split('/')

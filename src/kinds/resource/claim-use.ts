@@ -1,6 +1,7 @@
 // Who uses a ResourceClaim: which claims a pod has, by name or made for it from a template, and for which pods a claim
 // is reserved. Source: dynamic-resource-allocation resourceclaim/claim.go.
 import type { Pod } from '../core/pod.ts'
+import { maxReservations } from './claim-status-rules.ts'
 import type { ResourceClaim } from './resourceclaim.ts'
 
 /** Keeps an allocated claim until its devices are not in use any more. */
@@ -9,9 +10,6 @@ export const claimFinalizer = 'resource.kubernetes.io/delete-protection'
 export const podClaimAnnotation = 'resource.kubernetes.io/pod-claim-name'
 /** On a claim made for the extended resources of a pod. */
 export const extendedClaimAnnotation = 'resource.kubernetes.io/extended-resource-claim'
-/** Entries of status.reservedFor. */
-export const maxReservations = 256
-
 export type PodClaim = NonNullable<Pod['spec']['resourceClaims']>[number]
 
 /** As much of a pod as these questions are about. */

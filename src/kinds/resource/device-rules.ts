@@ -96,7 +96,7 @@ export function* validateConfiguration({ opaque }: DeviceConfiguration, at: Path
 }
 
 /** Any object, as JSON not longer than `max`. */
-function* validateRaw(value: unknown, max: number, at: Path): Problems {
+export function* validateRaw(value: unknown, max: number, at: Path): Problems {
   if (value === undefined || value === null) yield at.required()
   else if (Buffer.byteLength(JSON.stringify(value)) > max) yield at.tooLong(max)
   else if (typeof value !== 'object' || Array.isArray(value))

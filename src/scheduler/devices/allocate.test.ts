@@ -1,7 +1,7 @@
 // Which devices claims get, as tables of slices and claims.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { AllocationResult } from '../../kinds/resource/resourceclaim.ts'
+import type { AllocationResult } from '../../kinds/resource/resourceclaimstatus.ts'
 import { DeviceTaintRule } from '../../kinds/resource/devicetaintrule.ts'
 import { objectOf } from '../../kinds/testing.ts'
 import {

@@ -2,7 +2,8 @@
 // the status of the claim, for which a pod waits before it is bound.
 // Source: plugins/dynamicresources/dynamicresources.go (isClaimReadyForBinding, isClaimTimeout).
 import { parseTime } from '../../api/time.ts'
-import type { DeviceRequestAllocationResult, ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
+import type { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
+import type { DeviceRequestAllocationResult } from '../../kinds/resource/resourceclaimstatus.ts'
 
 export type Readiness = 'ready' | 'waiting' | { failed: string }
 

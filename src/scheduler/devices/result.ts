@@ -7,7 +7,7 @@ import type {
   AllocationResult,
   DeviceAllocationConfiguration,
   DeviceRequestAllocationResult,
-} from '../../kinds/resource/resourceclaim.ts'
+} from '../../kinds/resource/resourceclaimstatus.ts'
 import type { Choice } from './allocate.ts'
 import { type Unallocated, wantName } from './requests.ts'
 

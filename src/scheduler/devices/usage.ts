@@ -1,7 +1,7 @@
 // Which devices are in use, and how much of those that several requests share.
 // Source: plugins/dynamicresources/allocateddevices.go, structured/internal/allocatedstate.go.
 import { quantityNanos } from '../../api/quantity.ts'
-import type { AllocationResult } from '../../kinds/resource/resourceclaim.ts'
+import type { AllocationResult } from '../../kinds/resource/resourceclaimstatus.ts'
 import { deviceKey } from './pools.ts'
 
 type Amounts = ReadonlyMap<string, bigint>
