@@ -50,6 +50,7 @@ import { attachDetachController } from './volumes/attach-detach.ts'
 import { ephemeralVolumeController } from './volumes/ephemeral.ts'
 import { volumeBinder } from './volumes/binder.ts'
 import { resourceClaimController } from './resourceclaim/resourceclaim.ts'
+import { deviceTaintEvictionController } from './resourceclaim/taint-eviction.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 export { directoryProvisioner, type NodeDirectories, sharedParameter } from './volumes/directories.ts'
@@ -121,6 +122,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     volumeBinder,
     ephemeralVolumeController,
     resourceClaimController,
+    deviceTaintEvictionController,
     attachDetachController(),
     ...(options.directories ? [directoryController(options.directories)] : []),
     pvcProtectionController,

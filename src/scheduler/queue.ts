@@ -225,12 +225,13 @@ export class SchedulingQueue {
     if (own?.changes === this.#changes) own.changes++
     this.#changes++
     const event = `${kind.kind}${{ ADDED: 'Add', MODIFIED: 'Update', DELETED: 'Delete' }[change.type]}`
-    for (const group of this.#groups.values()) {
-      if (!helps(group, kind, change)) continue
-      for (const waiting of group.members) {
-        if (waiting.place === 'gated') this.#enqueue(waiting, event)
-        else this.#backOff(waiting, event)
-      }
+    // A gated pod may join its group again, so the groups are left alone until all of them have been asked.
+    const woken: Waiting[] = []
+    for (const group of this.#groups.values())
+      if (helps(group, kind, change)) for (const waiting of group.members) woken.push(waiting)
+    for (const waiting of woken) {
+      if (waiting.place === 'gated') this.#enqueue(waiting, event)
+      else this.#backOff(waiting, event)
     }
   }
 

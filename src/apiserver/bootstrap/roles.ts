@@ -158,6 +158,8 @@ const schedulerRules: Rule[] = [
   rule('get list patch update watch', 'resource.k8s.io', 'resourceclaims/status'),
   rule('update', 'core', 'pods/finalizers'),
   rule(view, 'resource.k8s.io', 'resourceslices'),
+  // Kubernetes has it with the switch for these rules, which are always served here.
+  rule(view, 'resource.k8s.io', 'devicetaintrules'),
   rule('create delete', 'resource.k8s.io', 'resourceclaims'),
   rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
 ]

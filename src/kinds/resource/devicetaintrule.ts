@@ -56,6 +56,10 @@ export const DeviceTaintRule = defineKind({
   status: true,
   statusKeeps: keptByStatus,
   doc: 'DeviceTaintRule adds a taint to all devices that it selects.',
+  // A taint begins when it is first written.
+  prepare: ({ spec }, _old, now) => {
+    spec.taint.timeAdded ??= now
+  },
   fields: {
     spec: DeviceTaintRuleSpec.value({ proto: 2, required: true, doc: 'Devices that are tainted, and their taint.' }),
     status: DeviceTaintRuleStatus.value({ proto: 3, doc: 'Most recently observed state of the rule.' }),
