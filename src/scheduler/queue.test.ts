@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
 import { Item } from '../api/mirror.ts'
 import { Node } from '../kinds/core/node.ts'
-import { nodeOf, podOf } from '../kinds/testing.ts'
+import { ResourceClaim } from '../kinds/resource/resourceclaim.ts'
+import { nodeOf, objectOf, podOf } from '../kinds/testing.ts'
 import { PodInfo } from './info.ts'
 import { openOffline } from './offline.ts'
 import { SchedulingQueue } from './queue.ts'
@@ -173,4 +174,21 @@ test('a pod that is changed many times while it waits comes out once, in the ord
   queue.set(pod('c', { priority: 1 }), true)
   queue.set(pod('a', { priority: 2 }), false)
   assert.deepEqual(takeAll(), ['a', 'b', 'c'])
+})
+
+test('a pod that a wake-up does not help waits on, and the wake-up ends', () => {
+  const { queue, take } = open()
+  const resourceClaims = [{ name: 'c', resourceClaimTemplateName: 't' }]
+  for (const name of ['a', 'b']) {
+    const { pod: other } = pod(name)
+    queue.set(new PodInfo({ ...other, spec: { ...other.spec, resourceClaims } }), true)
+  }
+  assert.equal(queue.find('a')?.place, 'gated')
+  // Every claim that frees its devices wakes them, and they are gated again at once.
+  const allocation = { devices: { results: [{ request: 'r', driver: 'd.example.com', pool: 'p', device: 'a' }] } }
+  const claim = (status: object) => new Item(objectOf(ResourceClaim, { metadata: { name: 'x' }, status }), 1) as Item
+  queue.wake(ResourceClaim, { type: 'MODIFIED', item: claim({}), before: claim({ allocation }) })
+  assert.equal(queue.find('a')?.place, 'gated')
+  assert.equal(queue.find('b')?.place, 'gated')
+  assert.equal(take(), undefined)
 })

@@ -61,7 +61,10 @@ for (const seed of seeds) {
             await client.delete(Pod, { namespace, name: metadata.name! })
         return sim.pods(namespace).length === 0
       })
-      await until('only claims of their own are left, and free', () => claims(sim).length === 2 && claims(sim).every(isFree))
+      await until(
+        'only claims of their own are left, and free',
+        () => claims(sim).length === 2 && claims(sim).every(isFree),
+      )
       deepStrictEqual(watched.problems, [])
       strictEqual(watched.inUse(), 0)
       await scheduler.stop()
@@ -96,7 +99,8 @@ function watchAllocations({ client }: Sim) {
     for (const name of names.filter(one => one !== undefined)) {
       const devices = devicesOf(client.mirror(ResourceClaim).get(namespace, name))
       const isHere = devices.length > 0 && devices.every(device => device.startsWith(`${pod.spec.nodeName}/`))
-      if (!isHere) problems.push(`${pod.metadata.name} is on ${pod.spec.nodeName} with ${devices.join(', ') || 'nothing'}`)
+      if (!isHere)
+        problems.push(`${pod.metadata.name} is on ${pod.spec.nodeName} with ${devices.join(', ') || 'nothing'}`)
     }
   }, 'test')
   return { problems, allocations: () => allocations, inUse: () => byDevice.size }

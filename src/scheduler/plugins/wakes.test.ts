@@ -2,18 +2,25 @@
 // for five minutes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Item } from '../../api/mirror.ts'
+import { type AnyMirror, Item, Mirror } from '../../api/mirror.ts'
 import type { AnyKind, Draft, Kind, KubeObject } from '../../api/kind.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { DeviceClass } from '../../kinds/resource/deviceclass.ts'
+import { DeviceTaintRule } from '../../kinds/resource/devicetaintrule.ts'
+import { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
+import { ResourceSlice } from '../../kinds/resource/resourceslice.ts'
 import { StorageClass } from '../../kinds/storage/storageclass.ts'
 import { nodeOf, objectOf, podOf } from '../../kinds/testing.ts'
 import { PodInfo } from '../info.ts'
 import { openOffline } from '../offline.ts'
 
-const { profile } = openOffline()
+const deviceClaims = new Mirror<ResourceClaim>()
+const { profile } = openOffline({
+  mirror: ({ kind }) => (kind === 'ResourceClaim' ? (deviceClaims as AnyMirror) : undefined),
+})
 
 /** Whether a change wakes the pod that the plugin refused. Without `before` the object is new, without `after` gone. */
 function wakes<T extends KubeObject>(
@@ -239,6 +246,64 @@ test('a pod that waits for a claim is woken by that claim, by volumes, nodes and
   check('VolumeBinding', pod, StorageClass, [
     ['a class is new', undefined, fast, true],
     ['a class has gone', fast, undefined, false],
+  ])
+})
+
+test('a pod that waits for devices is woken by its claims, by what others free, and by new devices', () => {
+  const allocation = { devices: { results: [{ request: 'r', driver: 'd.example.com', pool: 'p', device: 'a' }] } }
+  const claim = (name: string, status: object = {}, more: object = {}) =>
+    objectOf(ResourceClaim, { metadata: { name, namespace: 'ns', ...more }, status })
+  deviceClaims.reset([new Item(claim('mine'), 1)], 1)
+  const resourceClaims = [{ name: 'c', resourceClaimName: 'mine' }]
+  const pod = podWith({ resourceClaims })
+  check('DynamicResources', pod, ResourceClaim, [
+    ['it is new', undefined, claim('mine'), true],
+    ['it was allocated for another pod', claim('mine'), claim('mine', { allocation }), true],
+    ['only its finalizers have changed', claim('mine'), claim('mine', {}, { finalizers: ['a/b'] }), false],
+    ['another one is new', undefined, claim('other'), false],
+    ['another one was allocated', claim('other'), claim('other', { allocation }), false],
+    ['another one has freed its devices', claim('other', { allocation }), claim('other'), true],
+    ['another one is gone with its devices', claim('other', { allocation }), undefined, true],
+    ['another one is gone', claim('other'), undefined, false],
+  ])
+  check('DynamicResources', podWith({ resourceClaims: [{ name: 'c', resourceClaimName: 'none' }] }), ResourceClaim, [
+    ['one of its claims is still missing', claim('mine'), claim('mine', { allocation }), false],
+  ])
+  const templated = { resourceClaims: [{ name: 'c', resourceClaimTemplateName: 't' }] }
+  const named = podWith(templated, {}, { resourceClaimStatuses: [{ name: 'c', resourceClaimName: 'mine' }] })
+  check('DynamicResources', podWith(templated), Pod, [
+    ['its own claim was made', podWith(templated), named, true],
+    ['something else of it has changed', named, labelled(named, { a: 'b' }), false],
+    ['another pod with devices has left', on(podWith(templated, { uid: 'x' })), undefined, true],
+    ['another pod without devices has left', on(podWith({}, { uid: 'x' })), undefined, false],
+  ])
+  const slice = objectOf(ResourceSlice, {
+    metadata: { name: 's' },
+    spec: { driver: 'd.example.com', nodeName: 'n', pool: { name: 'p', generation: 1, resourceSliceCount: 1 } },
+  })
+  check('DynamicResources', pod, ResourceSlice, [
+    ['a slice is new', undefined, slice, true],
+    ['a slice that contradicts another is gone', slice, undefined, true],
+  ])
+  const deviceClass = objectOf(DeviceClass, { metadata: { name: 'gpu' } })
+  check('DynamicResources', pod, DeviceClass, [
+    ['a class is new', undefined, deviceClass, true],
+    ['a class is gone', deviceClass, undefined, false],
+  ])
+  check('NodeResourcesFit', pod, DeviceClass, [['a class may stand for a resource', undefined, deviceClass, true]])
+  const rule = objectOf(DeviceTaintRule, {
+    metadata: { name: 'r' },
+    spec: { taint: { key: 'k', effect: 'NoSchedule' } },
+  })
+  check('DynamicResources', pod, DeviceTaintRule, [['a taint is gone', rule, undefined, true]])
+  const node = (labels: Record<string, string>, allocatable: Record<string, string> = {}) =>
+    nodeWith({ metadata: { name: 'n', labels }, status: { allocatable } })
+  check('DynamicResources', pod, Node, [
+    ['a node is new', undefined, node({}), true],
+    ['a node has other labels', node({}), node({ a: 'b' }), true],
+    ['a node has other resources', node({}), node({}, { 'example.com/gpu': '1' }), true],
+    ['nothing of it has changed', node({ a: 'b' }), node({ a: 'b' }), false],
+    ['a node has gone', node({}), undefined, false],
   ])
 })
 
