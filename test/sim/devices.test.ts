@@ -6,7 +6,9 @@ import { Pod } from '../../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { claimFinalizer } from '../../src/kinds/resource/claim-use.ts'
 import { DeviceClass } from '../../src/kinds/resource/deviceclass.ts'
+import { DeviceTaintRule } from '../../src/kinds/resource/devicetaintrule.ts'
 import { ResourceClaim } from '../../src/kinds/resource/resourceclaim.ts'
+import { ResourceSlice } from '../../src/kinds/resource/resourceslice.ts'
 import { type Sim, type SimOptions, simulate } from './cluster.ts'
 import {
   claimCalled,
@@ -185,4 +187,145 @@ test('extended resources of a class become devices where no plugin offers them',
     await until('the next one runs', () => podCalled(sim, 'b')?.status.phase === 'Running', 60_000)
     await client.delete(Pod, { namespace, name: 'b' })
     await until('no claim is left', () => claims(sim).length === 0)
+  }))
+
+test('the earlier alternative decides on the node', () =>
+  withDevices({ nodes: 3 }, async sim => {
+    const { client, until } = sim
+    const sized = (name: string, size: string) => ({ name, attributes: { size: { string: size } } })
+    await publish(sim, 'node-0', [sized('a', 'small')])
+    await publish(sim, 'node-1', [sized('b', 'large')])
+    await publish(sim, 'node-2', [sized('c', 'small')])
+    const alternative = (size: string) => ({
+      name: size,
+      deviceClassName: 'gpu',
+      selectors: [{ cel: { expression: `device.attributes["gpu.example.com"].size == "${size}"` } }],
+    })
+    await makeClaim(sim, 'either', { name: 'r', firstAvailable: [alternative('large'), alternative('small')] })
+    await client.create(Pod, podWith('a', { resourceClaimName: 'either' }))
+    await until('it has a node', () => nodeOf(sim, 'a') !== undefined)
+    strictEqual(nodeOf(sim, 'a'), 'node-1')
+    strictEqual(claimCalled(sim, 'either')?.status.allocation?.devices.results?.[0]?.request, 'r/large')
+  }))
+
+test('a claim that nobody uses gives back devices that its next pod cannot reach', () =>
+  withDevices({ nodes: 2 }, async sim => {
+    const { client, until } = sim
+    for (const node of ['node-0', 'node-1']) await publish(sim, node, named(1))
+    await makeClaim(sim, 'moves', gpus(1))
+    const only = (name: string) => ({ nodeSelector: { 'kubernetes.io/hostname': name } })
+    await client.create(Pod, podWith('a', { resourceClaimName: 'moves' }, only('node-0')))
+    await until('it has the first', () => devicesOf(claimCalled(sim, 'moves'))[0] === 'node-0/gpu-0')
+    // As after a pod that was not bound in the end: allocated, and reserved for nobody.
+    const { allocation } = claimCalled(sim, 'moves')!.status
+    await client.delete(Pod, { namespace, name: 'a' })
+    await until('it is free', () => isFree(claimCalled(sim, 'moves')!))
+    await client.patch(
+      ResourceClaim,
+      { namespace, name: 'moves' },
+      'merge',
+      { status: { allocation } },
+      { subresource: 'status' },
+    )
+    await client.create(Pod, podWith('b', { resourceClaimName: 'moves' }, only('node-1')))
+    await until('it has moved', () => nodeOf(sim, 'b') === 'node-1', 60_000)
+    deepStrictEqual(devicesOf(claimCalled(sim, 'moves')), ['node-1/gpu-0'])
+  }))
+
+const slow = {
+  name: 'slow',
+  bindingConditions: ['example.com/ready'],
+  bindingFailureConditions: ['example.com/broken'],
+}
+/** Reports a condition of the only device of a claim, as its driver does. */
+const report = ({ client }: Sim, claim: string, type: string) =>
+  client.patch(
+    ResourceClaim,
+    { namespace, name: claim },
+    'merge',
+    {
+      status: {
+        devices: [
+          {
+            driver: 'gpu.example.com',
+            pool: 'node-0',
+            device: 'slow',
+            conditions: [
+              { type, status: 'True', reason: 'Test', message: 'x', lastTransitionTime: '2026-01-01T00:00:00Z' },
+            ],
+          },
+        ],
+      },
+    },
+    { subresource: 'status' },
+  )
+
+test('a pod is bound when its device is ready', () =>
+  withDevices({ nodes: 1 }, async sim => {
+    const { client, clock, until } = sim
+    await publish(sim, 'node-0', [slow])
+    await makeClaim(sim, 'c', gpus(1))
+    await client.create(Pod, podWith('a', { resourceClaimName: 'c' }))
+    await until('it is reserved', () => claimCalled(sim, 'c')?.status.reservedFor?.length === 1)
+    await clock.forward(30_000)
+    strictEqual(nodeOf(sim, 'a'), undefined)
+    const events = client.mirror(Event).list(namespace)
+    ok(events.some(event => event.reason === 'BindingConditionsPending'))
+    await report(sim, 'c', 'example.com/ready')
+    await until('it is bound', () => nodeOf(sim, 'a') === 'node-0')
+  }))
+
+test('a device that does not become ready is given back', () =>
+  withDevices({ nodes: 1 }, async sim => {
+    const { client, until } = sim
+    await publish(sim, 'node-0', [slow])
+    await makeClaim(sim, 'c', gpus(1))
+    await client.create(Pod, podWith('a', { resourceClaimName: 'c' }))
+    await until('it is reserved', () => claimCalled(sim, 'c')?.status.reservedFor?.length === 1)
+    await report(sim, 'c', 'example.com/broken')
+    const messages = () =>
+      client
+        .mirror(Event)
+        .list(namespace)
+        .map(event => event.message ?? '')
+    await until('the pod says why', () =>
+      messages().some(text => text.includes('claim c binding failed: reason=Test, message="x"')),
+    )
+    await until('the claim was freed for another try', () => !claimCalled(sim, 'c')?.status.devices?.length, 60_000)
+    await until('which is made', () => claimCalled(sim, 'c')?.status.reservedFor?.length === 1, 60_000)
+    await report(sim, 'c', 'example.com/ready')
+    await until('it is bound', () => nodeOf(sim, 'a') === 'node-0', 60_000)
+  }))
+
+test('a taint of a device evicts its users when they have tolerated it for as long as they said', () =>
+  withDevices({ nodes: 1 }, async sim => {
+    const { client, clock, until } = sim
+    const slice = await publish(sim, 'node-0', named(3))
+    const tolerating = (toleration?: object) => ({
+      name: 'r',
+      exactly: { deviceClassName: 'gpu', ...(toleration && { tolerations: [{ key: 'bad', ...toleration }] }) },
+    })
+    await makeClaim(sim, 'never', tolerating())
+    await makeClaim(sim, 'minute', tolerating({ operator: 'Exists', tolerationSeconds: 60 }))
+    await makeClaim(sim, 'ever', tolerating({ operator: 'Exists' }))
+    for (const name of ['never', 'minute', 'ever']) await client.create(Pod, podWith(name, { resourceClaimName: name }))
+    const names = () => sim.pods(namespace).map(pod => pod.metadata.name)
+    await until('they run', () => sim.pods(namespace).every(pod => pod.status.phase === 'Running'))
+    const devices = named(3).map(device => ({ ...device, taints: [{ key: 'bad', effect: 'NoExecute' as const }] }))
+    await client.update(ResourceSlice, { ...slice, spec: { ...slice.spec, devices } })
+    await until('one is evicted', () => !names().includes('never'))
+    await clock.forward(50_000)
+    deepStrictEqual(names().sort(), ['ever', 'minute'])
+    await clock.forward(15_000)
+    deepStrictEqual(names(), ['ever'])
+    const event = client
+      .mirror(Event)
+      .list(namespace)
+      .find(({ reason }) => reason === 'DeviceTaintManagerEviction')
+    strictEqual(event?.message, 'Marking for deletion')
+    await client.create(DeviceTaintRule, {
+      metadata: { name: 'all' },
+      spec: { deviceSelector: {}, taint: { key: 'worse', effect: 'NoExecute' } },
+    })
+    await until('a rule evicts the last', () => names().length === 0)
   }))

@@ -10,7 +10,9 @@
 // Source: pkg/registry/resource (authorization.go, called by the strategies of claims and templates).
 import { sameJson } from '../../api/equal.ts'
 import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
+import { dropDeallocated } from '../../kinds/resource/claim-status-rules.ts'
 import { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
 import type { AllocationResult, ResourceClaimStatus } from '../../kinds/resource/resourceclaimstatus.ts'
 import { ResourceClaimTemplate } from '../../kinds/resource/resourceclaimtemplate.ts'
@@ -95,7 +97,13 @@ function* rightsMissing({ operation, object, old }: AdmissionRequest, authorizer
   const node = nodeOf(next.allocation)
   const isNear = node !== undefined && isOnNode(user, node)
   const verbs = [...(isNear ? [`associated-node:${verb}`] : []), `arbitrary-node:${verb}`]
-  for (const driver of changedDrivers(next, before)) {
+  // What goes with its device needs no right of its own.
+  const { devices: _, ...rest } = next
+  const left = {
+    status: { ...rest, ...(before.devices && { devices: before.devices }) } as Mutable<ResourceClaimStatus>,
+  }
+  dropDeallocated(left, { status: before })
+  for (const driver of changedDrivers(next.devices, left.status.devices)) {
     const denials = verbs.map(one => lacks({ verb: one, subresource: 'driver', namespace, name: driver }))
     if (!denials.includes(undefined))
       yield root
@@ -106,9 +114,11 @@ function* rightsMissing({ operation, object, old }: AdmissionRequest, authorizer
   }
 }
 
+type States = ResourceClaimStatus['devices']
+
 /** The drivers of which a state was added, changed or removed. */
-function changedDrivers(next: ResourceClaimStatus, before: ResourceClaimStatus): string[] {
-  const texts = (status: ResourceClaimStatus) => new Map((status.devices ?? []).map(one => [JSON.stringify(one), one]))
+function changedDrivers(next: States, before: States): string[] {
+  const texts = (states: States) => new Map((states ?? []).map(one => [JSON.stringify(one), one]))
   const [now, then] = [texts(next), texts(before)]
   const changed = [...now, ...then].filter(([text]) => !now.has(text) || !then.has(text))
   return [...new Set(changed.map(([, { driver }]) => driver))].sort()

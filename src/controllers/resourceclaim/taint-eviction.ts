@@ -12,7 +12,7 @@ import type { DeviceRequestAllocationResult } from '../../kinds/resource/resourc
 import { ResourceSlice } from '../../kinds/resource/resourceslice.ts'
 import type { Device } from '../../kinds/resource/resourceslicespec.ts'
 import type { DeviceTaint } from '../../kinds/resource/types.ts'
-import type { Caches, Context } from '../context.ts'
+import type { Context } from '../context.ts'
 import { type Controller, defineController, keyOf, watch } from '../harness.ts'
 
 const poolKey = ({ driver, pool }: Pick<DeviceId, 'driver' | 'pool'>) => `${driver}/${pool}`
@@ -53,7 +53,7 @@ export const deviceTaintEvictionController: Controller = defineController({
       const claim = ctx.cache(ResourceClaim).get(pod.metadata.namespace, name)
       if (!claim || !isReservedFor(claim, pod.metadata.uid ?? '')) continue
       for (const result of resultsOf(claim)) {
-        const at = evictionTime(result, taintsOf(result, deviceOf(result, ctx.cache), rules))
+        const at = evictionTime(result, taintsOf(result, deviceOf(result, ctx), rules))
         if (at !== undefined) times.push(at)
       }
     }
@@ -65,8 +65,8 @@ export const deviceTaintEvictionController: Controller = defineController({
 })
 
 /** The device, in the newest generation of its pool. */
-function deviceOf(id: DeviceId, caches: Caches): Device | undefined {
-  const slices = caches(ResourceSlice).byIndex('pool', poolOfSlice, poolKey(id))
+function deviceOf(id: DeviceId, ctx: Context): Device | undefined {
+  const slices = ctx.cache(ResourceSlice).byIndex('pool', poolOfSlice, poolKey(id))
   const generation = Math.max(...slices.map(({ spec }) => spec.pool.generation))
   for (const { spec } of slices) {
     const device = spec.pool.generation === generation && spec.devices?.find(({ name }) => name === id.device)

@@ -151,7 +151,7 @@ function* validateInterfaceAddress(text: string, at: Path): Problems {
 }
 
 /** Drops what drivers have reported of devices that the claim does not have any more. */
-export function dropDeallocated({ status }: Mutable<Claim>, old: Claim): void {
+export function dropDeallocated({ status }: Pick<Mutable<Claim>, 'status'>, old: Pick<Claim, 'status'>): void {
   if (!status.devices?.length || !old.status.allocation) return
   const kept = new Set((status.allocation?.devices.results ?? []).map(keyOf))
   const gone = new Set((old.status.allocation.devices.results ?? []).map(keyOf).filter(key => !kept.has(key)))
