@@ -2,9 +2,9 @@
 //
 // - Access to devices for administration can be asked for in namespaces with the label
 //   resource.kubernetes.io/admin-access only.
-// - Allocations and reservations are written by whoever may write `resourceclaims/binding`, which is no subresource
+// - Allocations and reservations are written by those who may write `resourceclaims/binding`, which is no subresource
 //   that there is: the scheduler and the controller of claims.
-// - The state of a device is written by its driver: whoever may write `resourceclaims/driver` of that name, with the
+// - The state of a device is written by its driver, which may write `resourceclaims/driver` of that name, with the
 //   verb `arbitrary-node:update`, or `associated-node:update` for a service account whose pod is on the claim's node.
 //
 // Source: pkg/registry/resource (authorization.go, called by the strategies of claims and templates).

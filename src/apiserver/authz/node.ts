@@ -50,13 +50,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
-  /** Whether a driver on the node needs the Secret for a volume of one of its pods. The pod may be in any namespace. */
-  const isVolumeSecret = (used: string) =>
-    podsOn(node)
-      .flatMap(pod => volumesOf(pod, storage))
-      .some(volume =>
-        driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(`${namespace}/${used}`),
-      )
+  const isVolumeSecret = (used: string) => needsSecret(podsOn(node), `${namespace}/${used}`, storage)
   /** For kinds of which a node may read single objects, and only those that are related to it. */
   const related = (isRelated: (name: string) => boolean): Decision => {
     if (!name) return { allowed: false, reason: 'No Object name found' }
@@ -79,10 +73,8 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
       return related(volume => podsOn(node).some(pod => volumesOf(pod, storage).includes(volume)))
     case 'resource.k8s.io/resourceclaims':
-      if (verb !== 'get' || subresource)
-        return { allowed: false, reason: 'can only get individual resources of this type' }
+      if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
       return related(claim => inNamespace().some(pod => claimNamesOf(pod).includes(claim)))
-    // Admission sees to it that they are of this node.
     case 'resource.k8s.io/resourceslices':
       return mayDoToSlices(request, node) ? yes : no
     case '/serviceaccounts':
@@ -124,7 +116,13 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   }
 }
 
-/** A node publishes the devices of its drivers. It may read and delete slices only if it selects its own. */
+/** Whether a driver on the node needs a Secret for a volume of one of its pods. The pod may be in any namespace. */
+const needsSecret = (pods: readonly Pod[], key: string, storage: Storage) =>
+  pods
+    .flatMap(pod => volumesOf(pod, storage))
+    .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(key))
+
+/** A node publishes the devices of its drivers. Admission checks that slices are its own. It may read and delete slices only if it selects its own. */
 function mayDoToSlices({ verb, fieldSelector = '' }: AccessRequest, node: string): boolean {
   if (['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return true
   const own = fieldSelector.split(',').includes(`spec.nodeName=${node}`)

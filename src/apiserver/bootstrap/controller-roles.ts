@@ -66,7 +66,6 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('get list watch', 'resource.k8s.io', 'resourceclaims'),
     rule('get list watch', 'resource.k8s.io', 'resourceslices'),
     rule('get list watch', 'resource.k8s.io', 'deviceclasses'),
-    rule('get list watch', 'resource.k8s.io', 'devicetaintrules'),
     eventsRule,
   ],
   // The provisioner that every cluster has; in Kubernetes, these are programs of others.

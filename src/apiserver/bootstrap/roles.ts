@@ -158,8 +158,6 @@ const schedulerRules: Rule[] = [
   rule('get list patch update watch', 'resource.k8s.io', 'resourceclaims/status'),
   rule('update', 'core', 'pods/finalizers'),
   rule(view, 'resource.k8s.io', 'resourceslices'),
-  // Kubernetes has it with the switch for these rules, which are always served here.
-  rule(view, 'resource.k8s.io', 'devicetaintrules'),
   rule('create delete', 'resource.k8s.io', 'resourceclaims'),
   rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
 ]
@@ -239,7 +237,9 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   'kutter:certificate-approver': {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
   },
-  'kutter:scheduler': { rules: [rule(view, 'scheduling.k8s.io', 'priorityclasses')] },
+  'kutter:scheduler': {
+    rules: [rule(view, 'scheduling.k8s.io', 'priorityclasses'), rule(view, 'resource.k8s.io', 'devicetaintrules')],
+  },
   // A controller manager of its own asks kubelets for directories. It may not run commands: that takes other verbs.
   'kutter:directories': { rules: [rule('update delete', 'core', 'nodes/proxy')] },
   'system:certificates.k8s.io:certificatesigningrequests:nodeclient': {

@@ -1,10 +1,9 @@
 // What the status of a ResourceClaim may say: which devices it has, who uses it, and what drivers report of the devices.
 // Source: pkg/apis/resource/validation (validateResourceClaimStatusUpdate and below).
-import { immutable, named, type Problems, requiredName, supported } from '../../api/checks.ts'
+import { immutable, type Problems, supported } from '../../api/checks.ts'
 import { sameJson } from '../../api/equal.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { parseCidr } from '../../api/ip.ts'
-import { dnsLabelErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { validateNodeSelector } from '../core/affinity-rules.ts'

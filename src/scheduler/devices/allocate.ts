@@ -45,8 +45,8 @@ const nodeBudget = 50_000
 /** The deepest search: one level for each device. */
 const maxDepth = 400
 
-export const outOfTime = 'timed out trying to allocate devices'
-export const notAll = 'cannot allocate all claims'
+const outOfTime = 'timed out trying to allocate devices'
+const notAll = 'cannot allocate all claims'
 const invalidPools = 'invalid resource pools were encountered'
 
 /**

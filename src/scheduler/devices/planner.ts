@@ -38,7 +38,7 @@ interface Plan {
 }
 
 /** What a pod takes on its node. */
-export interface Reservation {
+interface Reservation {
   /** By the uid of the claim. */
   allocations: ReadonlyMap<string, AllocationResult>
   extended: (ExtendedClaim & { allocation: AllocationResult }) | undefined

@@ -6,7 +6,7 @@ import type { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
 import type { Ledger } from './ledger.ts'
 
 /** The message of a pod that waits for a claim. */
-export interface Waits {
+interface Waits {
   waits: string
 }
 

@@ -43,7 +43,7 @@ export interface ReachedPool {
   devices: readonly PooledDevice[]
 }
 
-export const poolKey = (driver: string, pool: string): string => `${driver}/${pool}`
+const poolKey = (driver: string, pool: string): string => `${driver}/${pool}`
 export const deviceKey = ({ driver, pool, device }: DeviceId): string => `${driver}/${pool}/${device}`
 
 /** A key for pools that nodes other than one may reach. */
@@ -119,7 +119,7 @@ export class Pools {
   }
 
   #reach(node: Node): readonly ReachedPool[] {
-    const keys = new Set([...(this.#byNode.get(node.metadata.name ?? '')?.keys() ?? [])])
+    const keys = new Set(this.#byNode.get(node.metadata.name ?? '')?.keys())
     for (const key of this.#byNode.get(anyNode)?.keys() ?? []) keys.add(key)
     const reached: ReachedPool[] = []
     for (const key of keys) {

@@ -5,7 +5,7 @@ import { parseTime } from '../../api/time.ts'
 import type { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
 import type { DeviceRequestAllocationResult } from '../../kinds/resource/resourceclaimstatus.ts'
 
-export type Readiness = 'ready' | 'waiting' | { failed: string }
+type Readiness = 'ready' | 'waiting' | { failed: string }
 
 export const waitsForConditions = ({ status }: ResourceClaim): boolean =>
   (status.allocation?.devices.results ?? []).some(result => result.bindingConditions?.length)
