@@ -42,7 +42,7 @@ export interface Explanation {
 
 /** The state of a pod in the scheduler. */
 interface Standing {
-  queued: { place: Place; blockedBy: readonly string[] } | undefined
+  queued: { place: Place; blockedBy: readonly string[]; gate: string } | undefined
   /** Whether a plugin makes it wait at `permit`. */
   held: boolean
   schedulerNames: readonly string[]
@@ -128,11 +128,11 @@ function describe(
       state: 'other-scheduler',
       summary: `Pod ${key} asks for the scheduler ${JSON.stringify(schedulerName)}; this one serves ${schedulerNames.join(', ')}.`,
     }
-  if (queued?.place === 'gated')
-    return {
-      state: 'gated',
-      summary: `Pod ${key} is not in the queue: it has scheduling gates (${(pod.spec.schedulingGates ?? []).map(g => g.name).join(', ') || queued.blockedBy.join(', ')}).`,
-    }
+  if (queued?.place === 'gated') {
+    const gates = (pod.spec.schedulingGates ?? []).map(gate => gate.name).join(', ')
+    const why = gates ? `it has scheduling gates (${gates})` : queued.gate
+    return { state: 'gated', summary: `Pod ${key} is not in the queue: ${why}.` }
+  }
   const waits: Partial<Record<Place, string>> = {
     active: 'is about to be decided on',
     backoff: 'waits a few seconds before it is tried again',

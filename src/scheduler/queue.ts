@@ -61,6 +61,8 @@ interface Waiting {
   attempts: number
   place: Place
   group: Group | undefined
+  /** Why it was last gated. */
+  gate: string
   /** When its back-off or its wait for a wake-up ends, in ms since the epoch. */
   until: number
   /** When it was last refused. */
@@ -133,10 +135,10 @@ export class SchedulingQueue {
     return { ...this.#counts }
   }
 
-  /** The place of a pod, and the plugins that block it. */
-  find(uid: string): { place: Place; blockedBy: readonly string[] } | undefined {
+  /** The place of a pod, the plugins that block it, and why it is gated. */
+  find(uid: string): { place: Place; blockedBy: readonly string[]; gate: string } | undefined {
     const known = this.#pods.get(uid)
-    return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])] }
+    return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])], gate: known.gate }
   }
 
   /** The newest state of a pod in the queue. */
@@ -254,6 +256,7 @@ export class SchedulingQueue {
       attempts: 0,
       place: 'gated',
       group: undefined,
+      gate: '',
       until: 0,
       refusedAt: now,
       changes: 0,
@@ -268,7 +271,9 @@ export class SchedulingQueue {
   #enqueue(waiting: Waiting, event: string): void {
     for (const plugin of waiting.profile.preEnqueue) {
       try {
-        if (plugin.preEnqueue!(waiting.info) === true) continue
+        const answer = plugin.preEnqueue!(waiting.info)
+        if (answer === true) continue
+        waiting.gate = answer
       } catch (cause) {
         return this.#setAside(waiting, new PluginError('PreEnqueue', plugin.name, cause))
       }

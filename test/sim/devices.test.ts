@@ -124,6 +124,10 @@ test('a pod waits for its claim, its template and its class, and says so', () =>
       events().find(event => event.reason === 'FailedResourceClaimCreation')?.message,
       'PodResourceClaim devices: resource claim template "later": resourceclaimtemplate.resource.k8s.io "later" not found',
     )
+    strictEqual(
+      sim.scheduler?.explain(namespace, 'a').summary,
+      'Pod default/a is not in the queue: pod "default/a": ResourceClaim not created yet.',
+    )
     await makeTemplate(sim, 'later', { name: 'r', exactly: { deviceClassName: 'unknown' } })
     await until('it waits for the class', () =>
       (whyOf(sim, 'a') ?? '').startsWith('0/1 nodes are available: request r: device class unknown does not exist.'),

@@ -39,7 +39,13 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
   await admin.create(Namespace, { metadata: { name: 'other' } })
   await admin.create(Pod, {
     metadata: { name: 'mine' },
-    spec: { nodeName: 'n', containers, volumes, imagePullSecrets: [{ name: 'pull' }] },
+    spec: {
+      nodeName: 'n',
+      containers,
+      volumes,
+      imagePullSecrets: [{ name: 'pull' }],
+      resourceClaims: [{ name: 'r', resourceClaimName: 'gpu' }],
+    },
   })
   await admin.create(Pod, {
     metadata: { name: 'theirs' },
@@ -65,10 +71,11 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
   const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
   /** `verb group/resource/subresource namespace/name`, with empty parts left empty. */
   const may = (line: string, who = user) => {
-    const [verb = '', what = '', where = '/'] = line.split(' ')
+    const [verb = '', what = '', where = '/', fieldSelector] = line.split(' ')
     const [group = '', resource = '', subresource = ''] = what.split(':')
     const [namespace = '', name = ''] = where.split('/')
-    return core.authorizer.authorize({ user: who, verb, group, resource, subresource, namespace, name }).allowed
+    const request = { user: who, verb, group, resource, subresource, namespace, name }
+    return core.authorizer.authorize({ ...request, ...(fieldSelector && { fieldSelector }) }).allowed
   }
   const yes = [
     ...['env', 'all', 'mounted', 'projected', 'publish', 'pull'].map(name => `get :secrets default/${name}`),
@@ -79,6 +86,11 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     'get :persistentvolumeclaims default/data',
     'get :persistentvolumeclaims default/mine-scratch',
     'get :persistentvolumes /pv',
+    'get resource.k8s.io:resourceclaims default/gpu',
+    'create resource.k8s.io:resourceslices',
+    'update resource.k8s.io:resourceslices /slice',
+    'watch resource.k8s.io:resourceslices / spec.nodeName=n',
+    'deletecollection resource.k8s.io:resourceslices / spec.driver=d,spec.nodeName=n',
     'get :pods default/mine',
     'list :pods',
     'create :pods default/',
@@ -116,6 +128,12 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     'get :persistentvolumeclaims default/other',
     'update :persistentvolumeclaims default/data',
     'get :persistentvolumes /other',
+    'get resource.k8s.io:resourceclaims default/other',
+    'get resource.k8s.io:resourceclaims other/gpu',
+    'list resource.k8s.io:resourceclaims default/',
+    'patch resource.k8s.io:resourceclaims:status default/gpu',
+    'list resource.k8s.io:resourceslices',
+    'deletecollection resource.k8s.io:resourceslices / spec.nodeName=m',
     'get :pods default/theirs',
     'get :pods other/mine',
     'get :pods:log default/mine',

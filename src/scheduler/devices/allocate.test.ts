@@ -4,16 +4,7 @@ import { suite, test } from 'node:test'
 import type { AllocationResult } from '../../kinds/resource/resourceclaimstatus.ts'
 import { DeviceTaintRule } from '../../kinds/resource/devicetaintrule.ts'
 import { objectOf } from '../../kinds/testing.ts'
-import {
-  claimOf,
-  classOf,
-  type DeviceDraft,
-  driver,
-  request,
-  type Setting,
-  short,
-  sliceOf,
-} from './fixtures.ts'
+import { claimOf, classOf, type DeviceDraft, driver, request, type Setting, short, sliceOf } from './fixtures.ts'
 
 const names = (count: number): DeviceDraft[] => Array.from({ length: count }, (_, i) => ({ name: `d${i}` }))
 const slice = (...devices: DeviceDraft[]) => sliceOf('s', { devices })
