@@ -18,6 +18,7 @@ import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { type Cgroups, findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
 import { makeCsi } from './csi/index.ts'
+import type { NodeSettings } from './config/configs.ts'
 import { memoryRules } from './node/memory-rules.ts'
 import { makeManagers, makePlacing, type Managers } from './topology/start.ts'
 import { cdiParts } from './cdi/index.ts'
@@ -295,6 +296,19 @@ async function makeDrivers(o: KubeletOptions & { workers: Workers }) {
   return { tokens, csi: runtime.real ? makeCsi(options) : undefined, dra: await makeDra(o) }
 }
 
+async function nodeSettings({ o, machine, cgroups, log }: ContextParts): Promise<NodeSettings> {
+  const resolvConf = o.resolvConf ?? '/etc/resolv.conf'
+  return {
+    clusterDNS: o.clusterDNS,
+    clusterDomain: o.clusterDomain,
+    hostResolvConf: o.runtime.real ? await readFile(resolvConf, 'utf8').catch(() => '') : '',
+    logRoot: join(o.rootDir, 'logs'),
+    cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
+    seccompRoot: join(o.rootDir, 'seccomp'),
+    memory: await memoryRules(o.config ?? defaultKubeletConfig, machine, cgroups, log),
+  }
+}
+
 async function makeContext(parts: ContextParts): Promise<NodeContext> {
   const { o, machine, workers, events, services, state, source, log, tokens, csi, cgroups, managers, devices, dra } =
     parts
@@ -306,15 +320,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     ephemeralStorageBytes: machine.ephemeralStorageBytes,
   }
   const objects = new NodeObjects(client, uid => workers.get(uid)?.objectsChanged())
-  const settings = {
-    clusterDNS: o.clusterDNS,
-    clusterDomain: o.clusterDomain,
-    hostResolvConf: runtime.real ? await readFile(o.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '') : '',
-    logRoot: join(o.rootDir, 'logs'),
-    cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
-    seccompRoot: join(o.rootDir, 'seccomp'),
-    memory: await memoryRules(o.config ?? defaultKubeletConfig, machine, cgroups, log),
-  }
+  const settings = await nodeSettings(parts)
   let host: PodHost = simulatedHost(runtime)
   if (csi && cgroups) {
     const volumes = {

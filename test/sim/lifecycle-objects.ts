@@ -243,7 +243,7 @@ export const examples: Record<string, Example> = {
   },
   'resource.k8s.io/resourceclaims': {
     object: { spec: deviceRequests },
-    status: { reservedFor: [{ resource: 'pods', name: 'p', uid: 'u' }] },
+    status: { allocation: { devices: {} }, reservedFor: [{ resource: 'pods', name: 'p', uid: 'u' }] },
   },
   'resource.k8s.io/resourceclaimtemplates': { object: { spec: { spec: deviceRequests } } },
   'resource.k8s.io/resourceslices': {

@@ -5,6 +5,7 @@ import { timeText } from '../../src/api/time.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
+import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { type Sim, simulate } from './cluster.ts'
 
 const namespace = 'default'
@@ -18,11 +19,13 @@ const tolerating = (tolerationSeconds?: number) => [
   },
 ]
 
-const run = (sim: Sim, name: string, tolerations: ReturnType<typeof tolerating> = []) =>
-  sim.client.create(Pod, {
+const run = async (sim: Sim, name: string, tolerations: ReturnType<typeof tolerating> = []) => {
+  await sim.until('the account', () => sim.client.mirror(ServiceAccount).get(namespace, 'default') !== undefined)
+  await sim.client.create(Pod, {
     metadata: { name, namespace },
     spec: { tolerations, containers: [{ name: 'c', image: 'x:1' }] },
   })
+}
 const taint = (sim: Sim, timeAdded?: string) =>
   sim.client.patch(Node, { name: 'node-0' }, 'merge', {
     spec: { taints: [{ key, value: 'repair', effect: 'NoExecute', ...(timeAdded && { timeAdded }) }] },

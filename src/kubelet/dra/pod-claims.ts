@@ -4,6 +4,7 @@
 import { quantityValue } from '../../api/quantity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isExtended } from '../../kinds/core/resource-rules.ts'
+import { claimNameOf, isMadeFor, isReservedFor, type PodClaim as EntryOfPod } from '../../kinds/resource/claim-use.ts'
 import type { ResourceClaim } from '../../kinds/resource/resourceclaim.ts'
 import { nameOf, namespaceOf, type ReadContainer, uidOf } from '../pod/spec.ts'
 
@@ -30,14 +31,13 @@ export const hasClaims = ({ spec, status }: Pod): boolean =>
  * The claim that an entry of the pod's resourceClaims stands for. Undefined if it needs none. Throws an error while it is
  * not made yet.
  */
-function claimOf(pod: Pod, entry: NonNullable<Pod['spec']['resourceClaims']>[number]): PodClaim | undefined {
+function claimOf(pod: Pod, entry: EntryOfPod): PodClaim | undefined {
   const shown = `pod "${namespaceOf(pod)}/${nameOf(pod)}"`
-  if (entry.resourceClaimName !== undefined) return { name: entry.resourceClaimName, isOwned: false }
-  if (entry.resourceClaimTemplateName === undefined)
+  if (entry.resourceClaimName === undefined && entry.resourceClaimTemplateName === undefined)
     throw new Error(`${shown}, spec.resourceClaim ${JSON.stringify(entry.name)}: none of the supported fields are set`)
-  const made = pod.status.resourceClaimStatuses?.find(({ name }) => name === entry.name)
-  if (!made) throw new Error(`${shown}: ResourceClaim not created yet`)
-  return made.resourceClaimName ? { name: made.resourceClaimName, isOwned: true } : undefined
+  const found = claimNameOf(pod, entry)
+  if (!found) throw new Error(`${shown}: ResourceClaim not created yet`)
+  return found === 'none' ? undefined : { name: found.name, isOwned: found.owned }
 }
 
 /** The claims of a pod, each once. Throws an error while one is not made yet. */
@@ -54,12 +54,12 @@ export function claimsOf(pod: Pod): PodClaim[] {
 
 /** The drivers of the devices that a claim has. Throws an error that says why the pod may not use it. */
 export function driversFor(pod: Pod, claim: ResourceClaim, isOwned: boolean): string[] {
-  const { name, namespace, uid, ownerReferences = [] } = claim.metadata
-  if (isOwned && !ownerReferences.some(owner => owner.controller && owner.uid === uidOf(pod)))
+  const { name, namespace, uid } = claim.metadata
+  if (isOwned && !isMadeFor(claim, pod))
     throw new Error(
       `ResourceClaim ${namespace}/${name} was not created for pod ${namespaceOf(pod)}/${nameOf(pod)} (pod is not owner)`,
     )
-  if (!claim.status.reservedFor?.some(consumer => consumer.uid === uidOf(pod)))
+  if (!isReservedFor(claim, uidOf(pod)))
     throw new Error(`pod ${nameOf(pod)} (${uidOf(pod)}) is not allowed to use ResourceClaim ${name} (${uid})`)
   if (!claim.status.allocation) throw new Error(`ResourceClaim ${name}: not allocated`)
   return [...new Set((claim.status.allocation.devices.results ?? []).map(({ driver }) => driver))]
