@@ -18,8 +18,6 @@ export function unserved(): AdmissionPlugin {
 }
 
 function warningOf(request: AdmissionRequest): string | undefined {
-  if (isFor(request, 'networking.k8s.io', 'networkpolicies'))
-    return 'network policies are not enforced in this cluster: the traffic of the selected pods is not restricted'
   if (isFor(request, 'networking.k8s.io', 'ingresses') && !(request.object as Ingress).spec.ingressClassName)
     return 'no ingress controller serves this Ingress: it names no class, and this cluster has no ingress controller of its own'
   if (isFor(request, '', 'services') && needsLoadBalancer(request.object as Service))
