@@ -22,17 +22,21 @@ export interface Surroundings {
 export interface Files {
   /** What has to be in the configuration whichever servers there are now; see `digestOf`. */
   digest: string
-  /** Text by the name of the file. */
-  texts: ReadonlyMap<string, string>
+  /** Text by the name of the file, for a process with this socket. */
+  textsFor(socket: string): ReadonlyMap<string, string>
 }
 
 export const configFile = 'haproxy.cfg'
-export const socketFile = 'cli'
 /** Where certificates are, from the directory of the configuration. */
 export const certificateDir = '../certificates'
 export const placeholderFile = 'placeholder.pem'
 
-/** How long connections go on in a process that has been replaced. */
+/**
+ * How long a process that has been replaced answers on connections of clients that are busy. It closes them between
+ * requests, and gets no changes any more.
+ */
+const closeMs = 5_000
+/** How long such a process goes on with long answers and WebSockets. */
 const finishMs = 600_000
 /** With this many connections, of which each needs two files, a process needs no more than 100 MB for its tables. */
 const maxFiles = 20_000
@@ -41,13 +45,18 @@ const mapNames: readonly MapName[] = ['hosts', 'exact', 'regex', 'regexhosts', '
 export function filesOf(plan: IngressPlan, around: Surroundings): Files {
   const maps = new Map(mapNames.map(name => [`${name}.map`, `${plan.maps[name].join('\n')}\n`]))
   const list = certificateList(plan)
-  const structure = configText(plan, around, '', false)
+  const structure = configText(plan, { ...around, socket: '', digest: '' }, false)
   const digest = createHash('sha256')
     .update(JSON.stringify([structure, [...maps], list]))
     .digest('hex')
   return {
     digest,
-    texts: new Map([...maps, ['certificates.list', list], [configFile, configText(plan, around, digest, true)]]),
+    textsFor: socket =>
+      new Map([
+        ...maps,
+        ['certificates.list', list],
+        [configFile, configText(plan, { ...around, socket, digest }, true)],
+      ]),
   }
 }
 
@@ -59,9 +68,11 @@ function certificateList({ certificates }: IngressPlan): string {
   return `${[`${certificateDir}/${placeholderFile}`, ...lines].join('\n')}\n`
 }
 
-function configText(plan: IngressPlan, around: Surroundings, digest: string, withServers: boolean): string {
+type Process = Surroundings & { socket: string; digest: string }
+
+function configText(plan: IngressPlan, around: Process, withServers: boolean): string {
   const sections = [
-    global(around, digest),
+    global(around),
     defaults,
     ...[...plan.users].map(([name, users]) => [
       `userlist ${name}`,
@@ -80,16 +91,17 @@ function configText(plan: IngressPlan, around: Surroundings, digest: string, wit
 
 const noBackend = '_none'
 
-const global = ({ user, group, threads, emptyDir }: Surroundings, digest: string) => [
+const global = ({ user, group, threads, emptyDir, socket, digest }: Process) => [
   'global',
   `description ${digest || 'none'}`,
-  `stats socket unix@${socketFile} mode 600 level admin expose-fd listeners`,
+  `stats socket unix@${socket} mode 600 level admin expose-fd listeners`,
   'stats timeout 20d',
   `fd-hard-limit ${maxFiles}`,
   `nbthread ${threads}`,
   `user ${user}`,
   `group ${group}`,
   `chroot ${emptyDir}`,
+  `close-spread-time ${closeMs}ms`,
   `hard-stop-after ${finishMs}ms`,
   'ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
   'tune.ssl.default-dh-param 2048',

@@ -1,8 +1,8 @@
 // The processes of HAProxy of one node. Each start is a generation with a directory of its own; a new one takes the
 // listening sockets over from the one before, so no connection is refused, and that one ends with its last connection.
 //
-//   7/haproxy.cfg, 7/cli ── runs                       (asked for its sockets by `-x`, then made to finish by `-sf`)
-//   8/haproxy.cfg, 8/cli ── starts ─► answers at its socket: 7 is removed │ ends: 8 is removed, 7 goes on
+//   7/haproxy.cfg, 7/cli-7 ── runs                     (asked for its sockets by `-x`, then made to finish by `-sf`)
+//   8/haproxy.cfg, 8/cli-8 ── starts ─► answers at its socket: 7 is removed │ ends: 8 is removed, 7 goes on
 //
 // Processes outlive the agent, which finds them by the path of the configuration on their command lines. They are started
 // as root, and become another user, shut in in an empty directory, before the first request.
@@ -16,7 +16,7 @@ import { StatusError } from '../../base/errors.ts'
 import { replaceFile, textOf, whenThere } from '../../base/files.ts'
 import { commandLines, isRunning, run, sendSignal } from '../../linux/index.ts'
 import { infoOf } from './cli.ts'
-import { configFile, type Files, placeholderFile, socketFile } from './config.ts'
+import { configFile, type Files, placeholderFile } from './config.ts'
 
 /** One process that serves. */
 export interface Generation {
@@ -47,6 +47,10 @@ export class Haproxy {
     return join(this.#dir, 'certificates')
   }
 
+  #socket(number: number): string {
+    return join(this.#dir, String(number), socketOf(number))
+  }
+
   get emptyDir(): string {
     return join(this.#dir, 'empty')
   }
@@ -59,7 +63,7 @@ export class Haproxy {
   /** The process that serves at present, with the text of its configuration. */
   async current(): Promise<(Generation & { config: string }) | undefined> {
     for (const { number, pid } of await this.#processes()) {
-      const socket = join(this.#dir, String(number), socketFile)
+      const socket = this.#socket(number)
       const info = await infoOf(socket).catch(() => undefined)
       if (info?.pid !== pid) continue
       return {
@@ -83,7 +87,7 @@ export class Haproxy {
     const from = size > maxLogBytes ? 0 : size
     const pid = await this.#spawn(dir, log, before)
     try {
-      const generation = await this.#answering(number, dir, pid, signal)
+      const generation = await this.#answering(number, pid, signal)
       await this.#clear(number)
       return generation
     } catch (error) {
@@ -138,11 +142,11 @@ export class Haproxy {
     await rm(this.#dir, { recursive: true, force: true })
   }
 
-  async #write(name: number | string, { texts }: Files): Promise<string> {
+  async #write(name: number | string, { textsFor }: Files): Promise<string> {
     const dir = join(this.#dir, String(name))
     await rm(dir, { recursive: true, force: true })
     await mkdir(dir, { recursive: true, mode: 0o700 })
-    for (const [file, text] of texts) await writeFile(join(dir, file), text, { mode: 0o600 })
+    for (const [file, text] of textsFor(socketOf(name))) await writeFile(join(dir, file), text, { mode: 0o600 })
     return dir
   }
 
@@ -173,8 +177,8 @@ export class Haproxy {
     }
   }
 
-  async #answering(number: number, dir: string, pid: number, signal: AbortSignal): Promise<Generation> {
-    const socket = join(dir, socketFile)
+  async #answering(number: number, pid: number, signal: AbortSignal): Promise<Generation> {
+    const socket = this.#socket(number)
     for (let waitedMs = 0; waitedMs < startMs; waitedMs += lookMs) {
       signal.throwIfAborted()
       const info = await infoOf(socket).catch(() => undefined)
@@ -209,6 +213,9 @@ export class Haproxy {
     return found.sort((a, b) => b.number - a.number)
   }
 }
+
+/** The names differ, since a process that takes sockets over would take over one with the same name, too. */
+const socketOf = (generation: number | string) => `cli-${generation}`
 
 const searchPath = () => ({ PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` })
 

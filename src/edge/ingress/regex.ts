@@ -120,7 +120,7 @@ class Reader {
   }
 
   #counted(): void {
-    const [all, from, comma, to] = /^(\d{1,3})(,?)(\d{0,3})\}/.exec(this.#text.slice(this.#at)) ?? []
+    const [all, from, comma, to] = /^(\d{1,4})(?:(,)(\d{0,4}))?\}/.exec(this.#text.slice(this.#at)) ?? []
     if (all === undefined) throw new Refused('has a brace that counts nothing')
     this.#at += all.length
     const most = comma ? (to ? Number(to) : Infinity) : Number(from)

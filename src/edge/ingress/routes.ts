@@ -195,7 +195,7 @@ class TableMaker {
         message: `the path ${JSON.stringify(path.slice(0, 200))} ${why}`,
       })
     const where = host || anyHost
-    if (settings.usesRegex && /[^\w/.-]/.test(path)) {
+    if (settings.usesRegex && /[*+?^${}()|[\]\\]/.test(path)) {
       const checked = checkRegex(path)
       if (!path.startsWith('/')) return refuse('must begin with /')
       if (checked.problem !== undefined) return refuse(checked.problem)
