@@ -1,6 +1,6 @@
 // The state of a node put together from those of its parts: it is ready when all of them are, and has the problems of all.
 
-export interface PartState {
+interface PartState {
   ready: boolean
   problem?: string
 }

@@ -1,2 +1,2 @@
 // The edge of the cluster: how requests from outside get to Services. So far that is Ingress, served on every node.
-export { type IngressPorts, startIngress, stopIngress } from './ingress/index.ts'
+export { startIngress, stopIngress } from './ingress/index.ts'

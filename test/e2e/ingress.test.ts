@@ -236,8 +236,10 @@ describe('ingress', { concurrency: false, skip: cannotRun }, () => {
       )
       assert.equal(await shownTo('unknown.test'), 'kutter-ingress')
       assert.equal(await shownTo('gone.test'), 'kutter-ingress')
-      const { status, location } = await fetchFrom('127.0.0.1', 'one.test', '/a?b')
-      assert.deepEqual([status, location], [308, `https://one.test:${https}/a?b`])
+      // A connection that is held open may lead to the process before for some seconds.
+      await answers('127.0.0.1', 'one.test', 308)
+      const { location } = await fetchFrom('127.0.0.1', 'one.test', '/a?b')
+      assert.equal(location, `https://one.test:${https}/a?b`)
       const { stdout } = await run('curl', [
         '-sk',
         '--http2',
@@ -338,10 +340,10 @@ describe('ingress', { concurrency: false, skip: cannotRun }, () => {
     await cluster.kubectl('drain node-2 --ignore-daemonsets --delete-emptydir-data')
     assert.equal((await cluster.kutter('node', 'remove', 'node-2')).code, 0)
     assert.equal(await pidOn('node-2'), 0)
-    await eventually(
-      'one address is left',
-      async () => !(await cluster.kubectl("get ingress web -o jsonpath='{.status.loadBalancer.ingress[1].ip}'")),
-    )
+    await eventually('one address is left', async () => {
+      const { stdout } = await cluster.tryKubectl("get ingress web -o jsonpath='{.status.loadBalancer.ingress[*].ip}'")
+      return stdout.trim() === (await addressOfNode(String((await nodes())[0])))
+    })
     await answers('127.0.0.1', 'one.test', /^one-/)
   })
 })

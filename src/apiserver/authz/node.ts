@@ -121,12 +121,6 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   }
 }
 
-/** Whether a driver on the node needs a Secret for a volume of one of its pods. The pod may be in any namespace. */
-const needsSecret = (pods: readonly Pod[], key: string, storage: Storage) =>
-  pods
-    .flatMap(pod => volumesOf(pod, storage))
-    .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(key))
-
 /** A node publishes the devices of its drivers. Admission checks that slices are its own. It may read and delete slices only if it selects its own. */
 function mayDoToSlices({ verb, fieldSelector = '' }: AccessRequest, node: string): boolean {
   if (['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return true

@@ -19,7 +19,7 @@ export interface Backend {
 }
 
 /** What a target needs of other objects. */
-export interface Behind {
+interface Behind {
   servers: readonly Server[]
   /** The list of users, if the target has one. */
   users?: string
@@ -86,7 +86,9 @@ function redirects({ settings, isTls }: Target, httpsPort: number): string[] {
   const port = httpsPort === 443 ? '' : `:${httpsPort}`
   const isWanted = settings.redirect === 'always' || (settings.redirect === 'tls' && isTls)
   return [
-    ...(isWanted ? [`http-request redirect prefix https://%[var(txn.host)]${port} code 308 unless { ssl_fc }`] : []),
+    ...(isWanted
+      ? [`http-request redirect prefix https://%[req.hdr(host),field(1,:),lower]${port} code 308 unless { ssl_fc }`]
+      : []),
     ...(settings.elsewhere
       ? [`http-request redirect location ${format(settings.elsewhere.to)} code ${settings.elsewhere.code}`]
       : []),

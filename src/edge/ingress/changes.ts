@@ -14,7 +14,7 @@ type Ask = (command: string) => Promise<string>
 export type Servers = Map<string, Map<string, ServerState>>
 
 /** What to do about one server. */
-export interface ServerChange {
+interface ServerChange {
   backend: string
   server: string
   do: 'add' | 'on' | 'off' | 'remove'

@@ -35,7 +35,7 @@ export function hold(socket: string, ended: () => void): () => void {
 }
 
 /** What a process says of itself. */
-export interface Info {
+interface Info {
   pid: number
   /** The digest of the configuration that it was started with. */
   digest: string

@@ -140,7 +140,7 @@ const ingressesOf = (looks: readonly Look[]) =>
 
 /** The first words of all lines that this program writes. */
 const known =
-  /^(global|defaults|frontend ingress|backend \S+|userlist \S+|description|stats (socket|timeout)|fd-hard-limit|nbthread|user|group|chroot|hard-stop-after|ssl-default-bind-options|tune\.ssl\S*|mode|option|retries|retry-on|timeout|bind|http-request|http-response|use_backend|default_backend|acl (allowed|denied) src|balance|cookie|dynamic-cookie-key|server 10\.1\.0\.[12]_80 10\.1\.0\.[12]:80)( |$)/
+  /^(global|defaults|frontend ingress|backend \S+|userlist \S+|description|stats (socket|timeout)|fd-hard-limit|nbthread|user|group|chroot|close-spread-time|hard-stop-after|ssl-default-bind-options|tune\.ssl\S*|mode|option|retries|retry-on|timeout|bind|http-request|http-response|use_backend|default_backend|acl (allowed|denied) src|balance|cookie|dynamic-cookie-key|server 10\.1\.0\.[12]_80 10\.1\.0\.[12]:80)( |$)/
 
 test('random objects make configurations of known lines, which HAProxy accepts', { skip: noHaproxy }, async t => {
   const dir = await mkdtemp(join(tmpdir(), 'ingress-'))

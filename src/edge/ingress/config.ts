@@ -31,11 +31,6 @@ export const configFile = 'haproxy.cfg'
 export const certificateDir = '../certificates'
 export const placeholderFile = 'placeholder.pem'
 
-/**
- * How long a process that has been replaced answers on connections of clients that are busy. It closes them between
- * requests, and gets no changes any more.
- */
-const closeMs = 5_000
 /** How long such a process goes on with long answers and WebSockets. */
 const finishMs = 600_000
 /** With this many connections, of which each needs two files, a process needs no more than 100 MB for its tables. */
@@ -101,7 +96,6 @@ const global = ({ user, group, threads, emptyDir, socket, digest }: Process) => 
   `user ${user}`,
   `group ${group}`,
   `chroot ${emptyDir}`,
-  `close-spread-time ${closeMs}ms`,
   `hard-stop-after ${finishMs}ms`,
   'ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
   'tune.ssl.default-dh-param 2048',
@@ -113,6 +107,8 @@ const defaults = [
   'defaults',
   'mode http',
   'option http-keep-alive',
+  // A process that finishes closes a connection after an answer, and not while the client may be sending a request.
+  'option idle-close-on-response',
   // As nginx, which drops names with underscores: some programs read them as the headers that are set here.
   'option http-restrict-req-hdr-names delete',
   'option redispatch 1',
@@ -136,6 +132,7 @@ function frontend(plan: IngressPlan, { http, https }: Surroundings): string[] {
     ...(https === undefined ? [] : [`bind :${https} ssl crt-list certificates.list alpn h2,http/1.1`]),
     'http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }',
     'http-request disable-l7-retry if !METH_GET !METH_HEAD',
+    ...plainLookUps(plan),
     ...hostRules,
     ...pathRules,
     ...lookUps(plan),
@@ -149,15 +146,33 @@ function frontend(plan: IngressPlan, { http, https }: Surroundings): string[] {
   ]
 }
 
+/**
+ * Most requests have the host of a rule as it is written there, and a path that can be read in one way. For them one or
+ * two look-ups are enough, and the rules that follow are skipped. A host with a slash would look like one with a path.
+ */
+function plainLookUps({ maps }: IngressPlan): string[] {
+  const isPlain = '!{ var(txn.odd) -m found }'
+  return [
+    'http-request deny deny_status 400 if { req.hdr(host) -m sub / }',
+    'http-request set-var(txn.odd) bool(true) if { path -m sub % // /. }',
+    // Expressions come before prefixes.
+    ...(maps.regex.length
+      ? ['http-request set-var(txn.odd) bool(true) if { req.hdr(host),map_str(regexhosts.map) -m found }']
+      : []),
+    ...(maps.exact.length ? [`http-request set-var(txn.backend) base,map_str(exact.map) if ${isPlain}`] : []),
+    `http-request set-var(txn.backend) base,concat(/),map_beg(prefix.map) if ${isPlain} ${notFound}`,
+  ]
+}
+
 /** The host without port and final dot, and then the key of the rules for it. */
 const hostRules = [
-  'http-request set-var(txn.host) req.hdr(host),field(1,:),lower',
-  'http-request set-var(txn.host) var(txn.host),regsub([.]$,) if { var(txn.host) -m end . }',
-  'http-request set-var(txn.key) var(txn.host),map_str(hosts.map)',
+  `http-request set-var(txn.host) req.hdr(host),field(1,:),lower if ${notFound}`,
+  `http-request set-var(txn.host) var(txn.host),regsub([.]$,) if ${notFound} { var(txn.host) -m end . }`,
+  `http-request set-var(txn.key) var(txn.host),map_str(hosts.map) if ${notFound}`,
   // Whatever is not the host of a rule may be anything, and is part of answers.
-  'http-request deny deny_status 400 if !{ var(txn.key) -m found } { var(txn.host) -m reg [^a-z0-9._[-] }',
-  "http-request set-var(txn.key) var(txn.host),regsub('^[^.]+','*'),map_str(hosts.map) if !{ var(txn.key) -m found }",
-  `http-request set-var(txn.key) str(${anyHost}) if !{ var(txn.key) -m found }`,
+  `http-request deny deny_status 400 if ${notFound} !{ var(txn.key) -m found } { var(txn.host) -m reg [^a-z0-9._[-] }`,
+  `http-request set-var(txn.key) var(txn.host),regsub('^[^.]+','*'),map_str(hosts.map) if ${notFound} !{ var(txn.key) -m found }`,
+  `http-request set-var(txn.key) str(${anyHost}) if ${notFound} !{ var(txn.key) -m found }`,
 ]
 
 /**
@@ -165,19 +180,19 @@ const hostRules = [
  * below one path could then be reached by another.
  */
 const pathRules = [
-  'http-request set-var(txn.path) path',
-  "http-request set-var(txn.path) path,url_dec,regsub('/+','/',g) if { path -m sub % // }",
-  'http-request deny deny_status 400 if { path -m sub % } { var(txn.path) -m reg [[:cntrl:]] }',
-  'http-request deny deny_status 400 if { var(txn.path) -m sub /../ /./ }',
-  'http-request deny deny_status 400 if { var(txn.path) -m end /.. /. }',
-  'http-request set-var(txn.full) var(txn.key),concat(,txn.path)',
+  `http-request set-var(txn.path) path if ${notFound}`,
+  `http-request set-var(txn.path) path,url_dec,regsub('/+','/',g) if ${notFound} { path -m sub % // }`,
+  `http-request deny deny_status 400 if ${notFound} { path -m sub % } { var(txn.path) -m reg [[:cntrl:]] }`,
+  `http-request deny deny_status 400 if ${notFound} { var(txn.path) -m sub /../ /./ }`,
+  `http-request deny deny_status 400 if ${notFound} { var(txn.path) -m end /.. /. }`,
+  `http-request set-var(txn.full) var(txn.key),concat(,txn.path) if ${notFound}`,
 ]
 
 /** The longest path that is compared with expressions. */
 const maxRegexInput = 1024
 
 const lookUps = ({ maps, fallback }: IngressPlan): string[] => [
-  'http-request set-var(txn.backend) var(txn.full),map_str(exact.map)',
+  ...(maps.exact.length ? [`http-request set-var(txn.backend) var(txn.full),map_str(exact.map) if ${notFound}`] : []),
   ...(maps.regex.length
     ? [
         `http-request set-var(txn.backend) var(txn.full),map_reg(regex.map) if ${notFound} { var(txn.key),map_str(regexhosts.map) -m found } { path,length le ${maxRegexInput} }`,
@@ -210,7 +225,7 @@ const forwarded = [
   'http-request set-header X-Real-IP %[src]',
   'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
   'http-request set-header X-Forwarded-Port %[dst_port]',
-  'http-request set-header X-Forwarded-Proto http',
+  'http-request set-header X-Forwarded-Proto http unless { ssl_fc }',
   'http-request set-header X-Forwarded-Proto https if { ssl_fc }',
   'http-request del-header Forwarded',
   'http-request del-header Proxy',

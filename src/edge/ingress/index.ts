@@ -38,7 +38,7 @@ import { byAge } from './routes.ts'
 import { SecretWatches } from './secrets.ts'
 import { unprivileged } from './user.ts'
 
-export interface IngressPorts {
+interface IngressPorts {
   http: number
   https: number
 }

@@ -5,7 +5,7 @@ import { StatusError } from '../../base/errors.ts'
 import { dnsSubdomainErrors } from '../../api/names.ts'
 
 /** The longest path of a rule. */
-export const maxPathLength = 1024
+const maxPathLength = 1024
 
 /** A word of the configuration. Single quotes make everything literal, so it must only have none in it. */
 export function word(text: string): string {
