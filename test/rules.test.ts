@@ -26,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   proxy: ['client', 'kinds', 'api', 'wire', 'base', 'linux'],
   network: ['client', 'kinds', 'api', 'wire', 'base', 'linux'],
   images: ['client', 'kinds', 'api', 'wire', 'base', 'linux'],
+  edge: ['client', 'kinds', 'api', 'wire', 'base', 'linux'],
   cluster: [
     'apiserver',
     'store',
@@ -38,6 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'proxy',
     'network',
     'images',
+    'edge',
     'kinds',
     'api',
     'wire',

@@ -18,6 +18,7 @@ const packages: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   conntrack: 'conntrack',
   catatonit: 'catatonit',
+  haproxy: 'haproxy',
   kubectl: 'kubernetes-client',
   openssl: 'openssl',
   curl: 'curl',

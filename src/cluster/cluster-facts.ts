@@ -3,16 +3,19 @@
 import { StatusError } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
-import type { ClusterConfig } from './config.ts'
+import { type ClusterConfig, ingressPortsOf } from './config.ts'
 
-export type ClusterFacts = Pick<ClusterConfig, 'podCidr' | 'serviceCidr' | 'dnsAddress' | 'domain'>
+export type ClusterFacts = Pick<ClusterConfig, 'podCidr' | 'serviceCidr' | 'dnsAddress' | 'domain'> &
+  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'disable'>
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
 /** Creates the ConfigMap, or corrects the one that exists. */
-export async function publishClusterFacts(client: Client, config: ClusterFacts): Promise<void> {
+export async function publishClusterFacts(client: Client, config: ClusterConfig): Promise<void> {
   const { podCidr, serviceCidr, dnsAddress, domain } = config
-  const data = { podCidr, serviceCidr, dnsAddress, domain }
+  const { http, https } = ingressPortsOf(config)
+  const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
+  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts }
   const existing = await client.find(ConfigMap, metadata)
   if (!existing) await client.create(ConfigMap, { metadata, data })
   else if (Object.entries(data).some(([key, value]) => existing.data?.[key] !== value))
@@ -22,7 +25,7 @@ export async function publishClusterFacts(client: Client, config: ClusterFacts):
 /** Reads the settings. Throws StatusError when one is missing. */
 export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
   const { data = {} } = await client.get(ConfigMap, metadata)
-  const fact = (key: keyof ClusterFacts) => {
+  const fact = (key: 'podCidr' | 'serviceCidr' | 'dnsAddress' | 'domain') => {
     const value = data[key]
     if (!value) throw new StatusError('InternalError', `the ConfigMap kube-system/kutter-config has no ${key}`)
     return value
@@ -32,5 +35,15 @@ export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
     serviceCidr: fact('serviceCidr'),
     dnsAddress: fact('dnsAddress'),
     domain: fact('domain'),
+    ...ingressFacts(data.ingressPorts),
   }
+}
+
+/** A server of an earlier version says nothing of Ingresses, and leaves them to others. */
+function ingressFacts(
+  ports: string | undefined,
+): Pick<ClusterFacts, 'ingressHttpPort' | 'ingressHttpsPort' | 'disable'> {
+  const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ports ?? '') ?? []
+  if (!http || !https) return { disable: ['ingress'] }
+  return { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }
 }

@@ -7,8 +7,8 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { replaceFile } from '../base/files.ts'
+import { portFree } from '../linux/index.ts'
 import { commandLine, defaultName } from './hint.ts'
-import { portFree } from './machine.ts'
 import { chooseNodeRange } from './node-range.ts'
 
 export { defaultDataDir, defaultName } from './hint.ts'
@@ -47,18 +47,36 @@ export interface ClusterConfig {
   schedulerConfig?: string
   /** Path of the kubelets' configuration file; without it the defaults apply. */
   kubeletConfig?: string
+  /** The ports of the nodes for Ingresses; without them those of `ingressPortsOf`. */
+  ingressHttpPort?: number
+  ingressHttpsPort?: number
 }
 
 /** The parts of the server's process that can be disabled, to run as processes of their own. */
 export const processParts = ['controller-manager', 'scheduler'] as const
-/** All that can be disabled: also the storage class and the provisioner that a cluster has by itself. */
-export const serverParts = [...processParts, 'storage'] as const
+/**
+ * All that can be disabled: also the storage class and the provisioner that a cluster has by itself, and its own ingress
+ * controller.
+ */
+export const serverParts = [...processParts, 'storage', 'ingress'] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
   name: string
   /** The last number of its address in `nodeCidr`; the machine itself has 1. */
   index: number
+}
+
+/**
+ * The ports of the nodes for Ingresses. The default cluster has those of HTTP and HTTPS, others have some that are derived
+ * from their slot.
+ */
+export function ingressPortsOf({ name, slot, ingressHttpPort, ingressHttpsPort }: ClusterConfig): {
+  http: number
+  https: number
+} {
+  const [http, https] = name === defaultName || slot < 0 ? [80, 443] : [10080 + slot * 20, 10443 + slot * 20]
+  return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
 
 /** The directory of downloaded packages, beside those of the clusters. */
@@ -196,6 +214,8 @@ const chosen = ({
   nodePorts,
   enableAdmissionPlugins,
   disableAdmissionPlugins,
+  ingressHttpPort,
+  ingressHttpsPort,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -207,6 +227,8 @@ const chosen = ({
   ...(nodePorts !== undefined && { nodePorts }),
   ...(enableAdmissionPlugins !== undefined && { enableAdmissionPlugins }),
   ...(disableAdmissionPlugins !== undefined && { disableAdmissionPlugins }),
+  ...(ingressHttpPort !== undefined && { ingressHttpPort }),
+  ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
 })
 
 type Chosen = Partial<
@@ -222,6 +244,8 @@ type Chosen = Partial<
     | 'nodePorts'
     | 'enableAdmissionPlugins'
     | 'disableAdmissionPlugins'
+    | 'ingressHttpPort'
+    | 'ingressHttpsPort'
   >
 >
 

@@ -10,6 +10,7 @@ import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
 import type { ClusterConfig, ServerPart } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
@@ -86,6 +87,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await publishClusterFacts(admin, config)
   await keepDnsService(admin, config.dnsAddress, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
+  if (!config.disable?.includes('ingress')) await keepIngressClass(admin)
   await markControlPlane(admin, config.nodeName, signal)
 }
 

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 
 /**
@@ -26,6 +25,7 @@ const programs: readonly { program: string; package: string; path?: string }[] =
   { program: 'ip', package: 'iproute2' },
   { program: 'catatonit', package: 'catatonit' },
   { program: 'conntrack', package: 'conntrack' },
+  { program: 'haproxy', package: 'haproxy' },
 ]
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -44,15 +44,6 @@ export function machineProblem(): string | undefined {
   if (process.getuid?.() !== 0)
     return 'kutter starts containers and configures networks, which only root may do; run it with sudo'
   return undefined
-}
-
-/** Whether a TCP port is free on all addresses. Another program may take it right afterwards. */
-export function portFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)))
-  })
 }
 
 const minFreeBytes = 200 * 1024 * 1024

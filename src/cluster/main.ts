@@ -112,6 +112,8 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
   const port = integerOption(parsed, 'port', 1, 65535)
   const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
   const nodePorts = portRangeOption(parsed, 'service-node-port-range')
+  const ingressHttpPort = integerOption(parsed, 'ingress-http-port', 1, 65535)
+  const ingressHttpsPort = integerOption(parsed, 'ingress-https-port', 1, 65535)
   return up({
     paths,
     name,
@@ -126,6 +128,8 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
+    ...(ingressHttpPort !== undefined && { ingressHttpPort }),
+    ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
   })
 }
 

@@ -32,6 +32,7 @@ export function nodeDirs(dir: string) {
     cniState: join(dir, 'cni', 'state'),
     pki: join(dir, 'pki'),
     registry: join(dir, 'registry'),
+    ingress: join(dir, 'ingress'),
     pauseArchive: join(dir, 'pause.tar'),
   }
 }

@@ -1,5 +1,7 @@
 // Removes nodes from this machine: pods, containerd, network, nftables rules, cgroups.
 import type { Log } from '../base/log.ts'
+import { realClock } from '../base/clock.ts'
+import { stopIngress } from '../edge/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import { deletePolicyTableText, policyFamily, removePodRoutes, stopPodNetwork } from '../network/index.ts'
@@ -18,7 +20,8 @@ interface NodeTeardown {
 
 /** Ends a node's pods and containerd. Links and tables in its network namespace disappear with the namespace. */
 export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown): Promise<void> {
-  const { containerd } = nodeDirs(dir)
+  const { containerd, ingress } = nodeDirs(dir)
+  await stopIngress(ingress, realClock)
   await stopEverything({ dir: containerd, log, cgroups: [nodeCgroupOf(tag, node)], purge })
   await realMounts.unmountAll(dir)
 }

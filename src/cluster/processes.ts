@@ -1,8 +1,7 @@
 // Finds the processes of a cluster by their command lines, also those that no supervisor has a life line to.
-import { readdir, readFile } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { type ClusterPaths, defaultDataDir, defaultName } from './config.ts'
-import { sendSignal } from '../linux/index.ts'
+import { commandLines, sendSignal } from '../linux/index.ts'
 
 interface FoundProcess {
   pid: number
@@ -59,15 +58,4 @@ function optionOf(args: readonly string[], name: string, otherwise: string): str
   if (at < 0) return otherwise
   const flag = args[at]!
   return flag.includes('=') ? flag.slice(flag.indexOf('=') + 1) : args[at + 1]
-}
-
-async function commandLines(): Promise<{ pid: number; words: string[] }[]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
-  return Promise.all(
-    pids.map(async pid => {
-      // A process that has ended meanwhile has no file, and a kernel thread has no words.
-      const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-      return { pid: Number(pid), words: text.split('\0').filter(Boolean) }
-    }),
-  )
 }

@@ -7,17 +7,19 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
+import { startIngress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { type ClusterConfig, clusterTag } from './config.ts'
+import { type ClusterConfig, clusterTag, ingressPortsOf } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsPort } from './dns-service.ts'
 import { Isolation } from './node-isolation.ts'
 import { keepNodeNetwork } from './node-network.ts'
 import { bridgeOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
+import { problemsOf } from './node-problems.ts'
 import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts'
 
 export interface NodeConnection {
@@ -59,8 +61,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     usableResolvConf(),
   ])
   const client = (part: string) => clientOf(part, transport, log)
+  const proxyClient = client('kube-proxy')
+  const reports = problemsOf(options.report)
   const proxy = startProxy({
-    client: client('kube-proxy'),
+    client: proxyClient,
     nodeName,
     table: tableOf(tag),
     podCidr: config.podCidr,
@@ -70,11 +74,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kube-proxy' }),
     signal,
   })
-  const dnsClient = client('dns')
   const isolation = new Isolation(clock, signal)
+  const around = { options, report: reports('network'), client: client('dns'), resolvConf, proxy, isolation }
   const network = keepNodeNetwork({
-    setUp: (podCidr, signal) =>
-      setUpNetwork({ options, client: dnsClient, podCidr, resolvConf, proxy, isolation, kubelet, signal }),
+    setUp: (podCidr, signal) => setUpNetwork({ ...around, podCidr, kubelet, signal }),
     clock,
     log: log.with({ part: 'network' }),
     signal,
@@ -99,12 +102,9 @@ export async function runNode(options: NodeOptions): Promise<void> {
     isolate: (pod, ips) => isolation.beforeStart(pod, ips),
     onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
-  options.report({ ready: false, problem: 'the pod network is not set up yet' })
-  proxy
-    .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
-    .catch(error => {
-      if (!signal.aborted) options.report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
-    })
+  around.report({ ready: false, problem: 'the pod network is not set up yet' })
+  keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
+  serveIngresses(options, proxyClient, reports('ingress'))
   options.onKubelet?.(kubelet)
   log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
   void loadImages(options, socket).catch(error => log.error("cannot load the cluster's images", { error }))
@@ -113,8 +113,42 @@ export async function runNode(options: NodeOptions): Promise<void> {
   transport.close()
 }
 
+/** Keeps the routes to the pods of other nodes, once the rules of the proxy are there. */
+function keepRoutes(
+  { nodeName, config, log, signal }: NodeOptions,
+  proxy: Promise<unknown>,
+  client: Client,
+  report: NodeOptions['report'],
+): void {
+  const { podCidr } = config
+  proxy
+    .then(() => keepPodRoutes({ client, nodeName, podCidr, clock: realClock, log, signal }))
+    .catch(error => {
+      if (!signal.aborted) report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
+    })
+}
+
+/** Serves Ingresses from the mirrors of the proxy, unless they are left to others. */
+function serveIngresses(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
+  const { config, paths, nodeName, nodeIP, signal } = options
+  if (config.disable?.includes('ingress')) return
+  const log = options.log.with({ part: 'ingress' })
+  startIngress({
+    client,
+    nodeName,
+    nodeIP,
+    ports: ingressPortsOf(config),
+    dir: nodeDirs(paths.node(nodeName)).ingress,
+    report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
+    clock: realClock,
+    log,
+    signal,
+  }).catch((error: unknown) => signal.aborted || log.error('cannot serve Ingresses', { error }))
+}
+
 interface NetworkSetUp {
   options: NodeOptions
+  report: NodeOptions['report']
   client: Client
   podCidr: string
   resolvConf: string
@@ -130,6 +164,7 @@ interface NetworkSetUp {
  */
 async function setUpNetwork({
   options,
+  report,
   client,
   podCidr,
   resolvConf,
@@ -138,7 +173,7 @@ async function setUpNetwork({
   kubelet,
   signal,
 }: NetworkSetUp): Promise<void> {
-  const { config, paths, log, nodeName, report } = options
+  const { config, paths, log, nodeName } = options
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
   const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
   const { address, mtu } = await makeBridge(place, log)

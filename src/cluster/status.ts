@@ -60,9 +60,11 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   const runs = (role: string, node?: string) => state.processes.some(p => p.role === role && p.node === node)
   if (!runs('server')) problems.push('the server is not running')
   for (const node of nodeNames(config)) if (!runs('agent', node)) problems.push(`the agent of ${node} is not running`)
-  for (const p of state.processes)
-    if (!p.ready)
-      problems.push(`the ${p.role}${p.node ? ` of ${p.node}` : ''} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+  for (const p of state.processes) {
+    const who = `the ${p.role}${p.node ? ` of ${p.node}` : ''}`
+    if (!p.ready) problems.push(`${who} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+    else if (p.problem) problems.push(`${who} has a problem: ${p.problem}`)
+  }
   for (const f of state.failing)
     problems.push(`the ${f.process.replace('/', ' of ')} has ended ${f.restarts} times: ${f.lastLogLine}`)
   const full = await fullDisk(paths.root)

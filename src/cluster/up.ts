@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { Service } from '../kinds/core/service.ts'
-import { run } from '../linux/index.ts'
+import { portFree, run } from '../linux/index.ts'
 import { loadSchedulerConfig } from '../scheduler/index.ts'
 import { loadKubeletConfig } from '../kubelet/index.ts'
 import { type Admin, adminOf } from './admin.ts'
@@ -24,7 +24,7 @@ import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
 import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
-import { diskProblem, machineProblem, missingPackages, portFree } from './machine.ts'
+import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
 import { Pki } from './pki.ts'
@@ -43,6 +43,9 @@ interface UpOptions {
   clusterSigningDuration?: string
   /** The first and last port for Services of type NodePort. */
   nodePorts?: [number, number]
+  /** The ports of the nodes for Ingresses. */
+  ingressHttpPort?: number
+  ingressHttpsPort?: number
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -235,6 +238,8 @@ const lasting = [
   { key: 'disableAdmissionPlugins', option: 'disable-admission-plugins' },
   { key: 'disable', option: 'disable' },
   { key: 'nodePorts', option: 'service-node-port-range' },
+  { key: 'ingressHttpPort', option: 'ingress-http-port' },
+  { key: 'ingressHttpsPort', option: 'ingress-https-port' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

@@ -36,6 +36,7 @@ import { roleAggregationController } from './role-aggregation.ts'
 import { serviceAccountController } from './serviceaccount/accounts.ts'
 import { legacyTokenCleaner } from './serviceaccount/legacy-tokens.ts'
 import { tokenSecretController } from './serviceaccount/tokens.ts'
+import { ingressStatusController } from './ingress-status.ts'
 import { clusterInfoSigner } from './bootstrap/cluster-info.ts'
 import { bootstrapTokenCleaner } from './bootstrap/token-cleaner.ts'
 import { certificateApprover } from './certificates/approving.ts'
@@ -155,5 +156,6 @@ function controllersFor(options: ControllersOptions): Controller[] {
     nodeTtlController(),
     roleAggregationController,
     eventTtlController,
+    ingressStatusController,
   ]
 }

@@ -1,12 +1,11 @@
 // The class of Ingresses that name none. Source: plugin/pkg/admission/network/defaultingressclass.
 import type { Mutable } from '../../api/schema/node.ts'
-import { defaultOf } from '../../kinds/default-class.ts'
+import { defaultIngressClass as defaultOf } from '../../kinds/default-class.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
+import { legacyClassAnnotation } from '../../kinds/networking/ingress-serving.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
-
-const classAnnotation = 'kubernetes.io/ingress.class'
 
 /** DefaultIngressClass: gives a new Ingress that names no class the default one. */
 export function defaultIngressClass(storage: Storage): AdmissionPlugin {
@@ -16,8 +15,8 @@ export function defaultIngressClass(storage: Storage): AdmissionPlugin {
     mutate({ type, operation, object }) {
       if (type !== 'CREATE' || operation.kind !== Ingress || operation.subresource) return
       const { metadata, spec } = object as Mutable<Ingress>
-      if (spec.ingressClassName !== undefined || metadata.annotations?.[classAnnotation] !== undefined) return
-      const name = defaultOf(classes.list(), ['ingressclass.kubernetes.io/is-default-class'])?.metadata.name
+      if (spec.ingressClassName !== undefined || metadata.annotations?.[legacyClassAnnotation] !== undefined) return
+      const name = defaultOf(classes.list())?.metadata.name
       if (name !== undefined) spec.ingressClassName = name
     },
   }

@@ -5,6 +5,8 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { Ingress } from '../../kinds/networking/ingress.ts'
+import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import { openTestServer } from '../testing.ts'
 
 const containers = [
@@ -179,4 +181,41 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     ['get :secrets default/env', 'get :persistentvolumes /pv', 'get :pods default/mine'].filter(line => may(line)),
     [],
   )
+})
+
+test('a node may read the Secrets that Ingresses of the own class name, as long as they do', async t => {
+  const { admin, core } = await openTestServer(t)
+  const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
+  const may = (verb: string, namespace: string, name: string) =>
+    core.authorizer.authorize({ user, verb, group: '', resource: 'secrets', subresource: '', namespace, name }).allowed
+  await admin.create(Namespace, { metadata: { name: 'other' } })
+  await admin.create(IngressClass, { metadata: { name: 'own' }, spec: { controller: 'kutter.dev/ingress' } })
+  await admin.create(IngressClass, { metadata: { name: 'strange' }, spec: { controller: 'example.com/ingress' } })
+  const make = (name: string, ingressClassName: string, secret: string, users: string) =>
+    admin.create(Ingress, {
+      metadata: { name, annotations: { 'nginx.ingress.kubernetes.io/auth-secret': users } },
+      spec: {
+        ingressClassName,
+        tls: [{ hosts: ['a.b'], secretName: secret }],
+        defaultBackend: { service: { name: 's', port: { number: 80 } } },
+      },
+    })
+  await make('ours', 'own', 'cert', 'default/users')
+  await make('theirs', 'strange', 'strange-cert', 'strange-users')
+  await make('far', 'own', 'cert', 'other/users')
+  const seen = () =>
+    ['cert', 'users', 'strange-cert', 'strange-users', 'any'].filter(name => may('watch', 'default', name))
+  deepStrictEqual(seen(), ['cert', 'users'])
+  deepStrictEqual(
+    [
+      may('list', 'default', ''),
+      may('update', 'default', 'cert'),
+      may('get', 'other', 'cert'),
+      may('get', 'other', 'users'),
+    ],
+    [false, false, false, false],
+  )
+  await admin.remove(Ingress, 'default/far')
+  await admin.remove(Ingress, 'default/ours')
+  deepStrictEqual(seen(), [])
 })

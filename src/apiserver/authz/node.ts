@@ -3,6 +3,7 @@
 //
 // - A node may read a Secret, ConfigMap, claim or volume while a pod bound to it refers to the object. When the last
 //   such pod is gone, the right is gone. It is computed from the mirrors at each request; nothing is cached.
+// - It serves Ingresses, so it may also read the Secrets that one of those names which are of the cluster's own class.
 // - It may read these objects one by one. A list or watch is allowed only with a selector on one name.
 // - It only allows. For everything else the next authorizer is asked.
 //
@@ -11,6 +12,9 @@ import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
+import { isServed, secretsOfIngress } from '../../kinds/networking/ingress-serving.ts'
+import { Ingress } from '../../kinds/networking/ingress.ts'
+import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 
@@ -50,7 +54,6 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
-  const isVolumeSecret = (used: string) => needsSecret(podsOn(node), `${namespace}/${used}`, storage)
   /** For kinds of which a node may read single objects, and only those that are related to it. */
   const related = (isRelated: (name: string) => boolean): Decision => {
     if (!name) return { allowed: false, reason: 'No Object name found' }
@@ -63,7 +66,9 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       if (!readVerbs.includes(verb)) return { allowed: false, reason: 'can only read resources of this type' }
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
       const isUsed = (used: string) => inNamespace().some(pod => uses(pod).includes(used))
-      return related(used => isUsed(used) || (resource === 'secrets' && isVolumeSecret(used)))
+      const isOther = (secret: string) =>
+        isVolumeSecret(storage, podsOn(node), secret) || isIngressSecret(storage, secret)
+      return related(used => isUsed(used) || (resource === 'secrets' && isOther(`${namespace}/${used}`)))
     }
     case '/persistentvolumeclaims':
       if (!mayDoToClaims(verb, subresource))
@@ -116,12 +121,6 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   }
 }
 
-/** Whether a driver on the node needs a Secret for a volume of one of its pods. The pod may be in any namespace. */
-const needsSecret = (pods: readonly Pod[], key: string, storage: Storage) =>
-  pods
-    .flatMap(pod => volumesOf(pod, storage))
-    .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(key))
-
 /** A node publishes the devices of its drivers. Admission checks that slices are its own. It may read and delete slices only if it selects its own. */
 function mayDoToSlices({ verb, fieldSelector = '' }: AccessRequest, node: string): boolean {
   if (['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return true
@@ -158,6 +157,24 @@ const driverSecretsOf = (volume: PersistentVolume | undefined): string[] => {
   return [nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef].flatMap(ref =>
     ref?.name ? [`${ref.namespace}/${ref.name}`] : [],
   )
+}
+
+const ingressSecrets = (ingress: Ingress) =>
+  secretsOfIngress(ingress).map(name => `${ingress.metadata.namespace}/${name}`)
+
+/** Whether a driver needs a Secret for a volume of one of these pods, which may be in any namespace. */
+const isVolumeSecret = (storage: Storage, pods: readonly Pod[], secret: string): boolean =>
+  pods
+    .flatMap(pod => volumesOf(pod, storage))
+    .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(secret))
+
+/** Whether an Ingress that the nodes serve names a Secret, which is in its namespace. */
+function isIngressSecret(storage: Storage, secret: string): boolean {
+  const classes = storage.mirror(IngressClass)
+  return storage
+    .mirror(Ingress)
+    .byIndex('secrets', ingressSecrets, secret)
+    .some(ingress => isServed(ingress, className => classes.get(undefined, className)))
 }
 
 /** The names of the Secrets to which a pod refers. */

@@ -139,6 +139,12 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('create delete list patch watch', 'core', 'pods'),
     eventsRule,
   ],
+  // The nodes serve Ingresses here; in Kubernetes, these are programs of others.
+  'ingress-status-controller': [
+    rule('get list watch', 'networking.k8s.io', 'ingresses ingressclasses'),
+    rule('update', 'networking.k8s.io', 'ingresses/status'),
+    rule('get list watch', 'core', 'nodes'),
+  ],
   'legacy-service-account-token-cleaner': [
     rule('get', 'core', 'configmaps', trackingMap),
     rule('delete patch', 'core', 'secrets'),

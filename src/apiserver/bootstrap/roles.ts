@@ -230,10 +230,12 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
-  // The serving certificates of kubelets are approved by a controller here; in Kubernetes, a user must approve them.
   'kutter:network-policies': {
     rules: [rule('list watch', 'networking.k8s.io', 'networkpolicies'), rule('list watch', 'core', 'namespaces pods')],
   },
+  // Each node serves Ingresses. Which Secrets it may read for them, the node authorizer decides.
+  'kutter:ingress': { rules: [rule('list watch', 'networking.k8s.io', 'ingresses ingressclasses')] },
+  // The serving certificates of kubelets are approved by a controller here; in Kubernetes, a user must approve them.
   'kutter:certificate-approver': {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
   },
@@ -326,6 +328,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'kutter:node-proxier': { role: 'system:node-proxier', subjects: [group('system:nodes')] },
   'kutter:dns': { subjects: [group('system:nodes')] },
   'kutter:network-policies': { subjects: [group('system:nodes')] },
+  'kutter:ingress': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
   'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },
   'kutter:directories': { subjects: [user('system:kube-controller-manager')] },

@@ -1,0 +1,129 @@
+// What an Ingress costs: requests per second through the HAProxy that serves Ingresses, with one of them and with a
+// thousand, beside an HAProxy with a configuration written by hand for the same two servers; and how long a change takes.
+// The load is made by wrk (apt-get install wrk). One line of JSON for each figure. Needs root.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { realClock } from '../src/base/clock.ts'
+import { changeServers, planServers } from '../src/edge/ingress/changes.ts'
+import { placeholderPem } from '../src/edge/ingress/certificates.ts'
+import { ask, serversAt } from '../src/edge/ingress/cli.ts'
+import { filesOf, placeholderFile } from '../src/edge/ingress/config.ts'
+import { planIngress } from '../src/edge/ingress/plan.ts'
+import { type Generation, Haproxy } from '../src/edge/ingress/process.ts'
+import { around, ingressOf, worldOf } from '../src/edge/ingress/testing.ts'
+import { run } from '../src/linux/index.ts'
+
+const ports = { servers: [19_101, 19_102], plain: 19_103, http: 19_104, https: 19_105 }
+const many = 1_000
+const seconds = 5
+const rounds = 5
+const connections = 64
+const threads = 2
+
+const print = (bench: string, value: number, unit: string, more: object = {}) =>
+  console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
+
+const dir = mkdtempSync(join(tmpdir(), 'bench-ingress-'))
+const { signal } = new AbortController()
+
+const common = `global
+  nbthread ${threads}
+  fd-hard-limit 20000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+`
+
+function startPlain(name: string, text: string): ChildProcess {
+  const file = join(dir, name)
+  writeFileSync(file, common + text)
+  return spawn('haproxy', ['-db', '-q', '-f', file], { stdio: 'inherit' })
+}
+
+/** Requests per second. */
+async function load(port: number, host: string): Promise<number> {
+  const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-H', `Host: ${host}`]
+  const { stdout } = await run('wrk', [...args, `http://127.0.0.1:${port}/`])
+  const failed = /Non-2xx or 3xx responses: \d+|Socket errors: .*/.exec(stdout)?.[0]
+  if (failed) throw new Error(failed)
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
+}
+
+const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+const addresses = ports.servers.map(port => `127.0.0.1:${port}`)
+const world = worldOf({ web: addresses, two: addresses }, [], ports.https)
+const ingresses = (count: number) =>
+  Array.from({ length: count }, (_, i) =>
+    ingressOf({
+      name: `i${i}`,
+      annotations: { 'proxy-read-timeout': String(60 + i) },
+      rules: [{ host: `h${i}.test`, paths: ['Prefix / web', 'Prefix /a/b two', 'Exact /c two'] }],
+    }),
+  )
+
+const plain = [
+  startPlain(
+    'servers.cfg',
+    `frontend servers\n${ports.servers.map(port => `  bind 127.0.0.1:${port}\n`).join('')}  http-request return status 200 content-type text/plain string hello\n`,
+  ),
+  startPlain(
+    'plain.cfg',
+    `frontend plain
+  bind :${ports.plain}
+  option forwardfor
+  use_backend web if { req.hdr(host) -i h0.test }
+backend web
+${addresses.map((address, i) => `  server s${i} ${address}\n`).join('')}`,
+  ),
+]
+const haproxy = new Haproxy(join(dir, 'h'), realClock)
+try {
+  await haproxy.prepare()
+  await haproxy.writeCertificate(placeholderFile, await placeholderPem(realClock.now()))
+  const surroundings = { ...around(join(dir, 'h'), ports.http, ports.https), threads }
+  const start = async (count: number, before?: Generation) =>
+    haproxy.start(filesOf(planIngress(ingresses(count), world), surroundings), before, signal)
+  let running = await start(1)
+  const found = { plain: [] as number[], one: [] as number[], many: [] as number[] }
+  // Rounds take turns, since the speed of a shared machine changes with time.
+  for (let i = 0; i < rounds; i++) {
+    found.plain.push(await load(ports.plain, 'h0.test'))
+    running = await start(1, running)
+    found.one.push(await load(ports.http, 'h0.test'))
+    running = await start(many, running)
+    found.many.push(await load(ports.http, `h${many - 1}.test`))
+  }
+  const base = middle(found.plain)
+  print('ingress, HAProxy configured by hand', base, 'requests/s', { connections, threads })
+  print('ingress, one Ingress', middle(found.one), 'requests/s', {
+    percent: Math.round((100 * middle(found.one)) / base),
+  })
+  print(`ingress, ${many} Ingresses`, middle(found.many), 'requests/s', {
+    percent: Math.round((100 * middle(found.many)) / base),
+  })
+
+  let began = performance.now()
+  const plan = planIngress(ingresses(many), world)
+  const files = filesOf(plan, surroundings)
+  print(`ingress, plan of ${many}`, performance.now() - began, 'ms')
+  began = performance.now()
+  running = await haproxy.start(files, running, signal)
+  print(`ingress, another process with ${many}`, performance.now() - began, 'ms')
+  const has = await serversAt(running.socket)
+  const moved = {
+    ...plan,
+    backends: plan.backends.map((one, i) => (i ? one : { ...one, servers: [{ ip: '127.0.0.3', port: 1 }] })),
+  }
+  began = performance.now()
+  await changeServers(command => ask(running.socket, command), has, planServers(has, moved.backends))
+  print(`ingress, endpoints of one among ${many} changed`, performance.now() - began, 'ms')
+} finally {
+  await haproxy.stop()
+  for (const child of plain) child.kill()
+  rmSync(dir, { recursive: true, force: true })
+}
