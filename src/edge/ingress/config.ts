@@ -225,8 +225,7 @@ const forwarded = [
   'http-request set-header X-Real-IP %[src]',
   'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
   'http-request set-header X-Forwarded-Port %[dst_port]',
-  'http-request set-header X-Forwarded-Proto http unless { ssl_fc }',
-  'http-request set-header X-Forwarded-Proto https if { ssl_fc }',
+  'http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
   'http-request del-header Forwarded',
   'http-request del-header Proxy',
 ]
