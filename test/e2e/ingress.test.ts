@@ -103,10 +103,14 @@ const answers = (address: string, host: string, wanted: number | RegExp, path = 
     return true
   })
 
+/** The number of a start of HAProxy, which is in the path of its configuration. */
+const generationOf = (line: string) => Number(/\/(\d+)\/haproxy\.cfg/.exec(line)?.[1] ?? 0)
+/** The command lines of HAProxy, the newest first: one that has been replaced finishes its connections. */
 const processes = async () =>
   (await run('pgrep', ['-x', 'haproxy', '-a'])).stdout
     .split('\n')
     .filter(line => line.includes(`${cluster.dataDir}/${cluster.name}/`))
+    .sort((a, b) => generationOf(b) - generationOf(a))
 const pidOn = async (node: string) =>
   Number((await processes()).find(line => line.includes(`/agents/${node}/`))?.split(' ')[0] ?? 0)
 const nodes = async () => (await cluster.kubectl("get nodes -o jsonpath='{.items[*].metadata.name}'")).split(' ')
