@@ -292,6 +292,18 @@ test('namespaces, links, addresses, routes and nft tables are created, listed an
     )
     await assert.rejects(nft.apply('add table ip other\nadd rule ip kutter nochain accept'), /No such file/)
     assert.deepEqual(await nft.tables(), ['ip kutter'])
+    // Long texts go to a process of their own, small ones to one that is kept: both refuse the whole text.
+    const long = Array.from({ length: 500 }, (_, i) => `add element ip kutter s { 10.0.${i >> 8}.${i & 255} }`)
+    await assert.rejects(
+      nft.apply(`add set ip kutter s { type ipv4_addr ; }\n${long.join('\n')}\nadd nonsense`),
+      /syntax/,
+    )
+    await assert.rejects(nft.apply('add set ip kutter s { type ipv4_addr ; }\nadd nonsense\n'), /syntax/)
+    await nft.apply('add set ip kutter s { type ipv4_addr ; }\n')
+    await Promise.all(long.slice(0, 20).map(line => nft.apply(`${line}\n`)))
+    const items = (await nft.list('ip', 'kutter'))!
+    const set = items.find(item => 'set' in item)!.set as { elem: string[] }
+    assert.equal(set.elem.length, 20)
   } finally {
     await ip.deleteNamespace(name)
     await ip.deleteNamespace(name)

@@ -1,7 +1,9 @@
 // nftables by its own program: `nft -f -` applies a text as one transaction, all of it or nothing, and
-// `nft -j list table` reads a table. Source: nft(8), libnftables-json(5).
+// `nft -j list table` reads a table. Small texts go to a process that is kept (nft-session.ts). Source: nft(8),
+// libnftables-json(5).
 import { StatusError } from '../base/errors.ts'
 import { run } from './exec.ts'
+import { maxSessionBytes, NftSession } from './nft-session.ts'
 
 /** One entry of a listing, such as `{ table: … }`, `{ chain: … }`, `{ rule: … }`, `{ set: … }` or `{ map: … }`. */
 type NftItem = Readonly<Record<string, unknown>>
@@ -24,10 +26,11 @@ const maxListBytes = 256 * 1024 * 1024
 
 /** nftables of this process's network namespace, or of the one whose file `netns` names, such as `/run/netns/x`. */
 export function makeNft(o: { netns?: string } = {}): Nft {
+  const command = (args: readonly string[]): [program: string, args: readonly string[]] =>
+    o.netns ? ['nsenter', [`--net=${o.netns}`, 'nft', ...args]] : ['nft', args]
   const nft = (args: string[], options: { stdin?: string; signal?: AbortSignal; any?: boolean }) => {
     const { stdin, signal, any } = options
-    const [program, all] = o.netns ? ['nsenter', [`--net=${o.netns}`, 'nft', ...args]] : ['nft', args]
-    return run(program as string, all as string[], {
+    return run(...command(args), {
       label: 'nft',
       ...(stdin === undefined ? {} : { stdin }),
       ...(signal ? { signal } : {}),
@@ -35,8 +38,18 @@ export function makeNft(o: { netns?: string } = {}): Nft {
       maxOutputBytes: maxListBytes,
     })
   }
+  const [program, interactive] = command(['-i'])
+  const session = new NftSession({ program, args: interactive })
   return {
     async apply(transaction, signal) {
+      signal?.throwIfAborted()
+      if (session.works && transaction.length <= maxSessionBytes) {
+        try {
+          return await session.apply(transaction)
+        } catch (error) {
+          if (session.works) throw error
+        }
+      }
       await nft(['-f', '-'], { stdin: transaction, ...(signal ? { signal } : {}) })
     },
     async accepts(transaction, signal) {
