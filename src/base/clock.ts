@@ -43,6 +43,15 @@ export const realClock: Clock = {
   sleep: (delayMs, signal) => sleepOn(realClock, delayMs, signal),
 }
 
+/**
+ * Calls `fn` once after `delayMs` of the machine's clock, if the process still runs then: unlike other timers it does not
+ * keep one that has nothing else to do. The returned function cancels it.
+ */
+export function afterIdle(delayMs: number, fn: () => void): () => void {
+  const timer = setTimeout(fn, delayMs).unref()
+  return () => clearTimeout(timer)
+}
+
 type Timer = { at: number; seq: number; fn: () => void }
 
 /**

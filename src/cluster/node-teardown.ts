@@ -41,7 +41,7 @@ export async function teardownMachine(
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()
   const tables = await nft.tables()
-  if (tables.includes(`ip ${tableOf(tag)}`)) await nft.apply(deleteTableText(tableOf(tag)))
+  if (tables.some(table => table.split(' ')[1] === tableOf(tag))) await nft.apply(deleteTableText(tableOf(tag)))
   const policies = policyTableOf(tag)
   if (tables.includes(`${policyFamily} ${policies}`)) await nft.apply(deletePolicyTableText(policies))
 }

@@ -12,6 +12,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { afterIdle, realClock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 
 interface NftSessionOptions {
@@ -36,7 +37,7 @@ export class NftSession {
   #errors = ''
   /** Ends the transaction that is under way. */
   #done: ((failure: string | undefined) => void) | undefined
-  #idle: NodeJS.Timeout | undefined
+  #cancelIdle = () => {}
   #hasAnswered = false
   #works = true
   #last: Promise<unknown> = Promise.resolve()
@@ -58,25 +59,24 @@ export class NftSession {
   }
 
   async #apply(text: string): Promise<void> {
-    clearTimeout(this.#idle)
+    this.#cancelIdle()
     if (this.#count >= maxTransactions) this.#end()
     const child = (this.#child ??= this.#start())
     const mark = this.#mark(++this.#count)
     const failure = await new Promise<string | undefined>(resolve => {
-      const late = setTimeout(() => {
+      const cancel = realClock.after(answerMs, () => {
         child.kill('SIGKILL')
         this.#done?.(`no answer within ${answerMs / 1000} s`)
-      }, answerMs)
+      })
       this.#done = why => {
-        clearTimeout(late)
+        cancel()
         this.#done = undefined
         resolve(why)
       }
       const line = text.split('\n').filter(Boolean).join(' ; ')
       child.stdin.write(`${line}\n${mark}\n`)
     })
-    // The machine's own timers, since a process that has nothing else to do must be able to end.
-    this.#idle = setTimeout(() => this.#end(), idleMs).unref()
+    this.#cancelIdle = afterIdle(idleMs, () => this.#end())
     if (failure === undefined) return
     const said = failure.split('\n').find(line => line.trim()) ?? 'no message'
     throw new StatusError('InternalError', `nft: ${said.trim().slice(0, 500)}`, { cause: failure })
@@ -122,7 +122,7 @@ export class NftSession {
   }
 
   #end(): void {
-    clearTimeout(this.#idle)
+    this.#cancelIdle()
     const child = this.#child
     this.#child = undefined
     child?.stdin.end()

@@ -27,20 +27,21 @@ import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { makeNft, run } from '../linux/index.ts'
+import { Claims } from './claims.ts'
+import { emptyFragment, type Fragment, isEmpty } from './fragment.ts'
+import { HealthServers, healthOf } from './health.ts'
 import { HairpinCounts } from './hairpin.ts'
 import { hostPortFragment } from './host-ports.ts'
-import { emptyFragment, type Fragment, planService } from './plan.ts'
-import { deleteTableText, tableText } from './table.ts'
+import { planService } from './plan.ts'
+import { deleteTableText, pickText, type TableOptions, tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
+import { staleFlows } from './udp.ts'
 
-interface ProxyOptions {
+interface ProxyOptions extends TableOptions {
   client: Client
   nodeName: string
-  /** Name of the table, which is different for each cluster on a machine. */
-  table: string
-  podCidr: string
-  serviceCidr: string
-  bridge: string
+  /** The addresses of this node. */
+  nodeIPs: readonly string[]
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -81,6 +82,9 @@ class ServiceProxy implements Proxy {
   /** Keys whose fragment may have changed. */
   readonly #dirty = new Set<string>()
   readonly #hairpin = new HairpinCounts()
+  readonly #claims = new Claims()
+  /** The classes whose chains are in the table. They stay until it is replaced. */
+  readonly #picks = new Set<string>()
   readonly #recorder: EventRecorder
   /** Keys that could not be programmed, with the reason and the timer of the next try. */
   readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
@@ -88,6 +92,7 @@ class ServiceProxy implements Proxy {
   readonly #staleUdp = new Set<string>()
   readonly #programming: Chore
   readonly #udpCleanup: Chore
+  readonly #health: HealthServers
   /** Whether the table is still that of an earlier agent, or missing. The next transaction creates it. */
   #tableMissing = true
 
@@ -104,6 +109,12 @@ class ServiceProxy implements Proxy {
     this.#udpCleanup = new Chore({ signal, retry: retry('delete flows of UDP', lookAgainMs) }, () =>
       this.#deleteStaleUdp(),
     )
+    this.#health = new HealthServers(signal, (key, why) => {
+      const service = options.client.mirror(Service).byKey(key)
+      if (service)
+        this.#recorder.event(service, 'Warning', 'FailedToStartServiceHealthcheck', `${options.nodeName} ${why}`)
+      log.error('cannot answer health checks', { key, why })
+    })
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
@@ -185,12 +196,11 @@ class ServiceProxy implements Proxy {
 
   /** Sets a key aside until it changes or its time has come. It is reported once for each reason. */
   #leaveOut(key: string, error: unknown): void {
-    const { client, clock, log } = this.#options
+    const { clock, log } = this.#options
     const why = messageOf(error)
     leftOut.add()
     log.error('a Service or pod is left out of the rules', { key, error })
-    const isPod = key.startsWith(podPrefix)
-    const object = isPod ? this.#pods().byKey(key.slice(podPrefix.length)) : client.mirror(Service).byKey(key)
+    const object = this.#object(key)
     if (object && this.#leftOut.get(key)?.why !== why)
       this.#recorder.event(object, 'Warning', 'FailedToProgramRules', `left out of the service rules: ${why}`)
     this.#leftOut.get(key)?.cancel()
@@ -211,47 +221,105 @@ class ServiceProxy implements Proxy {
 
   /** Applies the present fragments of keys in one transaction. When it throws, nothing has changed. */
   async #apply(keys: readonly string[]): Promise<void> {
-    const changes: Change[] = []
-    const planned = keys.filter(key => {
-      const before = this.#applied.get(key) ?? emptyFragment()
-      try {
-        changes.push({ key, before, after: this.#wanted(key) })
-        return true
-      } catch (error) {
-        changes.push({ key, before, after: emptyFragment() })
-        this.#leaveOut(key, error)
-        return false
-      }
-    })
+    const { changes, planned } = this.#plan(keys)
     const shared = this.#hairpin.share(changes)
-    const table = this.#tableMissing ? tableText(this.#options) : ''
-    const text = table + transactionText(this.#options.table, shared.changes)
+    const isNew = this.#tableMissing
+    const picks = new Map(
+      changes.flatMap(({ after }) => [...after.picks].filter(([id]) => isNew || !this.#picks.has(id))),
+    )
+    const text = [
+      ...(isNew ? [tableText(this.#options)] : []),
+      ...[...picks.values()].map(pick => pickText(this.#options, pick)),
+      transactionText(this.#options.table, shared.changes),
+    ].join('')
     if (text) await this.#nft.apply(text, this.#options.signal)
     this.#tableMissing = false
     shared.commit()
+    if (isNew) this.#picks.clear()
+    for (const id of picks.keys()) this.#picks.add(id)
     for (const { key, after } of changes) {
-      if (after.chains.size || after.elements.size) this.#applied.set(key, after)
-      else this.#applied.delete(key)
+      this.#checkHealth(key)
+      if (isEmpty(after)) this.#applied.delete(key)
+      else this.#applied.set(key, after)
     }
     for (const key of planned) {
       this.#leftOut.get(key)?.cancel()
       this.#leftOut.delete(key)
     }
     // Flows from the time of an earlier table mostly still lead to the right endpoints, so they are left alone.
-    if (!table) for (const { before, after } of changes) this.#collectStaleUdp(before, after)
+    if (isNew) return
+    for (const { before, after } of changes) for (const flow of staleFlows(before, after)) this.#staleUdp.add(flow)
+    if (this.#staleUdp.size) this.#udpCleanup.wake()
+  }
+
+  /** Answers for the endpoints of a Service on this node, where load balancers ask for them. */
+  #checkHealth(key: string): void {
+    if (key.startsWith(podPrefix)) return
+    const service = this.#options.client.mirror(Service).byKey(key)
+    this.#health.set(key, service && healthOf(service, this.#slices(key), this.#options.nodeName))
+  }
+
+  #slices(service: string): readonly EndpointSlice[] {
+    return this.#options.client.mirror(EndpointSlice).byIndex('service', slice => [serviceOf(slice)], service)
+  }
+
+  /** The changes of fragments, and the keys that could be planned. */
+  #plan(keys: readonly string[]): { changes: Change[]; planned: string[] } {
+    const changes: Change[] = []
+    const planned: string[] = []
+    // Objects that are gone come first, so that what they had is free for others.
+    const isGone = new Map(keys.map(key => [key, !this.#object(key)]))
+    for (const key of keys.toSorted((a, b) => Number(isGone.get(b)) - Number(isGone.get(a)))) {
+      const before = this.#applied.get(key) ?? emptyFragment()
+      let after = emptyFragment()
+      try {
+        after = this.#wanted(key)
+        planned.push(key)
+      } catch (error) {
+        this.#leaveOut(key, error)
+      }
+      changes.push({ key, before, after })
+      for (const other of this.#claims.keep(key, after.entries)) if (!keys.includes(other)) this.#touch(other)
+    }
+    return { changes, planned }
+  }
+
+  #object(key: string): Service | Pod | undefined {
+    return key.startsWith(podPrefix)
+      ? this.#pods().byKey(key.slice(podPrefix.length))
+      : this.#options.client.mirror(Service).byKey(key)
   }
 
   /** Computes the fragment of a key from the mirrors. It is empty when the object does not exist. */
   #wanted(key: string): Fragment {
-    const { client, nodeName, podCidr } = this.#options
-    if (key.startsWith(podPrefix)) {
-      const pod = this.#pods().byKey(key.slice(podPrefix.length))
-      return pod ? hostPortFragment(pod) : emptyFragment()
+    const { nodeName, nodeIPs, podCidrs } = this.#options
+    const object = this.#object(key)
+    if (!object) return emptyFragment()
+    const mayHave = (entry: string) => {
+      const isFree = this.#claims.take(entry, key)
+      if (!isFree) this.#reportTaken(object, key, entry)
+      return isFree
     }
-    const service = client.mirror(Service).byKey(key)
-    if (!service) return emptyFragment()
-    const slices = client.mirror(EndpointSlice).byIndex('service', slice => [serviceOf(slice)], key)
-    return planService(service, slices, { nodeName, podCidr, zone: this.#zone() })
+    if (key.startsWith(podPrefix)) return hostPortFragment(object as Pod, mayHave)
+    return planService(object as Service, this.#slices(key), {
+      nodeName,
+      nodeIPs,
+      podCidrs,
+      zone: this.#zone(),
+      mayHave,
+    })
+  }
+
+  /** Reports once that an address and port belong to another object. */
+  #reportTaken(object: Service | Pod, key: string, entry: string): void {
+    const owner = this.#claims.owner(entry)?.replace(podPrefix, '') ?? ''
+    this.#options.log.warn('an address and port are taken', { key, entry, owner })
+    this.#recorder.event(
+      object,
+      'Warning',
+      'FailedToProgramRules',
+      `${entry.replaceAll(' . ', ' ')} belongs to ${owner}`,
+    )
   }
 
   /**
@@ -262,6 +330,8 @@ class ServiceProxy implements Proxy {
     const all = [...this.#applied.keys()]
     this.#applied.clear()
     this.#hairpin.clear()
+    this.#claims.clear()
+    this.#picks.clear()
     for (const key of all) this.#dirty.add(key)
     try {
       await this.#nft.apply(tableText(this.#options), this.#options.signal)
@@ -269,28 +339,6 @@ class ServiceProxy implements Proxy {
     } catch (cause) {
       for (const key of keys) this.#dirty.add(key)
       throw new Error(`cannot rebuild the table: ${messageOf(cause)}`, { cause })
-    }
-  }
-
-  /**
-   * Collects the UDP flows to addresses whose endpoints have changed. UDP has no end of a connection, so the kernel
-   * would send them to removed endpoints for as long as they last. Flows that began before there was an endpoint would
-   * stay without translation.
-   */
-  #collectStaleUdp(before: Fragment, after: Fragment): void {
-    for (const collection of ['service-ips', 'node-ports']) {
-      const [old, now] = [before.elements.get(collection), after.elements.get(collection)]
-      for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
-        const parts = key.split(' . ')
-        if (parts.at(-2) !== 'udp') continue
-        const chain = old?.get(key)?.replace('goto ', '') ?? ''
-        const same =
-          now?.get(key) === old?.get(key) && after.chains.get(chain)?.join() === before.chains.get(chain)?.join()
-        if (same) continue
-        const address = parts.length === 3 ? `--orig-dst ${parts[0]} ` : ''
-        this.#staleUdp.add(`-D -p udp ${address}--dport ${parts.at(-1)}`)
-        this.#udpCleanup.wake()
-      }
     }
   }
 

@@ -8,10 +8,13 @@ import { cidrContains, parseCidr } from '../api/ip.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { objectOf } from '../kinds/testing.ts'
-import { type Fragment, planService } from './plan.ts'
+import type { Fragment } from './fragment.ts'
+import { planService } from './plan.ts'
+import { pickText } from './table.ts'
 
 const podCidr = '10.244.0.0/16'
-const context = { nodeName: 'here', podCidr }
+const context = { nodeName: 'here', podCidrs: [podCidr] }
+const table = { table: 't', podCidrs: [podCidr], serviceCidrs: ['10.96.0.0/16'], bridge: 'b', nodePortAddresses: [] }
 const clusterIP = '10.96.0.20'
 const externalIP = '203.0.113.9'
 const nodeIP = '192.0.2.1'
@@ -29,26 +32,61 @@ interface Packet {
 /** The endpoints among which the kernel may choose, and whether the source address is replaced; or a refusal. */
 type Fate = { to: string[]; masquerade: boolean } | 'drop' | 'refuse' | 'pass'
 
-/** Carries out the rules for the first packet of a connection over TCP. */
+/** Carries out the rules for the first packet of a connection over TCP: those of the chain services, in their order. */
 function fateOf(fragment: Fragment, { source, to, port }: Packet): Fate {
-  const elements = (name: string) => fragment.elements.get(name) ?? new Map<string, string>()
+  const has = (name: string, key: string) => fragment.elements.get(name)?.get(key)
   const isNode = to === nodeIP || to === '127.0.0.1'
-  const entry =
-    elements('service-ips').get(`${to} . tcp . ${port}`) ??
-    (isNode ? elements('node-ports').get(`tcp . ${port}`) : undefined)
-  const reached = entry && walk(fragment, entry.replace(/^goto /, ''), sources[source], false)
-  if (reached) return reached
-  // What was not translated meets the filter chains.
-  const verdict =
-    elements('no-endpoints').get(`${to} . tcp . ${port}`) ??
-    (isNode ? elements('no-endpoint-node-ports').get(`tcp . ${port}`) : undefined)
-  if (verdict) return verdict === 'drop' ? 'drop' : 'refuse'
-  return elements('cluster-ips').has(to) ? 'refuse' : 'pass'
+  const saddr = sources[source]
+  const ways = [
+    { start: '', key: `${to} . tcp . ${port}` },
+    ...(isNode ? [{ start: 'node-', key: `tcp . ${port}` }] : []),
+  ]
+  for (const { start, key } of ways) {
+    const sticky = has(`${start}sticky`, key)
+    const picked = has(`${start}services`, key)
+    const fate = sticky
+      ? walk({ rules: fragment.chains, fragment, key, saddr }, sticky.replace(/^goto /, ''), false)
+      : picked && walk(pickWorld(fragment, key, saddr), chainOf(fragment, picked), false)
+    if (fate) return fate
+    // A verdict is for good: what its chain does not translate meets the filter chains.
+    if (sticky || picked) break
+  }
+  for (const { start, key } of ways) {
+    if (has(`${start}no-endpoints`, key) !== undefined) return 'refuse'
+    if (has(`${start}no-local-endpoints`, key) !== undefined) return 'drop'
+  }
+  return has('cluster-ips', to) === undefined ? 'pass' : 'refuse'
 }
 
-function walk(fragment: Fragment, chain: string, saddr: string, marked: boolean): Fate | undefined {
+/** What a walk through chains needs. */
+interface World {
+  rules: ReadonlyMap<string, readonly string[]>
+  fragment: Fragment
+  /** The key of the packet in the maps. */
+  key: string
+  saddr: string
+}
+
+const pickWorld = (fragment: Fragment, key: string, saddr: string): World => {
+  const rules = new Map<string, string[]>()
+  for (const pick of fragment.picks.values())
+    for (const line of pickText(table, pick).split('\n')) {
+      const [, chain, rule] = /^add rule inet t (\S+) (.*)$/.exec(line) ?? []
+      if (chain) rules.set(chain, [...(rules.get(chain) ?? []), rule!])
+    }
+  return { rules, fragment, key, saddr }
+}
+
+/** The chain to which a class leads. */
+function chainOf(fragment: Fragment, id: string): string {
+  const pick = fragment.picks.get(id) ?? assert.fail(`nobody made the class ${id}`)
+  return /picks \{ \S+ : goto (\S+) \}/.exec(pickText(table, pick))![1]!
+}
+
+function walk(world: World, chain: string, marked: boolean): Fate | undefined {
+  const { fragment, key, saddr } = world
   let mark = marked
-  for (const rule of fragment.chains.get(chain) ?? assert.fail(`there is no chain ${chain}`)) {
+  for (const rule of world.rules.get(chain) ?? assert.fail(`there is no chain ${chain}`)) {
     let rest = rule
     const take = (pattern: RegExp) => {
       const match = pattern.exec(rest)
@@ -61,26 +99,33 @@ function walk(fragment: Fragment, chain: string, saddr: string, marked: boolean)
     // Nobody has been served lately, so that no set has a client.
     if (take(/^ip saddr @\S+ /)) continue
     if (take(/^update @\S+ \{ ip saddr \}$/)) continue
-    if (take(/^meta mark set meta mark or 0x4000$/)) {
-      mark = true
-      continue
-    }
+    if (take(/^meta mark set meta mark or 0x4000( |$)/)) mark = true
+    if (!rest) continue
     const goto = take(/^goto (\S+)$/)
-    if (goto) return walk(fragment, goto[1]!, saddr, mark)
+    if (goto) return walk(world, goto[1]!, mark)
     const choice = take(/^numgen random mod (\d+) vmap \{ (.*) \}$/)
     if (choice) {
       const chains = choice[2]!.split(', ').map(part => part.replace(/^\d+ : goto /, ''))
       assert.equal(chains.length, Number(choice[1]))
-      const fates = chains.map(name => walk(fragment, name, saddr, mark) as { to: string[]; masquerade: boolean })
+      const fates = chains.map(name => walk(world, name, mark) as { to: string[]; masquerade: boolean })
       return { to: fates.flatMap(f => f.to).sort(), masquerade: mark }
     }
-    assert.ok(take(/^meta l4proto tcp /), `the rule is not understood: ${rule}`)
-    const one = take(/^dnat ip to (\S+)$/)
+    const again = take(/^meta priority set .* map @(\S+) meta priority vmap @local-picks$/)
+    if (again) {
+      const id = fragment.elements.get(again[1]!)?.get(key)
+      if (id) return walk(world, chainOf(fragment, id), mark)
+      continue
+    }
+    const one = take(/^meta l4proto tcp dnat ip to (\S+)$/)
     if (one) return { to: [one[1]!], masquerade: mark }
-    const many = take(/^dnat ip addr \. port to numgen random mod (\d+) map \{ (.*) \}$/)
+    const many = take(
+      /^meta priority set numgen random mod (\d+) dnat ip addr \. port to .* \. meta priority map @(\S+)$/,
+    )
     assert.ok(many, `the rule is not understood: ${rule}`)
-    const to = many[2]!.split(', ').map(part => part.replace(/^\d+ : /, '').replace(' . ', ':'))
-    assert.equal(to.length, Number(many[1]))
+    const to = Array.from({ length: Number(many[1]) }, (_, i) => {
+      const backend = fragment.elements.get(many[2]!)?.get(`${key} . 0:${i}`)
+      return (backend ?? assert.fail(`no endpoint ${i} of ${key} in ${many[2]}`)).replace(' . ', ':')
+    })
     return { to: to.sort(), masquerade: mark }
   }
   return undefined

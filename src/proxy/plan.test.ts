@@ -3,11 +3,14 @@ import { test } from 'node:test'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { objectOf } from '../kinds/testing.ts'
+import { Claims } from './claims.ts'
+import { emptyFragment, type Fragment } from './fragment.ts'
 import { HairpinCounts } from './hairpin.ts'
-import { emptyFragment, planService } from './plan.ts'
+import { planService } from './plan.ts'
 import { transactionText } from './transaction.ts'
+import { staleFlows } from './udp.ts'
 
-const context = { nodeName: 'here', podCidr: '10.244.0.0/16' }
+const context = { nodeName: 'here', podCidrs: ['10.244.0.0/16'] }
 
 function service(spec: object = {}): Service {
   return objectOf(Service, {
@@ -38,91 +41,147 @@ const endpoint = (ip: string, node = 'here', conditions: object = { ready: true 
   nodeName: node,
   conditions,
 })
-const chains = (spec: object, ...endpoints: object[]) =>
-  [...planService(service(spec), [slice(...endpoints)], context).chains.entries()].map(([name, rules]) => [
-    name.replace(/^svc-\w{8}-/, ''),
-    ...rules,
-  ])
+/** The elements of a collection, each as a text. */
+const at = ({ elements }: Fragment, name: string) =>
+  [...(elements.get(name) ?? [])].map(([key, value]) => (value ? `${key} : ${value}` : key))
+const planned = (spec: object, ...endpoints: object[]) => planService(service(spec), [slice(...endpoints)], context)
 
 test('a service leads to its ready endpoints', () => {
-  assert.deepEqual(
-    chains(
-      {},
-      endpoint('10.244.0.5'),
-      endpoint('10.244.1.6', 'there'),
-      endpoint('10.244.0.7', 'here', { ready: false }),
-    ),
-    [
-      [
-        'web-80-in',
-        'ip saddr != 10.244.0.0/16 meta mark set meta mark or 0x4000',
-        'meta l4proto tcp dnat ip addr . port to numgen random mod 2 map { 0 : 10.244.0.5 . 8080, 1 : 10.244.1.6 . 8080 }',
-      ],
-    ],
+  const fragment = planned(
+    {},
+    endpoint('10.244.0.5'),
+    endpoint('10.244.1.6', 'there'),
+    endpoint('10.244.0.7', 'here', { ready: false }),
   )
+  assert.equal(fragment.chains.size, 0)
+  assert.deepEqual(at(fragment, 'services'), ['10.96.0.20 . tcp . 80 : 1:2'])
+  assert.deepEqual(at(fragment, 'endpoints'), [
+    '10.96.0.20 . tcp . 80 . 0:0 : 10.244.0.5 . 8080',
+    '10.96.0.20 . tcp . 80 . 0:1 : 10.244.1.6 . 8080',
+  ])
+  assert.deepEqual(at(fragment, 'hairpin'), ['10.244.0.5 . 10.244.0.5'])
+  assert.deepEqual([...fragment.picks], [['1:2', { family: 4, way: 'cluster', count: 2 }]])
 })
 
 test('without a ready endpoint, terminating endpoints that still serve are used', () => {
-  const [chain] = chains({}, endpoint('10.244.0.7', 'here', { ready: false, serving: true, terminating: true }))
-  assert.equal(chain!.at(-1), 'meta l4proto tcp dnat ip to 10.244.0.7:8080')
+  const fragment = planned({}, endpoint('10.244.0.7', 'here', { ready: false, serving: true, terminating: true }))
+  assert.deepEqual(at(fragment, 'endpoints'), ['10.96.0.20 . tcp . 80 . 0:0 : 10.244.0.7 . 8080'])
 })
 
+const nodePort = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080, protocol: 'TCP', name: 'http' }] }
+
 test('a service without endpoints refuses connections', () => {
-  const { elements, chains: none } = planService(
-    service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080, protocol: 'TCP', name: 'http' }] }),
-    [slice()],
-    context,
-  )
-  assert.equal(none.size, 0)
-  assert.deepEqual([...elements.get('no-endpoints')!], [['10.96.0.20 . tcp . 80', 'goto refuse-now']])
-  assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'goto refuse-now']])
+  const fragment = planned(nodePort)
+  assert.equal(fragment.picks.size, 0)
+  assert.deepEqual(at(fragment, 'no-endpoints'), ['10.96.0.20 . tcp . 80'])
+  assert.deepEqual(at(fragment, 'node-no-endpoints'), ['tcp . 30080'])
 })
 
 test('with external traffic policy Local, traffic from outside stays on this node, and pods and the node reach all', () => {
-  const spec = {
-    type: 'NodePort',
-    externalTrafficPolicy: 'Local',
-    ports: [{ port: 80, nodePort: 30080, protocol: 'TCP', name: 'http' }],
-  }
-  const inner = [
-    'ip saddr 10.244.0.0/16 goto svc-any',
-    'fib saddr type local meta mark set meta mark or 0x4000',
-    'fib saddr type local goto svc-any',
-  ]
-  const chain = (suffix: string, ...endpoints: object[]) =>
-    chains(spec, ...endpoints)
-      .find(c => c[0] === `web-80-${suffix}`)
-      ?.slice(1)
-      .map(rule => rule.replace(/svc-\w{8}-web-80/, 'svc'))
+  const spec = { ...nodePort, externalTrafficPolicy: 'Local' }
   const [here, there] = [endpoint('10.244.0.5'), endpoint('10.244.1.6', 'there')]
-  assert.deepEqual(chain('out', here, there), [...inner, 'meta l4proto tcp dnat ip to 10.244.0.5:8080'])
-  assert.equal(chain('any', here, there)!.length, 1)
-  assert.match(chain('any', here, there)![0]!, /mod 2 map/)
+  const both = planned(spec, here, there)
+  assert.deepEqual(at(both, 'node-services'), ['tcp . 30080 : 7:2'])
+  assert.equal(at(both, 'node-endpoints').length, 2)
+  assert.deepEqual(at(both, 'node-local-services'), ['tcp . 30080 : 5:1'])
+  assert.deepEqual(at(both, 'node-local-endpoints'), ['tcp . 30080 . 0:0 : 10.244.0.5 . 8080'])
   // Without an endpoint on this node, packets from outside are dropped, so that a load balancer takes another node.
-  assert.deepEqual(chain('out', there), inner)
-  const { elements } = planService(service(spec), [slice(there)], context)
-  assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'drop']])
-  assert.match(elements.get('node-ports')!.get('tcp . 30080')!, /^goto svc-/)
+  const elsewhere = planned(spec, there)
+  assert.deepEqual(at(elsewhere, 'node-local-services'), [])
+  assert.deepEqual(at(elsewhere, 'node-no-local-endpoints'), ['tcp . 30080'])
 })
 
 test('with internal traffic policy Local and no endpoint on this node, packets are dropped', () => {
-  const { elements } = planService(
-    service({ internalTrafficPolicy: 'Local' }),
-    [slice(endpoint('10.244.1.6', 'there'))],
-    context,
-  )
-  assert.deepEqual([...elements.get('no-endpoints')!], [['10.96.0.20 . tcp . 80', 'drop']])
+  const fragment = planned({ internalTrafficPolicy: 'Local' }, endpoint('10.244.1.6', 'there'))
+  assert.deepEqual(at(fragment, 'no-local-endpoints'), ['10.96.0.20 . tcp . 80'])
+  assert.deepEqual(at(fragment, 'services'), [])
 })
 
 test('session affinity keeps the clients of each endpoint in a set', () => {
-  const fragment = planService(
-    service({ sessionAffinity: 'ClientIP' }),
-    [slice(endpoint('10.244.0.5'), endpoint('10.244.0.6'))],
-    context,
-  )
+  const fragment = planned({ sessionAffinity: 'ClientIP' }, endpoint('10.244.0.5'), endpoint('10.244.0.6'))
   assert.equal(fragment.sets.size, 2)
   assert.match([...fragment.sets.values()][0]!, /timeout 10800s/)
   assert.equal(fragment.chains.size, 3)
+  assert.match(at(fragment, 'sticky')[0]!, /^10\.96\.0\.20 \. tcp \. 80 : goto svc-\w{8}-web-80-cluster$/)
+})
+
+test('a service of both families has the elements of both, and only those of its families', () => {
+  const dual = { ...context, podCidrs: ['10.244.0.0/16', 'fd00:10:244::/56'] }
+  const six = objectOf(EndpointSlice, {
+    metadata: { name: 'web-6' },
+    addressType: 'IPv6',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: [endpoint('fd00:10:244::5')],
+  })
+  const slices = [slice(endpoint('10.244.0.5')), six]
+  const both = planService(service({ ...nodePort, clusterIPs: ['10.96.0.20', 'fd00:10:96::20'] }), slices, dual)
+  assert.deepEqual(at(both, 'endpoints6'), ['fd00:10:96::20 . tcp . 80 . 0:0 : fd00:10:244::5 . 8080'])
+  assert.deepEqual(at(both, 'node-endpoints6'), ['tcp . 30080 . 0:0 : fd00:10:244::5 . 8080'])
+  assert.deepEqual(at(both, 'services6'), ['fd00:10:96::20 . tcp . 80 : 11:1'])
+  const single = planService(service(nodePort), slices, dual)
+  assert.deepEqual([at(single, 'services').length, at(single, 'services6').length], [1, 0])
+  assert.deepEqual(at(single, 'node-services6'), [])
+})
+
+test('source ranges guard the addresses of a load balancer, without ranges that are within others', () => {
+  const balanced = objectOf(Service, {
+    ...service({
+      type: 'LoadBalancer',
+      externalIPs: ['203.0.113.1'],
+      loadBalancerSourceRanges: ['198.51.100.0/24', ' 198.51.0.0/16 ', '2001:db8::/32', '192.0.2.0/24'],
+    }),
+    status: { loadBalancer: { ingress: [{ ip: '203.0.113.9' }] } },
+  })
+  const fragment = planService(balanced, [slice(endpoint('10.244.0.5'))], { ...context, nodeIPs: ['192.0.2.7'] })
+  assert.deepEqual(at(fragment, 'firewalled'), ['203.0.113.9 . tcp . 80'])
+  assert.deepEqual(at(fragment, 'allowed'), [
+    '203.0.113.9 . tcp . 80 . 198.51.0.0/16',
+    '203.0.113.9 . tcp . 80 . 192.0.2.0/24',
+    '203.0.113.9 . tcp . 80 . 203.0.113.9',
+  ])
+})
+
+test('an address and port belong to the first that names them, and then to one that waited', () => {
+  const claims = new Claims()
+  assert.equal(claims.take('203.0.113.1 . tcp . 80', 'a/one'), true)
+  assert.equal(claims.take('203.0.113.1 . tcp . 80', 'a/two'), false)
+  assert.equal(claims.take('203.0.113.1 . tcp . 80', 'a/one'), true)
+  assert.deepEqual(claims.keep('a/one', new Map([['203.0.113.1 . tcp . 80', []]])), [])
+  assert.deepEqual(claims.keep('a/one', new Map()), ['a/two'])
+  assert.equal(claims.take('203.0.113.1 . tcp . 80', 'a/two'), true)
+  const without = planService(service({ externalIPs: ['203.0.113.1'] }), [slice(endpoint('10.244.0.5'))], {
+    ...context,
+    mayHave: entry => !entry.startsWith('203'),
+  })
+  assert.deepEqual(at(without, 'services'), ['10.96.0.20 . tcp . 80 : 1:1'])
+})
+
+test('flows of UDP to endpoints that are gone are deleted, and those that began without an endpoint', () => {
+  const udp = (...ips: string[]) =>
+    planService(
+      service({ ...nodePort, ports: [{ port: 53, nodePort: 30053, protocol: 'UDP', name: 'dns' }] }),
+      [
+        objectOf(EndpointSlice, {
+          metadata: { name: 'web-1' },
+          addressType: 'IPv4',
+          ports: [{ name: 'dns', port: 5353, protocol: 'UDP' }],
+          endpoints: ips.map(ip => endpoint(ip)),
+        }),
+      ],
+      context,
+    )
+  const [address, port] = ['-D -p udp --orig-dst 10.96.0.20 --dport 53', '-D -p udp --dport 30053']
+  const [one, two] = ['10.244.0.5', '10.244.0.6']
+  const table: [before: string[], after: string[], flows: string[]][] = [
+    [[], [one], [address, port]],
+    [[one], [one, two], []],
+    [[one, two], [two], [`${address} --reply-src ${one}`, `${port} --reply-src ${one}`]],
+    [[one], [], [`${address} --reply-src ${one}`, `${port} --reply-src ${one}`]],
+    [[], [], []],
+  ]
+  for (const [before, after, flows] of table) assert.deepEqual(staleFlows(udp(...before), udp(...after)), flows)
+  const tcp = planned(nodePort, endpoint(one))
+  assert.deepEqual(staleFlows(tcp, planned(nodePort)), [])
 })
 
 test('headless services and those of type ExternalName need no rules', () => {
@@ -134,15 +193,19 @@ test('headless services and those of type ExternalName need no rules', () => {
 })
 
 test('a transaction touches only what changed', () => {
-  const before = planService(service(), [slice(endpoint('10.244.0.5'))], context)
-  const after = planService(service(), [slice(endpoint('10.244.0.6'))], context)
+  const before = planned({}, endpoint('10.244.0.5'))
+  const after = planned({}, endpoint('10.244.0.6'))
   assert.equal(transactionText('t', [{ before, after: before }]), '')
   const lines = transactionText('t', [{ before, after }]).trim().split('\n')
-  assert.ok(lines.some(l => l.includes('dnat ip to 10.244.0.6:8080')))
-  assert.ok(!lines.some(l => l.includes('service-ips')))
+  assert.ok(lines.some(l => l.includes('10.96.0.20 . tcp . 80 . 0:0 : 10.244.0.6 . 8080')))
+  assert.ok(!lines.some(l => /t (services|cluster-ips) /.test(l)))
   const removal = transactionText('t', [{ before, after: emptyFragment() }])
-  assert.match(removal, /^delete element ip t cluster-ips \{ 10\.96\.0\.20 \}\n/)
-  assert.match(removal, /delete chain ip t svc-\w+-web-80-in\n$/)
+  assert.match(removal, /^delete element inet t cluster-ips \{ 10\.96\.0\.20 \}\n/)
+  const sticky = planned({ sessionAffinity: 'ClientIP' }, endpoint('10.244.0.5'))
+  assert.match(
+    transactionText('t', [{ before: sticky, after: emptyFragment() }]),
+    /delete chain inet t svc-\w+-web-80-cluster\n/,
+  )
 })
 
 test('an element of the hairpin set is removed with the last service that leads to the pod', () => {

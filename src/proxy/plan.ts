@@ -1,145 +1,165 @@
 // Plans the part of the table that one Service needs: pure functions from a Service and its EndpointSlices to a
 // Fragment.
 //
-// A Service with the cluster address 10.96.0.20, port 80, node port 30080 and one ready endpoint 10.244.0.5:8080 gets:
+// A Service with the cluster address 10.96.0.20, port 80, node port 30080 and one ready endpoint 10.244.0.5:8080 gets
+// these elements:
 //
-//   chains    svc-1a2b3c4d-web-80-in:   mark packets from outside of the pods' range; dnat to 10.244.0.5:8080
-//             svc-1a2b3c4d-web-80-out:  mark; dnat to 10.244.0.5:8080
-//   elements  service-ips  10.96.0.20 . tcp . 80 : goto svc-…-in
-//             node-ports   tcp . 30080           : goto svc-…-out
-//             cluster-ips  10.96.0.20
-//             hairpin      10.244.0.5 . 10.244.0.5      (if the endpoint is on this node)
+//   services        10.96.0.20 . tcp . 80 : 1:1           pick as for a cluster address, among one
+//   endpoints       10.96.0.20 . tcp . 80 . 0:0 : 10.244.0.5 . 8080
+//   node-services   tcp . 30080 : 6:1                     pick as for a port of the node, among one
+//   node-endpoints  tcp . 30080 . 0:0 : 10.244.0.5 . 8080
+//   cluster-ips     10.96.0.20
+//   hairpin         10.244.0.5 . 10.244.0.5               (if the endpoint is on this node)
 //
-// Without an endpoint there are no chains, and the keys are in no-endpoints and no-endpoint-node-ports, with a verdict
-// that refuses the connection.
-import { createHash } from 'node:crypto'
-import { parseIP } from '../api/ip.ts'
+// Without an endpoint the keys are in no-endpoints and node-no-endpoints, which refuse the connection. IPv4 and IPv6 are
+// planned alike: a Service of both has the elements of both. Session affinity is in affinity.ts.
+import { cidrContains, parseCidr, parseIP } from '../api/ip.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { ServicePort } from '../kinds/core/servicespec.ts'
 import type { Endpoint } from '../kinds/discovery/endpoint.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
-import { masqueradeMark } from './table.ts'
-
-/**
- * A part of the table. What all planners keep to:
- *
- * - Names of chains and sets contain a hash of the Service or pod, so no two fragments have one in common.
- * - No two fragments have an element in common either, except in the set hairpin, which is counted (hairpin.ts). The
- *   API server makes sure of it: it assigns a cluster address, and a node port of one protocol, to one Service only.
- *   When two objects claim the same external address or host port, the transaction of one of them fails (index.ts).
- * - Rules refer to chains and sets of the same fragment and to those of the frame (table.ts), never to other fragments.
- * - A fragment is not changed after it has been planned. The same objects give the same fragment, in the same order, so
- *   that comparing texts finds what has changed.
- */
-export interface Fragment {
-  /** The rules of each chain, in order. */
-  chains: Map<string, readonly string[]>
-  /** The definition of each additional set. */
-  sets: Map<string, string>
-  /** For each map or set of the frame, elements and their verdicts; '' for elements of a set. */
-  elements: Map<string, Map<string, string>>
-}
-
-interface Backend {
-  ip: string
-  port: number
-  local: boolean
-}
+import { stick } from './affinity.ts'
+import { add, type Backend, emptyFragment, type Entry, type Fragment, lead } from './fragment.ts'
+import { type Family, familyOf, type Way, words } from './table.ts'
 
 interface PlanContext {
   nodeName: string
   /** The zone of this node, if it is in one. */
   zone?: string | undefined
-  podCidr: string
+  /** The addresses of this node. */
+  nodeIPs?: readonly string[]
+  podCidrs: readonly string[]
+  /** Whether this Service may have an entry. Default: all of them. */
+  mayHave?(entry: string): boolean
 }
 
-export const emptyFragment = (): Fragment => ({ chains: new Map(), sets: new Map(), elements: new Map() })
+/** What is planned for one port and family of a Service. */
+interface PortPlan {
+  fragment: Fragment
+  service: Service
+  port: ServicePort
+  family: Family
+  protocol: string
+  all: readonly Backend[]
+  local: readonly Backend[]
+  context: PlanContext
+}
 
 /** The fragment of a Service and its slices. It is empty for a headless Service and for one of type ExternalName. */
 export function planService(service: Service, slices: readonly EndpointSlice[], context: PlanContext): Fragment {
   const fragment = emptyFragment()
   const { spec } = service
   if (spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return fragment
-  const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter(ip => parseIP(ip)?.family === 4)
-  for (const ip of clusterIPs) add(fragment, 'cluster-ips', ip, '')
-  for (const port of spec.ports ?? []) planPort(fragment, service, port, clusterIPs, slices, context)
+  const clusterIPs = spec.clusterIPs ?? [spec.clusterIP]
+  for (const family of context.podCidrs.flatMap(cidr => familyOf(cidr) ?? [])) {
+    const own = clusterIPs.filter(ip => familyOf(ip) === family)
+    // What is not among the families of the Service has no endpoints either.
+    if (!own.length) continue
+    for (const ip of own) add(fragment, `cluster-ips${words[family].end}`, ip, '')
+    for (const port of spec.ports ?? []) {
+      const backends = backendsOf(port, slices, family, context)
+      const plan = { fragment, service, port, family, protocol: port.protocol.toLowerCase(), context, ...backends }
+      planInside(plan, own)
+      planOutside(plan)
+    }
+  }
   return fragment
 }
 
-function planPort(
-  fragment: Fragment,
-  service: Service,
-  port: ServicePort,
-  clusterIPs: readonly string[],
-  slices: readonly EndpointSlice[],
-  context: PlanContext,
-): void {
-  const { spec, metadata } = service
-  const protocol = port.protocol.toLowerCase()
-  const { all, local } = backendsOf(port, slices, context)
-  const inside = spec.internalTrafficPolicy === 'Local' ? local : all
-  const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
+/** Plans the cluster addresses. */
+function planInside(plan: PortPlan, clusterIPs: readonly string[]): void {
+  const { fragment, service, port, family, protocol, all, local } = plan
+  const isLocal = service.spec.internalTrafficPolicy === 'Local'
   // A pod that connects to itself through the Service must see another source address than its own.
-  for (const { ip } of [...local, ...all.filter(b => b.local)]) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
-  // With the policy Local and endpoints only on other nodes, packets are dropped, so that a load balancer tries those.
-  const refusal = all.length ? 'drop' : 'goto refuse-now'
+  for (const { ip } of [...local, ...all.filter(b => b.local)])
+    add(fragment, `hairpin${words[family].end}`, `${ip} . ${ip}`, '')
   for (const ip of clusterIPs) {
-    const key = `${ip} . ${protocol} . ${port.port}`
-    if (inside.length) add(fragment, 'service-ips', key, `goto ${name}-in`)
-    else add(fragment, 'no-endpoints', key, refusal)
+    const entry: Entry = { family, key: `${ip} . ${protocol} . ${port.port}`, isNode: false }
+    if (!take(plan, entry, isLocal ? local : all)) continue
+    if (isLocal ? local.length : all.length) reach(plan, entry, isLocal ? 'local' : 'cluster')
+    else refuse(plan, entry)
   }
-  if (inside.length) {
-    // Packets from other sources than pods get a new source address, so that the answers come back this way.
-    const mark =
-      spec.internalTrafficPolicy === 'Local'
-        ? []
-        : [`ip saddr != ${context.podCidr} meta mark set meta mark or ${masqueradeMark}`]
-    balance(fragment, `${name}-in`, mark, service, protocol, inside)
-  }
-  planOutside(fragment, { service, port, name, protocol, all, local, refusal, podCidr: context.podCidr })
-}
-
-interface OutsidePlan {
-  service: Service
-  port: ServicePort
-  /** The prefix of this port's chains. */
-  name: string
-  protocol: string
-  all: readonly Backend[]
-  local: readonly Backend[]
-  /** The verdict for connections without an endpoint. */
-  refusal: string
-  podCidr: string
 }
 
 /** Plans the ways in from outside of the cluster: node port, external addresses, addresses of a load balancer. */
-function planOutside(fragment: Fragment, plan: OutsidePlan): void {
-  const { service, port, name, protocol, all, local, refusal } = plan
-  const external = [
-    ...(service.spec.externalIPs ?? []),
-    ...(service.status.loadBalancer.ingress ?? []).flatMap(i => (i.ip && i.ipMode !== 'Proxy' ? [i.ip] : [])),
-  ].filter(ip => parseIP(ip)?.family === 4)
-  if (!external.length && !port.nodePort) return
+function planOutside(plan: PortPlan): void {
+  const { service, port, family, protocol, all, local } = plan
+  const balanced = (service.status.loadBalancer.ingress ?? []).flatMap(i =>
+    i.ip && i.ipMode !== 'Proxy' ? [i.ip] : [],
+  )
+  const external = [...new Set([...(service.spec.externalIPs ?? []), ...balanced])].filter(
+    ip => familyOf(ip) === family,
+  )
   const onlyLocal = service.spec.externalTrafficPolicy === 'Local'
-  const reach = (map: string, none: string, key: string) => {
-    if (all.length) add(fragment, map, key, `goto ${name}-out`)
-    // Packets that the chain does not translate are refused in the filter chains.
-    if (!(onlyLocal ? local : all).length) add(fragment, none, key, refusal)
+  const way = onlyLocal ? 'edge' : 'outside'
+  const entries: Entry[] = external.map(ip => ({ family, key: `${ip} . ${protocol} . ${port.port}`, isNode: false }))
+  if (port.nodePort) entries.push({ family, key: `${protocol} . ${port.nodePort}`, isNode: true })
+  for (const entry of entries) {
+    if (!take(plan, entry, all)) continue
+    if (all.length) reach(plan, entry, entry.isNode ? `node-${way}` : way)
+    // Packets that are not translated are refused in the filter chains.
+    if (!(onlyLocal ? local : all).length) refuse(plan, entry)
+    const ip = entry.key.split(' ')[0]!
+    if (!entry.isNode && balanced.includes(ip)) planFirewall(plan, ip, entry.key)
   }
-  for (const ip of external) reach('service-ips', 'no-endpoints', `${ip} . ${protocol} . ${port.port}`)
-  if (port.nodePort) reach('node-ports', 'no-endpoint-node-ports', `${protocol} . ${port.nodePort}`)
-  if (!all.length) return
-  const mark = `meta mark set meta mark or ${masqueradeMark}`
-  if (!onlyLocal) return balance(fragment, `${name}-out`, [mark], service, protocol, all)
-  // Pods and the node itself are not outside of the cluster: they reach all endpoints, as by the cluster address.
-  const inner = [
-    `ip saddr ${plan.podCidr} goto ${name}-any`,
-    `fib saddr type local ${mark}`,
-    `fib saddr type local goto ${name}-any`,
-  ]
-  balance(fragment, `${name}-any`, [], service, protocol, all)
-  if (local.length) balance(fragment, `${name}-out`, inner, service, protocol, local)
-  else fragment.chains.set(`${name}-out`, inner)
+}
+
+/** Notes that the Service answers to an entry, unless another one does. */
+function take({ fragment, family, context }: PortPlan, { key, isNode }: Entry, backends: readonly Backend[]): boolean {
+  // A port of the node is one for each family, though the keys are the same.
+  const name = isNode ? `${key} . ${words[family].ip}` : key
+  if (!(context.mayHave?.(name) ?? true)) return false
+  fragment.entries.set(
+    name,
+    backends.map(({ ip }) => ip),
+  )
+  return true
+}
+
+/** Leads an entry that has endpoints to them. */
+function reach(
+  { fragment, service, port, family, protocol, all, local, context }: PortPlan,
+  entry: Entry,
+  way: Way,
+): void {
+  if (service.spec.sessionAffinity !== 'ClientIP') return lead(fragment, entry, way, all, local)
+  const podCidr = context.podCidrs.find(cidr => familyOf(cidr) === family)!
+  stick({ fragment, service, port, protocol, entry, way, all, local, podCidr })
+}
+
+/** Refuses what comes in, or drops it when there are endpoints on other nodes, so that a load balancer tries those. */
+function refuse({ fragment, all }: PortPlan, { family, key, isNode }: Entry): void {
+  add(
+    fragment,
+    `${isNode ? 'node-' : ''}${all.length ? 'no-local-endpoints' : 'no-endpoints'}${words[family].end}`,
+    key,
+    '',
+  )
+}
+
+/** Lets only the ranges of `loadBalancerSourceRanges` reach an address of the load balancer. */
+function planFirewall({ fragment, service, family, context }: PortPlan, ip: string, key: string): void {
+  const given = service.spec.loadBalancerSourceRanges ?? []
+  if (!given.length) return
+  const ranges = outermost(given.filter(range => familyOf(range.trim()) === family))
+  const { end } = words[family]
+  add(fragment, `firewalled${end}`, key, '')
+  for (const range of ranges) add(fragment, `allowed${end}`, `${key} . ${range}`, '')
+  // The node that has the address as its own sends with it as the source. Source: the nftables mode of kube-proxy.
+  const isIn = (address: string) => ranges.some(range => cidrContains(parseCidr(range)!, address))
+  if (!isIn(ip) && context.nodeIPs?.some(isIn)) add(fragment, `allowed${end}`, `${key} . ${ip}`, '')
+}
+
+/** Ranges without those that are within others: the kernel refuses elements that overlap. */
+function outermost(ranges: readonly string[]): string[] {
+  const parsed = ranges.flatMap(range => {
+    const cidr = parseCidr(range.trim())
+    return cidr ? [{ text: range.trim(), cidr }] : []
+  })
+  const sorted = parsed.sort((a, b) => a.cidr.bits - b.cidr.bits || (a.text < b.text ? -1 : 1))
+  const kept: typeof sorted = []
+  for (const one of sorted) if (!kept.some(({ cidr }) => cidrContains(cidr, one.text.split('/')[0]!))) kept.push(one)
+  return kept.map(({ text }) => text)
 }
 
 /**
@@ -151,19 +171,20 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
 function backendsOf(
   port: ServicePort,
   slices: readonly EndpointSlice[],
+  family: Family,
   context: PlanContext,
 ): { all: Backend[]; local: Backend[] } {
   const ready: Hinted[] = []
   const ending: Backend[] = []
   for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue
+    if (slice.addressType !== `IPv${family}`) continue
     const target = slice.ports?.find(
       p => (p.name ?? '') === (port.name ?? '') && (p.protocol ?? 'TCP') === port.protocol,
     )
     if (!target?.port) continue
     for (const endpoint of slice.endpoints ?? []) {
       const ip = endpoint.addresses[0]
-      if (!ip || parseIP(ip)?.family !== 4) continue
+      if (!ip || parseIP(ip)?.family !== family) continue
       const backend = {
         ip,
         port: target.port,
@@ -202,53 +223,4 @@ function meantFor(ready: readonly Hinted[], { nodeName, zone }: PlanContext): re
 function firstOf(ready: readonly Backend[], ending: readonly Backend[]): Backend[] {
   const unique = new Map((ready.length ? ready : ending).map(b => [`${b.ip}:${b.port}`, b]))
   return [...unique.values()].sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1))
-}
-
-/**
- * Adds a chain that spreads connections evenly over backends. With session affinity each backend has a set of the
- * clients it served lately, and its own chain, which adds the client to the set again.
- */
-function balance(
-  fragment: Fragment,
-  chain: string,
-  mark: readonly string[],
-  service: Service,
-  protocol: string,
-  backends: readonly Backend[],
-): void {
-  const l4 = `meta l4proto ${protocol}`
-  if (service.spec.sessionAffinity !== 'ClientIP') {
-    fragment.chains.set(chain, [...mark, `${l4} ${dnat(backends)}`])
-    return
-  }
-  const seconds = service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800
-  const names = backends.map(b => `${chain}-${b.ip.replaceAll('.', '-')}-${b.port}`)
-  // The kernel refuses another timeout for a set that exists, so the timeout is a part of the name.
-  const setOf = (name: string) => `${name}-${seconds}s`
-  for (const [i, backend] of backends.entries()) {
-    const set = setOf(names[i]!)
-    fragment.sets.set(set, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
-    fragment.chains.set(names[i]!, [`update @${set} { ip saddr }`, `${l4} dnat ip to ${backend.ip}:${backend.port}`])
-  }
-  const returning = names.map(name => `ip saddr @${setOf(name)} goto ${name}`)
-  const pick = `numgen random mod ${backends.length} vmap { ${names.map((name, i) => `${i} : goto ${name}`).join(', ')} }`
-  fragment.chains.set(chain, [...mark, ...returning, pick])
-}
-
-function dnat(backends: readonly Backend[]): string {
-  if (backends.length === 1) return `dnat ip to ${backends[0]!.ip}:${backends[0]!.port}`
-  return `dnat ip addr . port to numgen random mod ${backends.length} map { ${backends.map((b, i) => `${i} : ${b.ip} . ${b.port}`).join(', ')} }`
-}
-
-/** Adds an element to a map, or with '' to a set. */
-export function add(fragment: Fragment, collection: string, key: string, value: string): void {
-  const elements = fragment.elements.get(collection) ?? new Map<string, string>()
-  elements.set(key, value)
-  fragment.elements.set(collection, elements)
-}
-
-/** A unique and readable name: a hash, since names of Services may be too long, and a name for readers of the table. */
-function chainName(namespace: string, name: string, port: ServicePort): string {
-  const full = `${namespace}/${name}/${port.protocol}/${port.name || port.port}`
-  return `svc-${createHash('sha256').update(full).digest('hex').slice(0, 8)}-${name.slice(0, 30)}-${port.port}`
 }

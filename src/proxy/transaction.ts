@@ -14,7 +14,7 @@
 //
 // What is equal in both is not touched. In particular a set keeps its elements, which are the clients of a session
 // affinity.
-import type { Fragment } from './plan.ts'
+import type { Fragment } from './fragment.ts'
 
 /** The lines that turn `before` into `after`, by step. They are empty when nothing differs. */
 function transition(
@@ -22,7 +22,7 @@ function transition(
   before: Fragment,
   after: Fragment,
 ): { removals: string[]; chains: string[]; rules: string[]; additions: string[]; cleanups: string[] } {
-  const name = `ip ${table}`
+  const name = `inet ${table}`
   const out = {
     removals: [] as string[],
     chains: [] as string[],

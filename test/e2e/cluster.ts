@@ -142,15 +142,19 @@ export class TestCluster {
    */
   async leadsTo(service: string, pods: readonly { status: { podIP?: string } }[]): Promise<void> {
     const names = (await run('ip', ['netns', 'list'])).stdout.match(new RegExp(`^kutter-${this.tag}-\\S+`, 'gm')) ?? []
+    const clusterIP = (await this.kubectl(`get service ${service} -o jsonpath={.spec.clusterIP}`)).trim()
     for (const node of ['', ...names])
       await eventually(`the rules of ${node || 'the machine'} lead to ${service}`, async () => {
-        const list = ['nft', 'list', 'table', 'ip', `kutter-${this.tag}`]
-        const [command = '', ...args] = node ? ['ip', 'netns', 'exec', node, ...list] : list
-        const { stdout } = await run(command, args)
-        // Each port of the service has a chain, whose name begins with that of the service.
-        const ours = new RegExp(`^svc-[0-9a-f]{8}-${service}-\\d`)
-        const chains = stdout.split('chain ').filter(text => ours.test(text))
-        return chains.length > 0 && pods.every(pod => chains.some(text => text.includes(`${pod.status.podIP}`)))
+        const lists = ['endpoints', 'local-endpoints'].map(async map => {
+          const list = ['nft', '-n', 'list', 'map', 'inet', `kutter-${this.tag}`, map]
+          const [command = '', ...args] = node ? ['ip', 'netns', 'exec', node, ...list] : list
+          return (await run(command, args)).stdout
+        })
+        const elements = (await Promise.all(lists))
+          .join('\n')
+          .split(/[{,\n]/)
+          .filter(text => text.trim().startsWith(`${clusterIP} .`))
+        return pods.every(pod => elements.some(text => text.includes(` : ${pod.status.podIP} .`)))
       })
   }
 
