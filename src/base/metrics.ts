@@ -125,6 +125,9 @@ function processLines(): string[] {
 
 const pageBytes = 4096
 
+/** What client libraries of Prometheus say of their process, as a part of a scrape. */
+export const processText = (): string => `${processLines().join('\n')}\n`
+
 /** All families, and what there is to say of the process itself, as a scrape of /metrics returns them. */
 export function metricsText(): string {
   const lines = processLines()

@@ -16,30 +16,41 @@ import { gatewayOf } from '../network/index.ts'
  * have port 53 on all addresses.
  */
 export const dnsPort = 10053
+/** The port of their metrics, which is CoreDNS' own. */
+export const dnsMetricsPort = 9153
 
 const retry = { firstMs: 200, maxMs: 10_000 }
 const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
 
-/** Creates the Service and keeps its endpoints up to date until the signal aborts. */
-export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
+const annotations = { 'prometheus.io/port': String(dnsMetricsPort), 'prometheus.io/scrape': 'true' }
+const internalTrafficPolicy = 'Local' as const
+const ports = [
+  { name: 'dns', port: 53, protocol: 'UDP' as const, targetPort: dnsPort },
+  { name: 'dns-tcp', port: 53, protocol: 'TCP' as const, targetPort: dnsPort },
+  { name: 'metrics', port: dnsMetricsPort, protocol: 'TCP' as const, targetPort: dnsMetricsPort },
+]
+
+/** Creates the Service, or adds what one of a former version lacks. */
+async function ensureService(client: Client, address: string): Promise<void> {
   const before = await client.find(Service, { namespace, name })
-  if (before && before.spec.internalTrafficPolicy !== 'Local')
-    await client.patch(Service, { namespace, name }, 'merge', { spec: { internalTrafficPolicy: 'Local' } })
   if (!before) {
     await client.create(Service, {
-      metadata: { name, namespace, labels },
-      spec: {
-        clusterIP: address,
-        internalTrafficPolicy: 'Local',
-        ports: [
-          { name: 'dns', port: 53, protocol: 'UDP', targetPort: dnsPort },
-          { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: dnsPort },
-        ],
-      },
+      metadata: { name, namespace, labels, annotations },
+      spec: { clusterIP: address, internalTrafficPolicy, ports },
     })
+    return
   }
+  const hasMetrics = before.spec.ports?.some(port => port.name === 'metrics')
+  if (hasMetrics && before.spec.internalTrafficPolicy === internalTrafficPolicy) return
+  const change = { metadata: { annotations }, spec: { internalTrafficPolicy, ports } }
+  await client.patch(Service, { namespace, name }, 'merge', change)
+}
+
+/** Creates the Service and keeps its endpoints up to date until the signal aborts. */
+export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
+  await ensureService(client, address)
   const nodes = client.mirror(Node)
   const slices = client.mirror(EndpointSlice)
   await client.synced([nodes, slices], signal)
@@ -49,7 +60,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
     const wanted = sliceOf(nodes.list())
     const there = await client.find(EndpointSlice, { namespace, name })
     if (!there) await client.create(EndpointSlice, wanted)
-    else if (!sameJson(endpointsOf(there), endpointsOf(wanted))) await client.update(EndpointSlice, wanted)
+    else if (!sameJson(partsOf(there), partsOf(wanted))) await client.update(EndpointSlice, wanted)
   })
   // Nodes write their status often, and none of it matters here: only changed endpoints wake the chore.
   let last = ''
@@ -67,8 +78,11 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
   chore.wake()
 }
 
-const endpointsOf = ({ endpoints = [] }: Pick<EndpointSlice, 'endpoints'>) =>
-  endpoints.map(({ addresses, nodeName }) => ({ addresses, nodeName }))
+/** What matters of a slice. */
+const partsOf = ({ endpoints = [], ports = [] }: Pick<EndpointSlice, 'endpoints' | 'ports'>) => ({
+  endpoints: endpoints.map(({ addresses, nodeName }) => ({ addresses, nodeName })),
+  ports: ports.map(({ name, port, protocol }) => ({ name, port, protocol })),
+})
 
 /** The EndpointSlice of the Service: one endpoint for each node that has a range of pod addresses. */
 function sliceOf(nodes: readonly Node[]) {
@@ -88,9 +102,6 @@ function sliceOf(nodes: readonly Node[]) {
     },
     addressType: 'IPv4' as const,
     endpoints,
-    ports: [
-      { name: 'dns', port: dnsPort, protocol: 'UDP' as const },
-      { name: 'dns-tcp', port: dnsPort, protocol: 'TCP' as const },
-    ],
+    ports: ports.map(({ name, protocol, targetPort: port }) => ({ name, port, protocol })),
   }
 }

@@ -15,7 +15,7 @@ import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, clusterTag, ingressPortsOf } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
-import { dnsPort } from './dns-service.ts'
+import { dnsMetricsPort, dnsPort } from './dns-service.ts'
 import { Isolation } from './node-isolation.ts'
 import { keepNodeNetwork } from './node-network.ts'
 import { bridgeOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
@@ -177,8 +177,8 @@ async function setUpNetwork({
 }: NetworkSetUp): Promise<void> {
   const { config, paths, log, nodeName } = options
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
-  const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
-  const { address, mtu } = await makeBridge(place, log)
+  const pods = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
+  const { address, mtu } = await makeBridge(pods, log)
   const policies = startPolicies({
     client,
     nodeName,
@@ -190,11 +190,12 @@ async function setUpNetwork({
     signal,
   })
   isolation.use(policies)
-  const dns = { client, address, port: dnsPort, domain: config.domain, resolvConf }
-  await startDns({ ...dns, clock: realClock, log: log.with({ part: 'dns' }), signal })
+  const place = { address, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
+  const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
+  await startDns({ client, nodeName, ...place, ...surroundings })
   await Promise.all([proxy, policies])
   const works = await dnsWorks(config, dnsPatience, signal)
-  await announceNetwork(place, mtu)
+  await announceNetwork(pods, mtu)
   await kubelet.refresh()
   if (works) return report({ ready: true })
   report({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })

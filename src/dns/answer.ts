@@ -1,105 +1,68 @@
-// Turns a question about the cluster into an answer: finds the records (records.ts), follows an ExternalName, and adds
-// the SOA record that lets resolvers remember for a while that there is nothing.
-import type { Answer, Packet, Question } from 'dns-packet'
-import { type Found, lookup, type Names, type Record as DnsRecord } from './records.ts'
+// Turns a question about the cluster into an answer: finds the records (records.ts), follows aliases, and adds the SOA
+// record that lets resolvers remember for a while that there is nothing.
+import { lowerCase, rcodes, types } from './message.ts'
+import { authority, type Found, lookup, type Names, type Record, ttl } from './records.ts'
 
-/** For how many seconds clients may keep an answer. It is short because endpoints change. */
-const ttl = 5
+export interface Reply {
+  readonly rcode: number
+  readonly answers: readonly Record[]
+  readonly authorities: readonly Record[]
+  readonly additionals: readonly Record[]
+}
 
-type Reply = { answers: Answer[]; authorities: Answer[]; rcode: 'NOERROR' | 'NXDOMAIN' }
+interface Answered {
+  readonly reply: Reply
+  /** The Service from which alone the answer is computed, as `namespace/name`. */
+  readonly service?: string
+  /** Where the aliases of the answer lead out of the cluster. What is there is for other resolvers to answer. */
+  readonly outside?: string
+}
 
-/**
- * The answer to a question about a name of the cluster; undefined for any other name. A Service of type ExternalName is
- * a CNAME; its target is looked up here, or by `resolve` when it is not in the cluster.
- */
-export async function answer(
-  names: Names,
-  question: Question,
-  resolve: (name: string, type: string) => Promise<Answer[]>,
-): Promise<Reply | undefined> {
-  const name = question.name.toLowerCase().replace(/\.$/, '')
-  const found = lookup(names, name)
+/** How many aliases are followed. Longer chains, and circles, end there. */
+const maxAliases = 8
+
+/** The answer to a question about a name of the cluster, given as labels in lower case; undefined for other names. */
+export function answer(names: Names, labels: readonly string[], type: number): Answered | undefined {
+  const found = lookup(names, labels, type)
   if (!found) return undefined
-  const type = question.type as string
-  const answers = matching(found, type, question.name)
-  const alias = found.records.find(r => r.type === 'CNAME')
-  if (alias?.type === 'CNAME' && type !== 'CNAME') {
-    const inside = lookup(names, alias.target.toLowerCase())
-    if (inside) answers.push(...matching(inside, type, alias.target))
-    else answers.push(...(await resolve(alias.target, type)))
-  }
-  const authorities = answers.length ? [] : [authority(names.domain)]
-  return { answers, authorities, rcode: found.exists ? 'NOERROR' : 'NXDOMAIN' }
+  if (type === types.ANY && found.exists) return { reply: replyOf([minimal], found, names.domain) }
+  const alias = aliasOf(found)
+  if (alias !== undefined && type !== types.CNAME) return follow(names, found, alias, type)
+  const own = found.records.filter(record => record.type !== 'CNAME' || type === types.CNAME)
+  const reply = replyOf(own, found, names.domain)
+  return { reply, ...(found.service !== undefined && { service: found.service }) }
 }
 
-function matching(found: Found, type: string, name: string): Answer[] {
-  return found.records.filter(r => r.type === type || type === 'ANY' || r.type === 'CNAME').map(r => toAnswer(r, name))
+/** To a question for everything the least is an answer. Source: RFC 8482, section 4.2. */
+const minimal: Record = { type: 'HINFO', ttl, cpu: 'RFC8482', os: '' }
+
+const aliasOf = ({ records: [first] }: Found) => (first?.type === 'CNAME' ? first.target : undefined)
+
+/** Follows aliases inside the cluster. The code is that of the last name. Source: RFC 6604. */
+function follow(names: Names, first: Found, firstTarget: string, type: number): Answered {
+  const answers: Record[] = [...first.records]
+  let target = firstTarget
+  for (let i = 1; i < maxAliases; i++) {
+    const next = lookup(names, lowerCase(target).split('.'), type)
+    if (!next) return { reply: { ...nothing, answers }, outside: target }
+    const owner = target
+    answers.push(...next.records.map(record => ({ ...record, name: record.name ?? owner })))
+    const alias = aliasOf(next)
+    if (alias === undefined) {
+      const more = next.records.length > 0 && next.additionals ? next.additionals : []
+      const authorities = next.records.length ? [] : [authority(names.domain)]
+      return { reply: { rcode: codeOf(next), answers, authorities, additionals: more } }
+    }
+    target = alias
+  }
+  return { reply: { ...nothing, answers } }
 }
 
-function toAnswer(record: DnsRecord, name: string): Answer {
-  switch (record.type) {
-    case 'A':
-    case 'AAAA':
-      return { type: record.type, name, ttl, data: record.address }
-    case 'SRV':
-      return {
-        type: 'SRV',
-        name,
-        ttl,
-        data: { target: record.target, port: record.port, priority: record.priority, weight: record.weight },
-      }
-    case 'CNAME':
-    case 'PTR':
-      return { type: record.type, name, ttl, data: record.target }
-    case 'TXT':
-      return { type: 'TXT', name, ttl, data: record.text }
-  }
-}
+const nothing: Reply = { rcode: rcodes.NOERROR, answers: [], authorities: [], additionals: [] }
 
-function authority(domain: string): Answer {
-  return {
-    type: 'SOA',
-    name: domain,
-    ttl,
-    data: {
-      mname: `ns.dns.${domain}`,
-      rname: `hostmaster.${domain}`,
-      serial: 1,
-      refresh: 7200,
-      retry: 1800,
-      expire: 86400,
-      minimum: ttl,
-    },
-  }
-}
+const codeOf = ({ exists }: Found) => (exists ? rcodes.NOERROR : rcodes.NXDOMAIN)
 
-/** Answers may have as many bytes as fit into a packet on most networks. Source: DNS Flag Day 2020. */
-const edns0 = { udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false } as const
-
-/** What a query asks for, which is 0 for a lookup of names. It is in the flags beside the response code. */
-export const opcodeOf = (query: Packet): number => ((query.flags ?? 0) >> 11) & 15
-
-/** Makes the packet that answers `query`, with its id and its questions. */
-export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
-  // The response code is the low four bits of the flags.
-  const codes: Readonly<Record<string, number>> = {
-    NOERROR: 0,
-    FORMERR: 1,
-    SERVFAIL: 2,
-    NXDOMAIN: 3,
-    NOTIMP: 4,
-    REFUSED: 5,
-  }
-  const authoritative = 1 << 10
-  const recursion = (1 << 7) | ((query.flags ?? 0) & (1 << 8))
-  const edns = (query.additionals ?? []).some(a => a.type === 'OPT')
-  return {
-    id: query.id ?? 0,
-    type: 'response',
-    flags: (opcodeOf(query) << 11) | authoritative | recursion | (codes[reply.rcode] ?? 2),
-    questions: query.questions ?? [],
-    answers: reply.answers ?? [],
-    authorities: reply.authorities ?? [],
-    additionals: edns ? [{ type: 'OPT', name: '.', ...edns0, options: [] }] : [],
-  }
+function replyOf(answers: readonly Record[], found: Found, domain: string): Reply {
+  const authorities = answers.length ? [] : [authority(found.zone ?? domain)]
+  return { rcode: codeOf(found), answers, authorities, additionals: answers.length ? (found.additionals ?? []) : [] }
 }

@@ -6,14 +6,19 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { decode, encode, type Packet, type Question } from 'dns-packet'
+import { decode, encode, type Packet } from 'dns-packet'
 import { realClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
+import { seededRandom } from '../base/random.ts'
 import { openTestServer } from '../apiserver/testing.ts'
 import { Client } from '../client/index.ts'
+import { ConfigMap } from '../kinds/core/configmap.ts'
+import { Event } from '../kinds/core/event.ts'
+import { Namespace } from '../kinds/core/namespace.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { startDns } from './index.ts'
+import { address, edns, FakeResolver, query, works } from './testing.ts'
 
 async function serving(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-dns-'))
@@ -44,35 +49,21 @@ async function serving(t: TestContext) {
       conditions: { ready: true },
     })),
   })
-  const { port } = await startDns({
+  const { port, metricsPort } = await startDns({
     client,
+    nodeName: 'node-1',
     address: '127.0.0.1',
     port: 0,
+    metricsPort: 0,
     domain: 'cluster.local',
     resolvConf: join(dir, 'resolv.conf'),
     clock: realClock,
+    random: seededRandom(1),
     log: silentLog,
     signal: abort.signal,
   })
-  return { admin, port, abort }
+  return { admin, port, metricsPort, abort }
 }
-
-const query = (name: string, type: Question['type'] = 'A', more: Partial<Packet> = {}) =>
-  encode({ type: 'query', id: 7, flags: 1 << 8, questions: [{ name, type }], ...more })
-const edns = (udpPayloadSize: number) => ({
-  additionals: [
-    {
-      type: 'OPT' as const,
-      name: '.' as const,
-      udpPayloadSize,
-      extendedRcode: 0,
-      ednsVersion: 0,
-      flags: 0,
-      flag_do: false,
-      options: [],
-    },
-  ],
-})
 
 /** The first answer to the last of these messages over UDP. Those before it must get none. */
 async function overUdp(port: number, ...messages: Buffer[]): Promise<Buffer> {
@@ -276,4 +267,142 @@ test('an answer follows the Services and endpoints, and ends with the signal', a
   abort.abort()
   const tcp = new Tcp(port)
   await tcp.closed()
+})
+
+test('errors have the code that is meant for them', async t => {
+  const { port } = await serving(t)
+  const name = 'web.default.svc.cluster.local'
+  const other = decode(await overUdp(port, query(name, 'A', edns(512, { ednsVersion: 1 }))))
+  // The upper bits of the code are in the EDNS record.
+  const [opt] = other.additionals ?? []
+  assert.ok(opt?.type === 'OPT')
+  assert.deepEqual([rcodeOf(other), opt.extendedRcode, other.answers], [0, 1, []])
+  const chaos = encode({ type: 'query', id: 7, questions: [{ name: 'version.bind', type: 'TXT', class: 'CH' }] })
+  assert.equal(rcodeOf(decode(await overUdp(port, chaos))), 5)
+  assert.equal(rcodeOf(decode(await overUdp(port, query('cluster.local', 'AXFR')))), 5)
+  const any = decode(await overUdp(port, query(name, 'ANY')))
+  assert.deepEqual(
+    any.answers?.map(a => a.type),
+    ['HINFO'],
+  )
+})
+
+/** A server with other resolvers, which the ConfigMap names. */
+async function forwarding(t: TestContext) {
+  const server = await serving(t)
+  const [plain, acme] = [await FakeResolver.start(t, works), await FakeResolver.start(t, works)]
+  const metadata = { name: 'kube-dns', namespace: 'kube-system' }
+  const dataWith = (stubs: object) => ({
+    stubDomains: JSON.stringify(stubs),
+    upstreamNameservers: JSON.stringify([`127.0.0.1:${plain.port}`]),
+  })
+  const stubs = { 'acme.local': [`127.0.0.1:${acme.port}`] }
+  await server.admin.create(Namespace, { metadata: { name: 'kube-system' } })
+  await server.admin.create(ConfigMap, { metadata, data: dataWith(stubs) })
+  const ask = async (name: string) => decode(await overUdp(server.port, query(name, 'A', edns(1232))))
+  while (rcodeOf(await ask('first.example.com')) !== 0);
+  return { ...server, plain, acme, metadata, dataWith, stubs, ask }
+}
+
+test('names outside of the cluster are asked of the resolvers of the settings, in the spelling of the client', async t => {
+  const { ask, acme, port } = await forwarding(t)
+  const reply = await ask('x.ACME.local')
+  assert.deepEqual([reply.questions?.[0]?.name, addressesOf(reply)], ['x.ACME.local', ['192.0.2.1']])
+  assert.deepEqual([reply.id, reply.flag_ra, reply.flag_aa, reply.additionals?.[0]?.type], [7, true, false, 'OPT'])
+  assert.deepEqual((await ask('x.acme.local')).answers?.length, 1)
+  assert.deepEqual(acme.asked, ['udp x.acme.local'])
+  // Without EDNS in the query there is none in the answer.
+  assert.deepEqual(decode(await overUdp(port, query('x.acme.local'))).additionals, [])
+})
+
+test('what another resolver answers over TCP is cut off over UDP', async t => {
+  const { port, plain } = await forwarding(t)
+  const many = Array.from({ length: 100 }, (_, i) => address('large.example.com', `192.0.2.${i}`))
+  plain.play = (_, over) => (over === 'udp' ? { flags: 0x200 } : { answers: many })
+  const cut = decode(await overUdp(port, query('large.example.com')))
+  assert.deepEqual([cut.flag_tc, cut.answers], [true, []])
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  tcp.socket.write(Tcp.framed(query('large.example.com')))
+  assert.equal((await tcp.read()).answers?.length, 100)
+  // It is kept now, and still too long for UDP.
+  assert.equal(decode(await overUdp(port, query('large.example.com'))).flag_tc, true)
+})
+
+test('an ExternalName is followed to the address that another resolver has', async t => {
+  const { admin, ask, plain } = await forwarding(t)
+  const metadata = { name: 'far' }
+  await admin.create(Service, { metadata, spec: { type: 'ExternalName', externalName: 'www.example.com' } })
+  const reply = await ask('far.default.svc.cluster.local')
+  assert.deepEqual(
+    reply.answers?.map(a => `${a.name} ${a.type}`),
+    ['far.default.svc.cluster.local CNAME', 'www.example.com A'],
+  )
+  plain.play = () => ({ flags: 3 })
+  await admin.patch(Service, 'default/far', 'merge', { spec: { externalName: 'none.example.com' } })
+  let missing = await ask('far.default.svc.cluster.local')
+  while (rcodeOf(missing) !== 3) missing = await ask('far.default.svc.cluster.local')
+  assert.deepEqual(
+    missing.answers?.map(a => a.type),
+    ['CNAME'],
+  )
+})
+
+test('SERVICE.NAMESPACE is found in the cluster when no other resolver has it', async t => {
+  const { ask, plain } = await forwarding(t)
+  plain.play = () => ({ flags: 3 })
+  assert.deepEqual(
+    (await ask('web.default')).answers?.map(a => `${a.type} ${'data' in a ? String(a.data) : ''}`),
+    ['CNAME web.default.svc.cluster.local', 'A 10.96.0.20'],
+  )
+  assert.equal(rcodeOf(await ask('none.default')), 3)
+})
+
+test('settings with a mistake leave the former ones, with an event that names the field; none are the default', async t => {
+  const { admin, ask, metadata, dataWith, stubs, plain } = await forwarding(t)
+  const data = { ...dataWith(stubs), stubDomains: '{"acme.local": ["here"]}' }
+  await admin.patch(ConfigMap, 'kube-system/kube-dns', 'merge', { data })
+  const events = async () => (await admin.list(Event, { namespace: 'kube-system' })).items.map(i => i.object as Event)
+  while (!(await events()).length);
+  const [event] = await events()
+  assert.equal(event?.reason, 'InvalidConfiguration')
+  assert.match(event?.message ?? '', /^data\.stubDomains\[acme\.local\]\[0\]: "here" is no address/)
+  assert.deepEqual(addressesOf(await ask('y.acme.local')), ['192.0.2.1'])
+  await admin.patch(ConfigMap, 'kube-system/kube-dns', 'merge', { data: dataWith({}) })
+  const before = plain.asked.length
+  while (plain.asked.length === before) await ask('z.acme.local')
+  await admin.remove(ConfigMap, 'kube-system/kube-dns')
+  while (rcodeOf(await ask('y.acme.local')) !== 2);
+  assert.equal(metadata.name, 'kube-dns')
+})
+
+test('metrics have the names and labels of CoreDNS', async t => {
+  const { port, metricsPort } = await serving(t)
+  await overUdp(port, query('web.default.svc.cluster.local'))
+  await overUdp(port, query('none.default.svc.cluster.local', 'AAAA'))
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  tcp.socket.write(Tcp.framed(query('web.default.svc.cluster.local', 'SRV')))
+  await tcp.read()
+  const scrape = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+  const text = await scrape.text()
+  const of = 'server="dns://:53",zone=".",view=""'
+  for (const line of [
+    `coredns_dns_requests_total{${of},proto="udp",family="1",type="A"} 1`,
+    `coredns_dns_requests_total{${of},proto="udp",family="1",type="AAAA"} 1`,
+    `coredns_dns_requests_total{${of},proto="tcp",family="1",type="SRV"} 1`,
+    `coredns_dns_responses_total{${of},rcode="NOERROR",plugin="kubernetes"} 2`,
+    `coredns_dns_responses_total{${of},rcode="NXDOMAIN",plugin="kubernetes"} 1`,
+    `coredns_dns_request_duration_seconds_count{${of}} 3`,
+    `coredns_dns_request_size_bytes_bucket{${of},proto="udp",le="100"} 2`,
+    `coredns_dns_response_size_bytes_count{${of},proto="tcp"} 1`,
+    'coredns_panics_total 0',
+    `coredns_plugin_enabled{${of},name="kubernetes"} 1`,
+  ])
+    assert.ok(text.includes(`${line}\n`), `${line} is not in\n${text}`)
+  assert.match(text, /^process_resident_memory_bytes \d+$/m)
+  // Each family has one head.
+  const heads = text.match(/^# TYPE \S+/gm) ?? []
+  assert.equal(new Set(heads).size, heads.length)
+  assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/`)).status, 404)
 })

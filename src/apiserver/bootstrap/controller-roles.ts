@@ -293,6 +293,11 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
       rules: [rule('get', 'core', 'configmaps', 'kutter-config')],
       group: 'system:nodes',
     },
+    // The settings of the DNS server that each node has.
+    'kutter:dns-settings': {
+      rules: [rule('get list watch', 'core', 'configmaps', 'kube-dns')],
+      group: 'system:nodes',
+    },
     'system:controller:bootstrap-signer': {
       rules: [rule('get list watch', 'core', 'secrets')],
       accounts: ['bootstrap-signer'],
