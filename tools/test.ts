@@ -19,6 +19,7 @@ const packages: Readonly<Record<string, string>> = {
   conntrack: 'conntrack',
   catatonit: 'catatonit',
   haproxy: 'haproxy',
+  dig: 'bind9-dnsutils',
   kubectl: 'kubernetes-client',
   openssl: 'openssl',
   curl: 'curl',
