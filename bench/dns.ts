@@ -1,7 +1,9 @@
 // How many questions a second the DNS server of a node answers over UDP on loopback, for each sort of question that
-// pods ask, and how much its memory grows by it. The server is a process of its own, with 1,000 Services and 100
-// headless ones of 5 endpoints; the load is made by dnsperf (apt-get install dnsperf). One line of JSON for each figure.
+// pods ask, beside a socket of Node.js that only sends back what it receives; and how much its memory grows by it. The
+// server is a process of its own with the flags of an agent, with 1,000 Services and 100 headless ones of 5 endpoints;
+// the load is made by dnsperf (apt-get install dnsperf). One line of JSON for each figure.
 import { fork } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,8 +19,8 @@ import { openPlane } from './plane.ts'
 const services = 1_000
 const headless = 100
 const endpoints = 5
-const seconds = 3
-const rounds = 5
+const seconds = 2
+const rounds = 4
 
 const print = (bench: string, value: number, unit: string, more: object = {}) =>
   console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
@@ -62,15 +64,23 @@ async function serve(): Promise<void> {
     log: silentLog,
     signal,
   })
+  const echo = createSocket({ type: 'udp4', lookup: (peer, _, done) => done(null, peer, 4) })
+  echo.on('message', (message, peer) => {
+    // Marked as a response.
+    message[2]! |= 0x80
+    echo.send(message, peer.port, peer.address)
+  })
+  await new Promise<void>(resolve => echo.bind(0, '127.0.0.1', resolve))
   process.on('message', () => {
     globalThis.gc?.()
-    process.send!({ rssMiB: process.memoryUsage.rss() / 2 ** 20 })
+    const { user, system } = process.cpuUsage()
+    process.send!({ rssMiB: process.memoryUsage.rss() / 2 ** 20, cpuUs: user + system })
   })
   process.on('disconnect', () => {
     rmSync(dir, { recursive: true })
     process.exit()
   })
-  process.send!({ port })
+  process.send!({ port, echo: echo.address().port })
 }
 
 const numbered = (count: number, line: (i: number) => string) => Array.from({ length: count }, (_, i) => line(i))
@@ -88,31 +98,54 @@ const questions: Readonly<Record<string, readonly string[]>> = {
   mixed: clusterAddresses.flatMap((line, i) => [line, otherFamily[i]!, searched[i % searched.length]!]),
 }
 
+/** Answers a second. */
+async function load(port: number, file: string): Promise<number> {
+  const { stdout } = await run('dnsperf', ['-p', `${port}`, '-d', file, '-l', `${seconds}`, '-e'])
+  const lost = Number(/Queries lost: +(\d+)/.exec(stdout)?.[1])
+  if (lost) throw new Error(`${lost} questions got no answer`)
+  return Number(/Queries per second: +([\d.]+)/.exec(stdout)?.[1])
+}
+
 async function measure(): Promise<void> {
-  const child = fork(process.argv[1]!, ['--serve'], { execArgv: ['--expose-gc', ...process.execArgv] })
+  const child = fork(process.argv[1]!, ['--serve'], {
+    execArgv: ['--expose-gc', '--max-semi-space-size=2', ...process.execArgv],
+  })
   const next = <T>() => new Promise<T>(resolve => child.once('message', message => resolve(message as T)))
-  const rssMiB = () => {
-    const answer = next<{ rssMiB: number }>()
-    child.send('memory')
-    return answer.then(({ rssMiB }) => rssMiB)
+  const usage = () => {
+    const answer = next<{ rssMiB: number; cpuUs: number }>()
+    child.send('usage')
+    return answer
   }
   const dir = mkdtempSync(join(tmpdir(), 'bench-dns-load-'))
   try {
-    const { port } = await next<{ port: number }>()
-    const before = await rssMiB()
+    const { port, echo } = await next<{ port: number; echo: number }>()
+    const before = await usage()
     for (const [name, lines] of Object.entries(questions)) {
       const file = join(dir, 'questions')
       writeFileSync(file, `${lines.join('\n')}\n`)
-      const found: number[] = []
+      const found = { dns: [] as number[], echo: [] as number[], cpuUs: [] as number[], echoUs: [] as number[] }
+      // They take turns, since the speed of a shared machine changes with time.
       for (let i = 0; i < rounds; i++) {
-        const { stdout } = await run('dnsperf', ['-p', `${port}`, '-d', file, '-l', `${seconds}`, '-e'])
-        const lost = Number(/Queries lost: +(\d+)/.exec(stdout)?.[1])
-        if (lost) throw new Error(`${lost} questions got no answer`)
-        found.push(Number(/Queries per second: +([\d.]+)/.exec(stdout)?.[1]))
+        const start = await usage()
+        found.echo.push(await load(echo, file))
+        const between = await usage()
+        found.dns.push(await load(port, file))
+        const end = await usage()
+        found.echoUs.push((between.cpuUs - start.cpuUs) / (found.echo.at(-1)! * seconds))
+        found.cpuUs.push((end.cpuUs - between.cpuUs) / (found.dns.at(-1)! * seconds))
       }
-      print(`dns, ${name}`, Math.max(...found), 'answers/s', { worst: Math.round(Math.min(...found)) })
+      const [best, bare] = [Math.max(...found.dns), Math.max(...found.echo)]
+      print(`dns, ${name}`, best, 'answers/s', {
+        worst: Math.round(Math.min(...found.dns)),
+        echo: Math.round(bare),
+        percent: Math.round((100 * best) / bare),
+        cpuUs: Math.round(Math.min(...found.cpuUs)),
+        echoUs: Math.round(Math.min(...found.echoUs)),
+      })
     }
-    print('dns, memory that the load adds', (await rssMiB()) - before, 'MiB', { before: Math.round(before) })
+    print('dns, memory that the load adds', (await usage()).rssMiB - before.rssMiB, 'MiB', {
+      before: Math.round(before.rssMiB),
+    })
   } finally {
     child.kill()
     rmSync(dir, { recursive: true })

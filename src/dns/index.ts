@@ -76,7 +76,7 @@ export async function startDns(options: DnsOptions): Promise<{ port: number; met
   const family = address.includes(':') ? '2' : '1'
   const [udpWay, tcpWay] = [metrics.way('udp', family), metrics.way('tcp', family)]
   const udp = await listenUdp(options, query => responder.answer(query, udpWay))
-  const port = udp.address().port
+  const { port } = udp
   try {
     const tcp = await listenTcp({ address, log, port }, query => responder.answer(query, tcpWay))
     signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })

@@ -1,6 +1,6 @@
 // The sockets on which queries arrive. Over TCP a connection takes several queries, each behind its length, and those
 // that are under way at the same time may be answered in any order. Source: RFC 1035, 4.2; RFC 7766.
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
 import { createServer, type Server, type Socket as Connection } from 'node:net'
 import type { Log } from '../base/log.ts'
 import { headBytes } from './message.ts'
@@ -23,16 +23,27 @@ const maxQueryBytes = 4_096
 /** What the kernel keeps of queries while the process does other work. */
 const receiveBytes = 2 * 2 ** 20
 
-export function listenUdp({ address, port, log }: Place, answer: Answer): Promise<Socket> {
+interface Listening {
+  readonly port: number
+  close(): void
+}
+
+export function listenUdp({ address, port, log }: Place, answer: Answer): Promise<Listening> {
   const family = address.includes(':') ? 6 : 4
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
     // The peer is an address already. Node.js' own lookup would take another turn of the event loop for each answer.
     lookup: (peer, _, callback) => callback(null, peer, family),
   })
+  let open = true
+  const close = () => {
+    open = false
+    socket.close()
+  }
   socket.on('message', (message, peer) => {
     const reply = answer(message)
-    const send = (bytes: Buffer | undefined) => bytes && socket.send(bytes, peer.port, peer.address, ignore)
+    // Other resolvers may answer after the socket has closed.
+    const send = (bytes: Buffer | undefined) => bytes && open && socket.send(bytes, peer.port, peer.address, ignore)
     if (reply instanceof Promise) void reply.then(send)
     else send(reply)
   })
@@ -42,7 +53,7 @@ export function listenUdp({ address, port, log }: Place, answer: Answer): Promis
       socket.off('error', reject)
       socket.on('error', error => log.warn('DNS over UDP failed', { error }))
       socket.setRecvBufferSize(receiveBytes)
-      resolve(socket)
+      resolve({ port: socket.address().port, close })
     })
   })
 }

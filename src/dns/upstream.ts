@@ -6,7 +6,7 @@
 //
 // Limits: 10,000 answers with 16 MiB are kept, for as long as they say and 30 s at most; the oldest go first. Errors and
 // what is cut off are not kept. At most 1,000 questions are under way; clients that ask the same at the same time share
-// one. A resolver has 2 s to answer, a question 5 s in all.
+// one, and 5,000 of them may wait. A resolver has 2 s to answer, a question 5 s in all.
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -24,6 +24,7 @@ const maxKeptBytes = 16 * 2 ** 20
 /** What an answer takes beside its bytes. */
 const overheadBytes = 500
 const maxUnderWay = 1_000
+const maxWaiting = 5_000
 const tryMs = 2_000
 const totalMs = 5_000
 const rereadMs = 5_000
@@ -57,6 +58,7 @@ export class Upstream {
   readonly #kept = new Map<string, { foreign: Foreign; until: number }>()
   #keptBytes = 0
   readonly #underWay = new Map<string, Promise<Outcome>>()
+  #waiting = 0
 
   constructor(options: Options) {
     this.#options = options
@@ -103,17 +105,23 @@ export class Upstream {
   }
 
   /** Asks the resolvers. Over TCP an answer that is cut off over UDP is asked for again. Never rejects. */
-  ask(question: Question, over: 'udp' | 'tcp'): Promise<Outcome> {
+  async ask(question: Question, over: 'udp' | 'tcp'): Promise<Outcome> {
     const key = `${over} ${question.edns ? 'edns' : ''} ${keyOf(question)}`
-    const same = this.#underWay.get(key)
-    if (same) return same
-    if (this.#underWay.size >= maxUnderWay) {
+    let asking = this.#underWay.get(key)
+    if (this.#waiting >= maxWaiting || (!asking && this.#underWay.size >= maxUnderWay)) {
       this.#options.metrics.rejected()
-      return Promise.resolve('full')
+      return 'full'
     }
-    const asking = this.#ask(question, over).finally(() => this.#underWay.delete(key))
-    this.#underWay.set(key, asking)
-    return asking
+    if (!asking) {
+      asking = this.#ask(question, over).finally(() => this.#underWay.delete(key))
+      this.#underWay.set(key, asking)
+    }
+    this.#waiting++
+    try {
+      return await asking
+    } finally {
+      this.#waiting--
+    }
   }
 
   /** The records of a name, for an answer of this server, and whether it exists; undefined if nobody answers. */
