@@ -54,7 +54,7 @@ async function serve(): Promise<void> {
   const { port } = await startDns({
     client: plane.client('dns', ['system:masters']),
     nodeName: 'bench',
-    address: '127.0.0.1',
+    addresses: ['127.0.0.1'],
     port: 0,
     metricsPort: 0,
     domain: 'cluster.local',

@@ -190,7 +190,7 @@ async function setUpNetwork({
     signal,
   })
   isolation.use(policies)
-  const place = { address, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
+  const place = { addresses: [address], port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
   const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
   await startDns({ client, nodeName, ...place, ...surroundings })
   await Promise.all([proxy, policies])

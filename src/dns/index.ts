@@ -1,6 +1,6 @@
 // The cluster's DNS server, one on each node. It answers names of Services and pods from mirrors (records.ts), and asks
 // other resolvers all other questions (upstream.ts): those of the machine, or those that the ConfigMap kube-dns in
-// kube-system names (settings.ts). It listens on the address of the node's bridge, to which the Service kube-dns leads.
+// kube-system names (settings.ts). It listens on the addresses of the node's bridge, to which the Service kube-dns leads.
 //
 // - Bytes that are not a query get no answer over UDP, and over TCP end the connection. A query with a mistake gets the
 //   error for it; one with several questions is a mistake.
@@ -36,9 +36,10 @@ import { Upstream } from './upstream.ts'
 interface DnsOptions {
   readonly client: Client
   readonly nodeName: string
-  readonly address: string
+  /** One for each family of addresses. */
+  readonly addresses: readonly string[]
   readonly port: number
-  /** The port of the metrics, on the same address. */
+  /** The port of the metrics, on the same addresses. */
   readonly metricsPort: number
   readonly domain: string
   /** Path of a resolv.conf with the resolvers for names outside of the cluster. */
@@ -50,11 +51,11 @@ interface DnsOptions {
 }
 
 /**
- * Waits for the mirrors, then serves on UDP and TCP until the signal aborts. With port 0 both get the same free port.
+ * Waits for the mirrors, then serves on UDP and TCP until the signal aborts. With port 0 all get the same free port.
  * Metrics that cannot be served are logged, and do not keep DNS from being served.
  */
 export async function startDns(options: DnsOptions): Promise<{ port: number; metricsPort: number | undefined }> {
-  const { client, signal, domain, clock, random, log, address } = options
+  const { client, signal, domain, clock, random, log, addresses } = options
   const names: Names = {
     services: client.mirror(Service),
     slices: client.mirror(EndpointSlice),
@@ -65,25 +66,36 @@ export async function startDns(options: DnsOptions): Promise<{ port: number; met
   const metrics = new DnsMetrics()
   const upstream = new Upstream({ file: options.resolvConf, clock, random, log, metrics })
   const prepared = new PreparedAnswers(domain)
+  const responder = new Responder({ names, prepared, upstream, metrics, random, log })
   const events = new EventRecorder(client, { component: 'dns', host: options.nodeName })
   const stops = [
     prepared.follow(names),
     measureProgramming(names, metrics, clock),
     keepSettings({ client, domain, log, events, metrics, use: settings => upstream.use(settings) }),
   ]
-  signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
-  const responder = new Responder({ names, prepared, upstream, metrics, random, log })
-  const family = address.includes(':') ? '2' : '1'
-  const [udpWay, tcpWay] = [metrics.way('udp', family), metrics.way('tcp', family)]
-  const udp = await listenUdp(options, query => responder.answer(query, udpWay))
-  const { port } = udp
+  const stop = () => {
+    for (let end = stops.pop(); end; end = stops.pop()) end()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  let { port } = options
   try {
-    const tcp = await listenTcp({ address, log, port }, query => responder.answer(query, tcpWay))
-    signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+    for (const address of addresses) {
+      const family = address.includes(':') ? '2' : '1'
+      const [udpWay, tcpWay] = [metrics.way('udp', family), metrics.way('tcp', family)]
+      const udp = await listenUdp({ address, port, log }, query => responder.answer(query, udpWay))
+      stops.push(() => udp.close())
+      port = udp.port
+      const tcp = await listenTcp({ address, port, log }, query => responder.answer(query, tcpWay))
+      stops.push(() => tcp.close())
+    }
+    signal.throwIfAborted()
   } catch (error) {
     // The next try needs the port again.
-    udp.close()
+    stop()
     throw error
   }
-  return { port, metricsPort: await serveMetrics({ address, port: options.metricsPort, metrics, log, signal }) }
+  let metricsPort: number | undefined
+  for (const address of addresses)
+    metricsPort = await serveMetrics({ address, port: metricsPort ?? options.metricsPort, metrics, log, signal })
+  return { port, metricsPort }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { decode, encode, type Packet } from 'dns-packet'
@@ -20,7 +20,7 @@ import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { startDns } from './index.ts'
 import { address, edns, FakeResolver, query, works } from './testing.ts'
 
-async function serving(t: TestContext) {
+async function serving(t: TestContext, addresses: readonly string[] = ['127.0.0.1']) {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-dns-'))
   t.after(() => rmSync(dir, { recursive: true }))
   writeFileSync(join(dir, 'resolv.conf'), '# no resolvers\n')
@@ -52,7 +52,7 @@ async function serving(t: TestContext) {
   const { port, metricsPort } = await startDns({
     client,
     nodeName: 'node-1',
-    address: '127.0.0.1',
+    addresses,
     port: 0,
     metricsPort: 0,
     domain: 'cluster.local',
@@ -66,13 +66,15 @@ async function serving(t: TestContext) {
 }
 
 /** The first answer to the last of these messages over UDP. Those before it must get none. */
-async function overUdp(port: number, ...messages: Buffer[]): Promise<Buffer> {
-  const socket = createSocket('udp4')
+const overUdp = (port: number, ...messages: Buffer[]) => overUdpTo('127.0.0.1', port, ...messages)
+
+async function overUdpTo(address: string, port: number, ...messages: Buffer[]): Promise<Buffer> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
   try {
     return await new Promise<Buffer>((resolve, reject) => {
       socket.once('error', reject)
       socket.once('message', resolve)
-      for (const message of messages) socket.send(message, port, '127.0.0.1')
+      for (const message of messages) socket.send(message, port, address)
     })
   } finally {
     socket.close()
@@ -134,6 +136,16 @@ test('a name of the cluster is answered with the id and the question of the quer
   assert.equal(reply.flag_aa, true)
   // A name in the spelling of the question, since some resolvers compare it letter for letter.
   assert.equal(reply.answers?.[0]?.name, 'WEB.default.svc.cluster.local')
+})
+
+const hasIPv6 = Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1'))
+
+test('both families of addresses are served, and counted apart', { skip: !hasIPv6 }, async t => {
+  const { port, metricsPort } = await serving(t, ['127.0.0.1', '::1'])
+  const reply = decode(await overUdpTo('::1', port, query('web.default.svc.cluster.local')))
+  assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
+  const text = await (await fetch(`http://[::1]:${metricsPort}/metrics`)).text()
+  assert.match(text, /^coredns_dns_requests_total\{.*proto="udp",family="2",type="A"\} 1$/m)
 })
 
 test('there is nothing for a family without addresses, and no such name for what does not exist', async t => {
@@ -313,6 +325,15 @@ test('names outside of the cluster are asked of the resolvers of the settings, i
   assert.deepEqual(acme.asked, ['udp x.acme.local'])
   // Without EDNS in the query there is none in the answer.
   assert.deepEqual(decode(await overUdp(port, query('x.acme.local'))).additionals, [])
+})
+
+test('a stub domain below the domain of the cluster is not answered by the cluster', async t => {
+  const { admin, ask, dataWith, acme } = await forwarding(t)
+  const data = dataWith({ 'web.default.svc.cluster.local': [`127.0.0.1:${acme.port}`] })
+  await admin.patch(ConfigMap, 'kube-system/kube-dns', 'merge', { data })
+  while (addressesOf(await ask('web.default.svc.cluster.local'))[0] !== '192.0.2.1');
+  assert.deepEqual(addressesOf(await ask('x.web.default.svc.cluster.local')), ['192.0.2.1'])
+  assert.deepEqual(addressesOf(await ask('many.default.svc.cluster.local')).length, 60)
 })
 
 test('what another resolver answers over TCP is cut off over UDP', async t => {
