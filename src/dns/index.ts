@@ -61,6 +61,7 @@ export async function startDns(options: DnsOptions): Promise<{ port: number; met
     slices: client.mirror(EndpointSlice),
     namespaces: client.mirror(Namespace),
     domain,
+    domainLabels: domain.split('.'),
   }
   await client.synced([names.services, names.slices, names.namespaces], signal)
   const metrics = new DnsMetrics()

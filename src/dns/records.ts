@@ -27,6 +27,8 @@ export interface Names {
   readonly namespaces: Mirror<Namespace>
   /** The domain of the cluster, such as `cluster.local`. */
   readonly domain: string
+  /** The same as labels. */
+  readonly domainLabels: readonly string[]
 }
 
 type Data =
@@ -74,9 +76,8 @@ const ownService = { namespace: 'kube-system', name: 'kube-dns' }
 
 /** Looks up a name, given as labels in lower case. Undefined when it is for other resolvers to answer. */
 export function lookup(names: Names, labels: readonly string[], type: number): Found | undefined {
-  const domain = names.domain.split('.')
-  if (!endsWith(labels, domain)) return lookupReverse(names, labels, type)
-  const count = labels.length - domain.length
+  if (!endsWith(labels, names.domainLabels)) return lookupReverse(names, labels, type)
+  const count = labels.length - names.domainLabels.length
   if (count === 0) return apex(names, type)
   const kind = labels[count - 1]!
   if (kind !== 'svc' && kind !== 'pod') return lookupOther(names, labels.slice(0, count), type)

@@ -38,11 +38,9 @@ interface Task {
 
 export class Responder {
   readonly #options: Options
-  readonly #domain: readonly string[]
 
   constructor(options: Options) {
     this.#options = options
-    this.#domain = options.names.domain.split('.')
   }
 
   /** The bytes that answer a query; undefined for what gets no answer. Never throws or rejects. */
@@ -142,7 +140,7 @@ export class Responder {
     const { names, random } = this.#options
     const { query } = task
     if (labels.length !== 2 || !labels.every(label => /^[a-z0-9-]+$/.test(label))) return undefined
-    const whole = [...labels, 'svc', ...this.#domain]
+    const whole = [...labels, 'svc', ...names.domainLabels]
     const found = answer(names, whole, query.type)
     // The answer may be without records: the name exists, even if it has no address of this family.
     if (found?.reply.rcode !== rcodes.NOERROR || found.outside !== undefined) return undefined

@@ -43,7 +43,7 @@ export function listenUdp({ address, port, log }: Place, answer: Answer): Promis
   socket.on('message', (message, peer) => {
     const reply = answer(message)
     // Other resolvers may answer after the socket has closed.
-    const send = (bytes: Buffer | undefined) => bytes && open && socket.send(bytes, peer.port, peer.address, ignore)
+    const send = (bytes: Buffer | undefined) => bytes && open && socket.send(bytes, peer.port, peer.address)
     if (reply instanceof Promise) void reply.then(send)
     else send(reply)
   })
@@ -51,15 +51,18 @@ export function listenUdp({ address, port, log }: Place, answer: Answer): Promis
     socket.once('error', reject)
     socket.bind(port, address, () => {
       socket.off('error', reject)
-      socket.on('error', error => log.warn('DNS over UDP failed', { error }))
+      let last: string | undefined
+      // An answer that cannot be sent is lost, as any packet may be: the client asks again. A callback for each would
+      // cost more than it is worth; so all failures come here, and those that are alike are logged once.
+      socket.on('error', ({ message, code }: NodeJS.ErrnoException) => {
+        if (code !== last) log.warn('DNS over UDP failed', { why: message })
+        last = code
+      })
       socket.setRecvBufferSize(receiveBytes)
       resolve({ port: socket.address().port, close })
     })
   })
 }
-
-/** An answer that cannot be sent is lost, as any packet may be: the client asks again. */
-const ignore = () => {}
 
 export function listenTcp({ address, port, log }: Place, answer: Answer): Promise<Server> {
   const server = createServer(connection => serve(connection, answer))

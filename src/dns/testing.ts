@@ -34,6 +34,7 @@ export const slice = (of: string, endpoints: readonly object[], more: object = {
 
 export const namesOf = (services: readonly object[], slices: readonly object[]): Names => ({
   domain: 'cluster.local',
+  domainLabels: ['cluster', 'local'],
   namespaces: mirrorOf({ metadata: { name: 'shop' } }, { metadata: { name: 'kube-system' } }),
   services: mirrorOf(...services),
   slices: mirrorOf(...slices),
