@@ -32,7 +32,7 @@ const ports = [
   { name: 'metrics', port: dnsMetricsPort, protocol: 'TCP' as const, targetPort: dnsMetricsPort },
 ]
 
-/** Creates the Service, or adds what one of a former version lacks. */
+/** Creates the Service, or adds what one of a former version lacks. One that selects pods is somebody's own. */
 async function ensureService(client: Client, address: string): Promise<void> {
   const before = await client.find(Service, { namespace, name })
   if (!before) {
@@ -42,6 +42,7 @@ async function ensureService(client: Client, address: string): Promise<void> {
     })
     return
   }
+  if (Object.keys(before.spec.selector ?? {}).length) return
   const hasMetrics = before.spec.ports?.some(port => port.name === 'metrics')
   if (hasMetrics && before.spec.internalTrafficPolicy === internalTrafficPolicy) return
   const change = { metadata: { annotations }, spec: { internalTrafficPolicy, ports } }

@@ -13,7 +13,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { exchange, type Question, type Resolver } from './exchange.ts'
 import { type Foreign, recordsOf, wireOf } from './foreign.ts'
-import { endsWith, labelsOf, rcodes } from './message.ts'
+import { endsWith, labelsOf, lowerCase, rcodes } from './message.ts'
 import type { DnsMetrics } from './metrics.ts'
 import type { Record } from './records.ts'
 import { Resolvers } from './resolvers.ts'
@@ -126,7 +126,7 @@ export class Upstream {
 
   /** The records of a name, for an answer of this server, and whether it exists; undefined if nobody answers. */
   async resolve(name: string, type: number): Promise<{ rcode: number; records: readonly Record[] } | undefined> {
-    const question = { name: wireOf(name.toLowerCase()), type, edns: true, dnssec: false, unchecked: false }
+    const question = { name: wireOf(lowerCase(name)), type, edns: true, dnssec: false, unchecked: false }
     const outcome = this.cached(question) ?? (await this.ask(question, 'tcp'))
     if (outcome === undefined || outcome === 'full') return undefined
     const { foreign, ttl } = outcome
