@@ -49,7 +49,7 @@ async function serving(t: TestContext, addresses: readonly string[] = ['127.0.0.
       conditions: { ready: true },
     })),
   })
-  const { port, metricsPort } = await startDns({
+  const options = {
     client,
     nodeName: 'node-1',
     addresses,
@@ -61,7 +61,9 @@ async function serving(t: TestContext, addresses: readonly string[] = ['127.0.0.
     random: seededRandom(1),
     log: silentLog,
     signal: abort.signal,
-  })
+  }
+  // The port that is free for UDP may be taken for TCP.
+  const { port, metricsPort } = await startDns(options).catch(() => startDns(options))
   return { admin, port, metricsPort, abort }
 }
 

@@ -79,7 +79,12 @@ export class FakeResolver implements Resolver {
     return this.#udp.address().port
   }
 
-  static async start(t: TestContext, play: Play): Promise<FakeResolver> {
+  static start(t: TestContext, play: Play): Promise<FakeResolver> {
+    // The port that is free for UDP may be taken for TCP.
+    return FakeResolver.#start(t, play).catch(() => FakeResolver.#start(t, play))
+  }
+
+  static async #start(t: TestContext, play: Play): Promise<FakeResolver> {
     const udp = createSocket('udp4')
     udp.bind(0, '127.0.0.1')
     await once(udp, 'listening')
@@ -96,13 +101,13 @@ export class FakeResolver implements Resolver {
       })
     })
     const fake: FakeResolver = new FakeResolver(udp, tcp, play)
+    t.after(() => fake.stop())
     tcp.listen(fake.port, '127.0.0.1')
     await once(tcp, 'listening')
     udp.on('message', (message, peer) => {
       const reply = fake.#answer(message, 'udp')
       if (reply) udp.send(reply, peer.port, peer.address)
     })
-    t.after(() => fake.stop())
     return fake
   }
 
