@@ -146,7 +146,7 @@ const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.re
 type Handle = (query: Buffer, limitBytes?: number) => Promise<Buffer | undefined>
 
 function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<Socket> {
-  const socket = createSocket('udp4')
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
   socket.on('message', (message, peer) => {
     void handle(message, maxUdpBytes).then(reply => reply && socket.send(reply, peer.port, peer.address))
   })
