@@ -23,7 +23,7 @@ export const openPlane = ({
     random,
     log,
     tokenKey: makeSigningKey(),
-    serviceCidr: '10.96.0.0/12',
+    serviceCidrs: ['10.96.0.0/12'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
   })

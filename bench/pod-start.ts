@@ -140,7 +140,7 @@ async function throughKubelet(socket: string): Promise<{ each: number[]; burstMs
     store: openMemoryStore(),
     kinds: builtinKinds,
     tokens,
-    serviceCidr: '10.96.0.0/16',
+    serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
   })
   const client = new Client({
@@ -158,7 +158,7 @@ async function throughKubelet(socket: string): Promise<{ each: number[]; burstMs
     ...shared,
     client,
     nodeName: 'n1',
-    nodeIP: '127.0.0.1',
+    nodeIPs: ['127.0.0.1'],
     runtime,
     rootDir: join(dir, 'n'),
     cgroupRoot,

@@ -125,7 +125,7 @@ export async function openTestServer(
     random: seededRandom(1),
     log: silentLog,
     tokens: tokenIssuer(key, clock, silentLog),
-    serviceCidr: '10.96.0.0/16',
+    serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     ...(plugins && { plugins }),
   })

@@ -3,7 +3,7 @@
 import { realClock } from '../base/clock.ts'
 import { httpsTransport } from '../client/index.ts'
 import { keepLifeline } from './lifeline.ts'
-import { hostAddresses } from './machine.ts'
+import { nodeAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
@@ -23,42 +23,34 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     revive,
     signal,
   })
-  const { nodeIP, apiAddress } = addressesOf(options)
+  const nodeIPs = nodeAddresses(config, nodeName)
   await runNode({
     config,
     paths,
     nodeName,
-    nodeIP,
-    connection: connect(options, nodeIP, apiAddress),
+    nodeIPs,
+    connection: connect(options, nodeIPs),
     report: lifeline.report,
     log,
     signal,
   })
 }
 
-/** A node in a namespace has an address of its own there, and reaches the API server at the address of the bridge. */
-function addressesOf({ config, nodeName }: AgentOptions): { nodeIP: string; apiAddress: string } {
-  const own = config.nodes.find(node => node.name === nodeName)
-  return own
-    ? { nodeIP: addressIn(config.nodeCidr, own.index), apiAddress: addressIn(config.nodeCidr, 1) }
-    : { nodeIP: hostAddresses()[0] ?? '127.0.0.1', apiAddress: '127.0.0.1' }
-}
-
 /** Issues the node's certificates and connects with them. */
-async function connect(
-  { config, paths, nodeName }: AgentOptions,
-  nodeIP: string,
-  apiAddress: string,
-): Promise<NodeConnection> {
+async function connect({ config, paths, nodeName }: AgentOptions, nodeIPs: readonly string[]): Promise<NodeConnection> {
+  // A node in a namespace reaches the API server at the address of the bridge.
+  const isInNamespace = config.nodes.some(node => node.name === nodeName)
+  const apiAddress = isInNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
   const pki = new Pki(paths.pki, realClock)
   const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
   const client = await own.certificate('client', subject, ['client auth', 'digital signature'])
-  const serving = await own.certificate('serving', { ...subject, dnsNames: [nodeName], ips: [nodeIP, '127.0.0.1'] }, [
-    'server auth',
-    'digital signature',
-  ])
+  const serving = await own.certificate(
+    'serving',
+    { ...subject, dnsNames: [nodeName], ips: [...nodeIPs, '127.0.0.1'] },
+    ['server auth', 'digital signature'],
+  )
   const transport = httpsTransport(() => ({
     server: `https://${apiAddress}:${config.port}`,
     ca: authority.certPem,

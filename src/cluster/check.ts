@@ -10,8 +10,8 @@ export async function check(out: (text: string) => void): Promise<number> {
   if (missing.length) problems.push(`missing Debian packages: ${missing.join(', ')} (kutter up installs them)`)
   const disk = await diskProblem(defaultDataDir)
   if (disk) problems.push(disk)
-  if (!hostAddresses().length)
-    problems.push('this machine has only loopback addresses; pods could not reach the API server over IPv4')
+  if (!hostAddresses(4).length && !hostAddresses(6).length)
+    problems.push('this machine has only loopback addresses; pods could not reach the API server')
   for (const problem of problems) out(`  ! ${problem}\n`)
   if (!problems.length) out('This machine can run a cluster.\n')
   return problems.length ? 1 : 0

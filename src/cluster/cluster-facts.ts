@@ -5,14 +5,16 @@ import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { type ClusterConfig, ingressPortsOf } from './config.ts'
 
-export type ClusterFacts = Pick<ClusterConfig, 'podCidr' | 'serviceCidr' | 'dnsAddress' | 'domain'> &
+export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
   Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'disable'>
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
 /** Creates the ConfigMap, or corrects the one that exists. */
 export async function publishClusterFacts(client: Client, config: ClusterConfig): Promise<void> {
-  const { podCidr, serviceCidr, dnsAddress, domain } = config
+  const { dnsAddress, domain } = config
+  // Several ranges are separated by commas, as in the options of Kubernetes.
+  const [podCidr, serviceCidr] = [config.podCidrs.join(','), config.serviceCidrs.join(',')]
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
   const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts }
@@ -31,8 +33,8 @@ export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
     return value
   }
   return {
-    podCidr: fact('podCidr'),
-    serviceCidr: fact('serviceCidr'),
+    podCidrs: fact('podCidr').split(','),
+    serviceCidrs: fact('serviceCidr').split(','),
     dnsAddress: fact('dnsAddress'),
     domain: fact('domain'),
     ...ingressFacts(data.ingressPorts),

@@ -3,7 +3,7 @@
 import { own } from '../base/own.ts'
 import type { OptionSpec } from './args.ts'
 import { componentOptions } from './component.ts'
-import { defaultDataDir, defaultName, serverParts } from './config.ts'
+import { defaultDataDir, defaultName, ipFamilies, serverParts } from './config.ts'
 
 /** All options by name. A command accepts them all and shows those in its own list. */
 export const options: Readonly<Record<string, OptionSpec>> = {
@@ -21,6 +21,10 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'cluster-signing-duration': { value: true, help: 'longest lifetime of requested certificates (default: one year)' },
   'node-monitor-grace-period': { value: true, help: 'silence after which a node counts as lost (default: 50s)' },
   'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (default: 30000-32767)' },
+  'ip-family': {
+    value: true,
+    help: `families of addresses of a new cluster: ${ipFamilies.join(', ')} (default: ipv4)`,
+  },
   'ingress-http-port': { value: true, help: 'port of the nodes for Ingresses (default: 80 for the cluster default)' },
   'ingress-https-port': { value: true, help: 'the same with TLS (default: 443 for the cluster default)' },
   disable: { value: true, help: `parts to leave out of the server process: ${serverParts.join(',')}` },
@@ -62,7 +66,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   up: {
     usage: 'up',
     summary: 'start a cluster, or add missing nodes to a running one',
-    options: [...cluster, 'nodes', 'port', ...server, 'kubelet-config', 'no-install'],
+    options: [...cluster, 'nodes', 'port', 'ip-family', ...server, 'kubelet-config', 'no-install'],
   },
   down: { usage: 'down', summary: 'stop a cluster', options: [...cluster, 'purge'] },
   status: { usage: 'status', summary: 'show the health of a cluster', options: [...cluster, 'o'] },

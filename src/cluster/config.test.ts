@@ -4,7 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { cidrContains, parseCidr } from '../api/ip.ts'
 import {
+  type ClusterConfig,
   clusterTag,
   ensureConfig,
   nodeNameOf,
@@ -75,11 +77,31 @@ test('two clusters share no port, no range and no address', { skip }, async t =>
   const { ensure } = dataDir(t)
   const one = await ensure('one')
   const two = await ensure('two')
-  for (const field of ['slot', 'port', 'kubeletPort', 'podCidr', 'serviceCidr', 'dnsAddress', 'nodeCidr'] as const)
-    assert.notEqual(one[field], two[field], field)
-  assert.ok(one.dnsAddress.startsWith(one.serviceCidr.split('.', 2).join('.')))
+  for (const field of ['slot', 'port', 'kubeletPort', 'podCidrs', 'serviceCidrs', 'dnsAddress', 'nodeCidrs'] as const)
+    assert.notDeepEqual(one[field], two[field], field)
+  assert.ok(one.dnsAddress.startsWith(one.serviceCidrs[0]!.split('.', 2).join('.')))
   assert.deepEqual(one.nodePorts, [30000, 32767])
   assert.deepEqual([one.domain, one.nodes], ['cluster.local', []])
+})
+
+test('a cluster has the families of addresses that it was made with', { skip }, async t => {
+  const { dir, ensure } = dataDir(t)
+  const families = (ranges: readonly string[]) => ranges.map(range => (range.includes(':') ? 6 : 4))
+  const table = { ipv4: [4], ipv6: [6], dual: [4, 6] } as const
+  for (const [ipFamily, expected] of Object.entries(table)) {
+    const made = await ensure(ipFamily, { ipFamily: ipFamily as keyof typeof table })
+    for (const field of ['podCidrs', 'serviceCidrs', 'nodeCidrs'] as const)
+      assert.deepEqual(families(made[field]), expected, `${ipFamily} ${field}`)
+    assert.ok(cidrContains(parseCidr(made.serviceCidrs[0]!)!, made.dnsAddress))
+    assert.deepEqual(await ensure(ipFamily), made)
+  }
+  await assert.rejects(ensure('dual', { ipFamily: 'ipv4' }), /has the addresses of --ip-family dual, which stay/)
+  // One that was made before there was a choice.
+  const file = join(dir, 'ipv4', 'cluster.json')
+  const { podCidrs, serviceCidrs, nodeCidrs, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as ClusterConfig
+  const old = { ...rest, podCidr: podCidrs[0], serviceCidr: serviceCidrs[0], nodeCidr: nodeCidrs[0] }
+  writeFileSync(file, JSON.stringify(old))
+  assert.deepEqual(await ensure('ipv4'), { ...rest, podCidrs, serviceCidrs, nodeCidrs })
 })
 
 test('a configuration stays as it is, but for what the next command chooses', { skip }, async t => {

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { replaceFile } from '../base/files.ts'
 import { portFree } from '../linux/index.ts'
 import { commandLine, defaultName } from './hint.ts'
-import { chooseNodeRange } from './node-range.ts'
+import { addressIn, chooseNodeRange } from './node-range.ts'
 
 export { defaultDataDir, defaultName } from './hint.ts'
 
@@ -18,15 +18,20 @@ export interface ClusterConfig {
   port: number
   kubeletPort: number
   nodeName: string
-  podCidr: string
-  serviceCidr: string
+  /** The ranges of pods, at most one of each family. The first is that of the default family. */
+  podCidrs: readonly string[]
+  /** The ranges of Services, of the same families in the same order. */
+  serviceCidrs: readonly string[]
   dnsAddress: string
   nodePorts: [number, number]
   domain: string
   /** A number that no other cluster of this machine has, from 0. Ranges and default ports are derived from it. */
   slot: number
-  /** The range of addresses of nodes in network namespaces. Its first address is the machine's own. */
-  nodeCidr: string
+  /**
+   * The ranges of addresses of nodes in network namespaces, of the same families. Their first addresses are the
+   * machine's own. Empty on a machine that joined a cluster.
+   */
+  nodeCidrs: readonly string[]
   /** Nodes of this machine in addition to the first, each in a network namespace of its own. */
   nodes: readonly LocalNode[]
   /** How long a node may be silent before it counts as lost, such as `40s`; without it the controllers' default. */
@@ -34,7 +39,7 @@ export interface ClusterConfig {
   /** Longest lifetime of requested certificates, such as `24h`; one year without it. */
   clusterSigningDuration?: string
   /** Set on a machine that joined a cluster on another one; the ranges are then those of that cluster. */
-  joined?: { server: string; nodeIP: string }
+  joined?: { server: string; nodeIPs: readonly string[] }
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   /** Admission plugins that run in addition to those that do by default. */
@@ -63,7 +68,7 @@ export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
   name: string
-  /** The last number of its address in `nodeCidr`; the machine itself has 1. */
+  /** The last number of its addresses in `nodeCidrs`; the machine itself has 1. */
   index: number
 }
 
@@ -121,8 +126,7 @@ export function clusterTag(paths: ClusterPaths, name: string): string {
 export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
   if (!existsSync(paths.config)) return undefined
   try {
-    const config = JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig
-    return { ...config, nodes: config.nodes ?? [], nodeCidr: config.nodeCidr ?? chooseNodeRange(config.slot) }
+    return upgraded(JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig & OldConfig)
   } catch (cause) {
     throw new Error(
       `${paths.config} is damaged: it is not valid JSON. Restore a copy of it, or remove ${paths.root} to start over without its data.`,
@@ -137,13 +141,17 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
  */
 export async function ensureConfig(
   paths: ClusterPaths,
-  wanted: { name: string; nodes?: number } & Chosen,
+  wanted: { name: string; nodes?: number; ipFamily?: IpFamily } & Chosen,
 ): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
     if (existing.joined)
       throw new Error(
         `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; choose another --name, or remove it with: ${commandLine('kutter', 'down --purge', paths)}`,
+      )
+    if (wanted.ipFamily && wanted.ipFamily !== familyOf(existing))
+      throw new Error(
+        `the cluster ${existing.name} has the addresses of --ip-family ${familyOf(existing)}, which stay; remove it first with: ${commandLine('kutter', 'down --purge', paths)}`,
       )
     claimSlot(existing.slot, paths.root)
     const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)
@@ -162,19 +170,55 @@ export async function ensureConfig(
     port: wanted.port ?? (wanted.name === defaultName ? 6443 : 6443 + slot),
     kubeletPort: kubeletPortOf(slot),
     nodeName: nodeNameOf(hostname()),
-    podCidr: `10.${244 - slot}.0.0/16`,
-    serviceCidr: `10.${96 + slot}.0.0/16`,
-    dnsAddress: `10.${96 + slot}.0.10`,
+    ...rangesOf(slot, wanted.ipFamily ?? 'ipv4'),
     nodePorts: [30000, 32767],
     domain: 'cluster.local',
     slot,
-    nodeCidr: chooseNodeRange(slot),
     nodes: [],
     ...chosen(wanted),
   }
   const config = withNodes(made, wanted.nodes ?? 1)
   await writeConfig(paths, config)
   return config
+}
+
+/** The families of a cluster's addresses: both means that IPv4 is the default. */
+export const ipFamilies = ['ipv4', 'ipv6', 'dual'] as const
+export type IpFamily = (typeof ipFamilies)[number]
+
+/** The family of a cluster, by its ranges. */
+const familyOf = ({ podCidrs }: ClusterConfig): IpFamily =>
+  podCidrs.length > 1 ? 'dual' : podCidrs[0]?.includes(':') ? 'ipv6' : 'ipv4'
+
+/** The ranges of a slot, and the address of DNS, which is the tenth of the Services. */
+function rangesOf(
+  slot: number,
+  family: IpFamily,
+): Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'nodeCidrs' | 'dnsAddress'> {
+  const four = [`10.${244 - slot}.0.0/16`, `10.${96 + slot}.0.0/16`, family === 'ipv6' ? '' : chooseNodeRange(slot)]
+  const six = [`fd00:10:${244 - slot}::/56`, `fd00:10:${96 + slot}::/112`, `fd00:10:${32 + slot}::/64`]
+  const chosen = { ipv4: [four], ipv6: [six], dual: [four, six] }[family]
+  const [podCidrs = [], serviceCidrs = [], nodeCidrs = []] = [0, 1, 2].map(i => chosen.map(ranges => ranges[i]!))
+  return { podCidrs, serviceCidrs, nodeCidrs, dnsAddress: addressIn(serviceCidrs[0]!, 10) }
+}
+
+/** The settings of clusters that were made before there was IPv6. */
+interface OldConfig {
+  podCidr?: string
+  serviceCidr?: string
+  nodeCidr?: string
+  joined?: { server: string; nodeIP?: string; nodeIPs?: readonly string[] }
+}
+
+function upgraded({ podCidr, serviceCidr, nodeCidr, joined, ...config }: ClusterConfig & OldConfig): ClusterConfig {
+  return {
+    ...config,
+    nodes: config.nodes ?? [],
+    podCidrs: config.podCidrs ?? (podCidr ? [podCidr] : []),
+    serviceCidrs: config.serviceCidrs ?? (serviceCidr ? [serviceCidr] : []),
+    nodeCidrs: config.nodeCidrs ?? (joined ? [] : [nodeCidr ?? chooseNodeRange(config.slot)]),
+    ...(joined && { joined: { server: joined.server, nodeIPs: joined.nodeIPs ?? [joined.nodeIP ?? ''] } }),
+  }
 }
 
 /** The highest index of a node: the last address of a range is the broadcast address. */

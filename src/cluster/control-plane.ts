@@ -34,7 +34,7 @@ export interface ControlPlaneOptions {
   log: Log
   /** PEM of the key that signs service account tokens. */
   tokenKey: string
-  serviceCidr: string
+  serviceCidrs: readonly string[]
   nodePorts: readonly [number, number]
   /** The address and port at which pods reach the API server, behind the Service kubernetes. */
   advertise: { address: string; port: number }

@@ -13,7 +13,7 @@ import type { ControlPlane } from './control-plane.ts'
 import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
-import { hostAddresses } from './machine.ts'
+import { machineAddress, urlHost } from './node-addresses.ts'
 import { keepStorageClasses } from './storage.ts'
 
 /**
@@ -55,7 +55,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           caPem: authority.certPem,
           authority,
           signToken: plane.signToken,
-          clusterCidr: config.podCidr,
+          clusterCidr: config.podCidrs.join(','),
           ...(runs('storage') && { directories: options.directories }),
           ...(config.clusterSigningDuration && {
             certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
@@ -83,9 +83,9 @@ export async function startControllers(options: ControllersOptions): Promise<voi
 /** Publishes what nodes need even where no controller runs: cluster-info, kutter-config and the Service kube-dns. */
 async function serveNodes({ plane, config, authority, signal }: ControllersOptions): Promise<void> {
   const admin = plane.client('kutter', ['system:masters'])
-  await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
+  await publishClusterInfo(admin, `https://${urlHost(machineAddress(config))}:${config.port}`, authority.certPem)
   await publishClusterFacts(admin, config)
-  await keepDnsService(admin, config.dnsAddress, signal)
+  await keepDnsService(admin, config, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   if (!config.disable?.includes('ingress')) await keepIngressClass(admin)
   await markControlPlane(admin, config.nodeName, signal)

@@ -4,10 +4,11 @@ import { decode, encode } from 'dns-packet'
 
 const waitMs = 300
 
-/** Whether `server` answers within `waitMs` with a record for `name`. */
+/** Whether `server` answers within `waitMs` with an address for `name` of its own family. */
 export function dnsAnswers(server: string, name: string): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = createSocket('udp4')
+    const isSix = server.includes(':')
+    const socket = createSocket(isSix ? 'udp6' : 'udp4')
     let open = true
     const finish = (result: boolean) => {
       if (!open) return
@@ -20,7 +21,7 @@ export function dnsAnswers(server: string, name: string): Promise<boolean> {
     socket.on('message', message => finish(hasAnswers(message)))
     // Only a connected socket gets the error that nobody listens on the port.
     socket.connect(53, server, () =>
-      socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] })),
+      socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: isSix ? 'AAAA' : 'A' }] })),
     )
   })
 }

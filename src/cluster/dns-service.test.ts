@@ -20,7 +20,7 @@ async function kept(t: TestContext, before: { selector?: { [label: string]: stri
   ]
   const metadata = { name: 'kube-dns', namespace: 'kube-system' }
   if (before) await admin.create(Service, { metadata, spec: { clusterIP: '10.96.0.10', ports, ...before } })
-  await keepDnsService(client, '10.96.0.10', abort.signal)
+  await keepDnsService(client, { dnsAddress: '10.96.0.10', podCidrs: ['10.244.0.0/16'] }, abort.signal)
   return admin.get(Service, 'kube-system/kube-dns')
 }
 

@@ -10,6 +10,7 @@ import { Node } from '../kinds/core/node.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { gatewayOf } from '../network/index.ts'
+import type { ClusterConfig } from './config.ts'
 
 /**
  * The port of the nodes' DNS servers, on the address of their bridge. Another DNS server of the machine may already
@@ -50,15 +51,20 @@ async function ensureService(client: Client, address: string): Promise<void> {
 }
 
 /** Creates the Service and keeps its endpoints up to date until the signal aborts. */
-export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
-  await ensureService(client, address)
+export async function keepDnsService(
+  client: Client,
+  { dnsAddress, podCidrs }: Pick<ClusterConfig, 'dnsAddress' | 'podCidrs'>,
+  signal: AbortSignal,
+): Promise<void> {
+  await ensureService(client, dnsAddress)
+  const family = parseCidr(podCidrs[0] ?? '')?.family ?? 4
   const nodes = client.mirror(Node)
   const slices = client.mirror(EndpointSlice)
   await client.synced([nodes, slices], signal)
   const failed = (error: unknown) =>
     client.log.warn('cannot write the endpoints of kube-dns, trying again', { why: messageOf(error) })
   const chore = new Chore({ signal, retry: { ...retry, clock: client.clock, failed } }, async () => {
-    const wanted = sliceOf(nodes.list())
+    const wanted = sliceOf(nodes.list(), family)
     const there = await client.find(EndpointSlice, { namespace, name })
     if (!there) await client.create(EndpointSlice, wanted)
     else if (!sameJson(partsOf(there), partsOf(wanted))) await client.update(EndpointSlice, wanted)
@@ -67,7 +73,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
   let last = ''
   const stops = [
     nodes.subscribe(() => {
-      const text = JSON.stringify(sliceOf(nodes.list()).endpoints)
+      const text = JSON.stringify(sliceOf(nodes.list(), family).endpoints)
       if (text !== last) chore.wake()
       last = text
     }, 'kube-dns endpoints'),
@@ -86,9 +92,9 @@ const partsOf = ({ endpoints = [], ports = [] }: Pick<EndpointSlice, 'endpoints'
 })
 
 /** The EndpointSlice of the Service: one endpoint for each node that has a range of pod addresses. */
-function sliceOf(nodes: readonly Node[]) {
+function sliceOf(nodes: readonly Node[], family: 4 | 6) {
   const endpoints = nodes
-    .filter(node => parseCidr(node.spec.podCIDR ?? ''))
+    .filter(node => parseCidr(node.spec.podCIDR ?? '')?.family === family)
     .map(node => ({
       addresses: [gatewayOf(node.spec.podCIDR!)],
       conditions: { ready: true, serving: true, terminating: false },
@@ -101,7 +107,7 @@ function sliceOf(nodes: readonly Node[]) {
       namespace,
       labels: { ...labels, 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'kutter' },
     },
-    addressType: 'IPv4' as const,
+    addressType: `IPv${family}` as const,
     endpoints,
     ports: ports.map(({ name, protocol, targetPort: port }) => ({ name, port, protocol })),
   }

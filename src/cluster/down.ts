@@ -92,7 +92,7 @@ async function ended(state: SupervisorState): Promise<void> {
 /** Everything of a cluster that is still on the machine, as words for a message. */
 async function leftovers(
   paths: ClusterPaths,
-  { name, podCidr }: Partial<ClusterConfig>,
+  { name, podCidrs = [] }: Partial<ClusterConfig>,
   tag: string,
 ): Promise<string[]> {
   const processes = [...(await rolesOf(paths, name ?? '')), ...(await processesBelow(paths.root))]
@@ -100,7 +100,7 @@ async function leftovers(
   return [
     ...mounts.map(mount => `mount ${mount.point}`),
     ...(await networkLeftovers(tag)),
-    ...(podCidr ? (await podRoutes(podCidr)).map(route => `route ${route.to}`) : []),
+    ...(await podRoutes(podCidrs)).map(route => `route ${route.to}`),
     ...((await (await findCgroups()).exists(cgroupOf(tag))) ? [`cgroup ${cgroupOf(tag)}`] : []),
     ...processes.map(({ pid, line }) => `process ${pid} (${line.slice(0, 60)})`),
   ]

@@ -7,6 +7,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { ipFamily } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -23,6 +24,7 @@ import { discover } from './discovery.ts'
 import { readJoinToken } from './join-token.ts'
 import { hostAddresses, missingPackages } from './machine.ts'
 import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
+import { familiesOf } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
@@ -123,14 +125,14 @@ const wantedClient = (nodeName: string): Wanted => ({
   subject: { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] },
 })
 
-const wantedServing = (nodeName: string, nodeIP: string): Wanted => ({
+const wantedServing = (nodeName: string, nodeIPs: readonly string[]): Wanted => ({
   signerName: 'kubernetes.io/kubelet-serving',
   usage: 'server auth',
   subject: {
     commonName: `system:node:${nodeName}`,
     organizations: ['system:nodes'],
     dnsNames: [nodeName],
-    ips: [nodeIP],
+    ips: nodeIPs,
   },
 })
 
@@ -159,12 +161,12 @@ async function joinBy(
       cause: error,
     })
   })
-  const nodeIP = place.nodeIP ?? nodeAddress(localAddress)
+  const local = nodeAddress(localAddress)
   const facts = await connected(place, { server, ca, cert: pair.certPem, key: pair.keyPem }, async client => {
-    if (!stored) await refuseTaken(client, nodeName, nodeIP)
+    if (!stored) await refuseTaken(client, nodeName, place.nodeIP ?? local)
     return readClusterFacts(client)
   })
-  const config = configOf(place, facts, nodeIP)
+  const config = configOf(place, facts, nodeIPsOf(facts, place.nodeIP?.split(',') ?? [], local))
   await mkdir(dirname(files.ca), { recursive: true, mode: 0o700 })
   await writeFile(files.ca, ca)
   await writeKept(files.client, pair)
@@ -192,21 +194,30 @@ async function connected<T>(
 /** The node's address: the local one of the connection to the server, unless the server is on this machine. */
 const nodeAddress = (local: string) => {
   const address = local.replace(/^::ffff:/, '')
-  return address.startsWith('127.') ? (hostAddresses()[0] ?? address) : address
+  return address.startsWith('127.') ? (hostAddresses(4)[0] ?? address) : address
+}
+
+/** One address for each family of the cluster: that of the command line, else the local one, else one of the machine. */
+function nodeIPsOf(facts: ClusterFacts, given: readonly string[], local: string): string[] {
+  const found = familiesOf(facts).flatMap(family => {
+    const named = given.find(ip => ipFamily(ip.trim()) === family)?.trim()
+    return named ?? (ipFamily(local) === family ? local : (hostAddresses(family)[0] ?? []))
+  })
+  return found.length ? found : [local]
 }
 
 /** Throws when a living node has the name already: two machines under one name would run the same pods. */
 async function refuseTaken(client: Client, name: string, nodeIP: string): Promise<void> {
   const node = await client.find(Node, { name })
   const address = node?.status.addresses?.find(a => a.type === 'InternalIP')?.address
-  if (node && isNodeReady(node) && address !== nodeIP)
+  if (node && isNodeReady(node) && address !== nodeIP.split(',')[0])
     throw new UsageError(`the cluster has a node ${name} already, Ready at ${address}; choose another --node-name`)
 }
 
 function configOf(
   { name, nodeName, server, kubeletPort, kubeletConfig }: Place,
   facts: ClusterFacts,
-  nodeIP: string,
+  nodeIPs: readonly string[],
 ): ClusterConfig {
   return {
     ...facts,
@@ -216,9 +227,9 @@ function configOf(
     kubeletPort: kubeletPort ?? defaultKubeletPort,
     nodePorts: [30000, 32767],
     slot: -1,
-    nodeCidr: '',
+    nodeCidrs: [],
     nodes: [],
-    joined: { server, nodeIP },
+    joined: { server, nodeIPs },
     ...(kubeletConfig && { kubeletConfig }),
   }
 }
@@ -226,7 +237,7 @@ function configOf(
 /** Runs the node with its certificates, and renews them before they expire. */
 async function work(place: Place, config: ClusterConfig, { ca, client }: Identity): Promise<void> {
   const { paths, nodeName, server, files, log, signal } = place
-  const { nodeIP } = config.joined!
+  const { nodeIPs } = config.joined!
   const current = { client: client.pair }
   const transport = httpsTransport(() => ({
     server,
@@ -260,7 +271,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
         ...common,
         first: serving,
         file: files.serving,
-        ask: () => obtain(asNode, wantedServing(nodeName, nodeIP), common),
+        ask: () => obtain(asNode, wantedServing(nodeName, nodeIPs), common),
         use: pair => kubelet.renewServing(pair),
       }),
     )
@@ -269,7 +280,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
     config,
     paths,
     nodeName,
-    nodeIP,
+    nodeIPs,
     connection: (async () => ({ transport, ca, serving: serving?.pair ?? (await placeholder(nodeName)) }))(),
     report: ({ problem }) => problem && log.error('the node has a problem', { problem }),
     onKubelet: renew,

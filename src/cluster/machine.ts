@@ -5,15 +5,17 @@ import { networkInterfaces } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 /**
- * The machine's IPv4 addresses that others can reach, in the kernel's order: without loopback, bridges and pod links.
+ * The machine's addresses of a family that others can reach, in the kernel's order: without loopback, bridges and pod
+ * links, and without IPv6 addresses that are good only on their link.
  */
-export function hostAddresses(): string[] {
+export function hostAddresses(family: 4 | 6): string[] {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).map(a => ({ name, ...a })),
   )
   return all
-    .filter(a => a.family === 'IPv4' && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name))
+    .filter(a => a.family === `IPv${family}` && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name))
     .map(a => a.address)
+    .filter(address => !/^fe[89ab]/i.test(address))
 }
 
 /** The programs that a node runs, and the Debian package of each. */

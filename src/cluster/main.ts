@@ -16,6 +16,8 @@ import {
   type ClusterPaths,
   defaultDataDir,
   defaultName,
+  type IpFamily,
+  ipFamilies,
   pathsOf,
   readConfig,
   type ServerPart,
@@ -114,6 +116,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
   const nodePorts = portRangeOption(parsed, 'service-node-port-range')
   const ingressHttpPort = integerOption(parsed, 'ingress-http-port', 1, 65535)
   const ingressHttpsPort = integerOption(parsed, 'ingress-https-port', 1, 65535)
+  const ipFamily = ipFamilyOption(parsed)
   return up({
     paths,
     name,
@@ -128,9 +131,19 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
+    ...(ipFamily && { ipFamily }),
     ...(ingressHttpPort !== undefined && { ingressHttpPort }),
     ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
   })
+}
+
+/** Reads `--ip-family`. */
+function ipFamilyOption({ options }: Parsed): IpFamily | undefined {
+  const text = options['ip-family']
+  const family = ipFamilies.find(name => name === text)
+  if (text !== undefined && !family)
+    throw new UsageError(`--ip-family: ${JSON.stringify(text)} is none of ${ipFamilies.join(', ')}`)
+  return family
 }
 
 async function server({ parsed, name, paths }: Invocation): Promise<number> {

@@ -15,11 +15,13 @@ const defaultMtu = 1500
 export async function ensureNodeNetwork(tag: string, config: ClusterConfig): Promise<void> {
   if (!config.nodes.length) return
   const bridge = nodeBridgeOf(tag)
-  const strange = strangeRoute(config.nodeCidr, bridge)
-  if (strange)
-    throw new Error(
-      `the range of node addresses ${config.nodeCidr} overlaps with the route to ${strange.to} on ${strange.link}; set nodeCidr in cluster.json to a free range`,
-    )
+  for (const range of config.nodeCidrs) {
+    const strange = strangeRoute(range, bridge)
+    if (strange)
+      throw new Error(
+        `the range of node addresses ${range} overlaps with the route to ${strange.to} on ${strange.link}; set nodeCidrs in cluster.json to free ranges`,
+      )
+  }
   const ip = makeIp()
   const links = await ip.links()
   const mtu = mtuOf(links)
@@ -44,7 +46,7 @@ export async function removeNodeNetwork(tag: string): Promise<void> {
   for (const name of await ip.namespaces()) if (name.startsWith(namespacePrefix(tag))) await ip.deleteNamespace(name)
   const nft = makeNft()
   const table = nodeTableOf(tag)
-  if ((await nft.tables()).includes(`ip ${table}`)) await nft.apply(`delete table ip ${table}\n`)
+  if ((await nft.tables()).some(one => one.split(' ')[1] === table)) await nft.apply(removeNodeTableText(table))
 }
 
 /** The links, namespaces and tables of a cluster that exist, as words for a message. */
@@ -60,35 +62,58 @@ export async function networkLeftovers(tag: string): Promise<string[]> {
 
 const isNodeLink = (tag: string, name: string) => name === nodeBridgeOf(tag) || name.startsWith(`${bridgeOf(tag)}-`)
 
-async function makeBridge(tag: string, { nodeCidr, podCidr }: ClusterConfig, mtu: number): Promise<void> {
+async function makeBridge(tag: string, { nodeCidrs, podCidrs, slot }: ClusterConfig, mtu: number): Promise<void> {
   const bridge = nodeBridgeOf(tag)
-  const address = addressIn(nodeCidr, 1)
-  // A fixed MAC address. Otherwise the bridge takes the lowest one among its cables, and the nodes' neighbour tables
-  // are wrong for a while whenever that changes.
-  const mac = ['02', '4b', ...address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))].join(':')
   await makeIp().batch([
-    `link add name ${bridge} address ${mac} mtu ${mtu} type bridge`,
-    `address replace ${address}/${nodeCidr.split('/')[1]} dev ${bridge}`,
+    `link add name ${bridge} address ${macOf(nodeCidrs[0]!, slot)} mtu ${mtu} type bridge`,
+    ...nodeCidrs.map(range => addressCommand(range, 1, bridge)),
     `link set dev ${bridge} up`,
   ])
-  await setKernel('net/ipv4/ip_forward', '1', silentLog)
-  await makeNft().apply(nodeTableText(nodeTableOf(tag), { bridge, nodeCidr, podCidr }))
+  for (const range of nodeCidrs)
+    await setKernel(range.includes(':') ? 'net/ipv6/conf/all/forwarding' : 'net/ipv4/ip_forward', '1', silentLog)
+  await makeNft().apply(nodeTableText(nodeTableOf(tag), { bridge, nodeCidrs, podCidrs }))
+}
+
+/**
+ * A fixed MAC address. Otherwise the bridge takes the lowest one among its cables, and the nodes' neighbour tables are
+ * wrong for a while whenever that changes.
+ */
+function macOf(range: string, slot: number): string {
+  const parts = range.includes(':') ? [6, slot, 0, 1] : addressIn(range, 1).split('.').map(Number)
+  return ['02', '4b', ...parts.map(part => part.toString(16).padStart(2, '0'))].join(':')
+}
+
+/** The command of ip(8) that gives a link an address of a range, which is good at once. */
+const addressCommand = (range: string, index: number, link: string) =>
+  `address replace ${addressIn(range, index)}/${range.split('/')[1]} dev ${link}${range.includes(':') ? ' nodad' : ''}`
+
+interface NodeTable {
+  bridge: string
+  nodeCidrs: readonly string[]
+  podCidrs: readonly string[]
 }
 
 /** Packets of nodes leave the machine with the machine's address; to pods and other nodes they keep their own. */
-function nodeTableText(table: string, o: { bridge: string; nodeCidr: string; podCidr: string }): string {
+function nodeTableText(table: string, { bridge, nodeCidrs, podCidrs }: NodeTable): string {
+  const outward = nodeCidrs.map((range, i) => {
+    const ip = range.includes(':') ? 'ip6' : 'ip'
+    return `${ip} saddr ${range} ${ip} daddr != ${podCidrs[i]} oifname != "${bridge}" masquerade fully-random`
+  })
   return [
-    `add table ip ${table}`,
-    `delete table ip ${table}`,
-    `add table ip ${table}`,
-    `add chain ip ${table} postrouting { type nat hook postrouting priority srcnat ; }`,
-    `add rule ip ${table} postrouting ip saddr ${o.nodeCidr} ip daddr != ${o.podCidr} oifname != "${o.bridge}" masquerade fully-random`,
-    `add chain ip ${table} forward { type filter hook forward priority filter ; }`,
-    `add rule ip ${table} forward iifname "${o.bridge}" accept`,
-    `add rule ip ${table} forward oifname "${o.bridge}" accept`,
+    removeNodeTableText(table).trimEnd(),
+    `add table inet ${table}`,
+    `add chain inet ${table} postrouting { type nat hook postrouting priority srcnat ; }`,
+    ...outward.map(rule => `add rule inet ${table} postrouting ${rule}`),
+    `add chain inet ${table} forward { type filter hook forward priority filter ; }`,
+    `add rule inet ${table} forward iifname "${bridge}" accept`,
+    `add rule inet ${table} forward oifname "${bridge}" accept`,
     '',
   ].join('\n')
 }
+
+/** Removes the table, and the one of the family ip that versions before had. */
+const removeNodeTableText = (table: string) =>
+  ['inet', 'ip'].map(family => `add table ${family} ${table}\ndelete table ${family} ${table}\n`).join('')
 
 async function ensureCable(
   tag: string,
@@ -108,13 +133,13 @@ async function ensureCable(
     // NodePort of the machine, and whose endpoint is on that node, is bridged back to the cable it came from.
     `link set dev ${cable} type bridge_slave hairpin on`,
   ])
-  const [address, gateway] = [addressIn(config.nodeCidr, node.index), addressIn(config.nodeCidr, 1)]
+  const gateways = config.nodeCidrs.map(range => addressIn(range, 1))
   await ip
     .inside(namespace)
     .batch([
-      `address replace ${address}/${config.nodeCidr.split('/')[1]} dev eth0`,
+      ...config.nodeCidrs.map(range => addressCommand(range, node.index, 'eth0')),
       'link set dev eth0 up',
-      `route replace default via ${gateway} dev eth0`,
+      ...gateways.map(gateway => `route replace default via ${gateway} dev eth0`),
     ])
 }
 

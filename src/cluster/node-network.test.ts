@@ -8,7 +8,7 @@ test('a network that cannot be set up is tried again, and one that is up ends wh
   const clock = new VirtualClock()
   const end = new AbortController()
   let failing = 3
-  const tries: { range: string; signal: AbortSignal }[] = []
+  const tries: { range: readonly string[]; signal: AbortSignal }[] = []
   const network = keepNodeNetwork({
     async setUp(range, signal) {
       for (const before of tries) assert.ok(before.signal.aborted, 'what was begun before has ended')
@@ -19,19 +19,19 @@ test('a network that cannot be set up is tried again, and one that is up ends wh
     log: silentLog,
     signal: end.signal,
   })
-  network('10.244.0.0/24')
+  network(['10.244.0.0/24', 'fd00:10:244::/64'])
   await clock.forward(60_000)
   assert.equal(tries.length, 4)
-  network('10.244.0.0/24')
+  network(['10.244.0.0/24', 'fd00:10:244::/64'])
   await clock.forward(60_000)
   assert.equal(tries.length, 4)
   assert.equal(tries[3]!.signal.aborted, false)
   failing = 1
-  network('10.244.7.0/24')
+  network(['10.244.7.0/24'])
   await clock.forward(60_000)
   assert.deepEqual(
     tries.slice(4).map(t => t.range),
-    ['10.244.7.0/24', '10.244.7.0/24'],
+    [['10.244.7.0/24'], ['10.244.7.0/24']],
   )
   end.abort()
   assert.ok(tries[5]!.signal.aborted)

@@ -7,8 +7,8 @@ import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 
 interface NodeNetworkOptions {
-  /** Sets the network up for a range. Whatever it starts must end when the signal aborts. */
-  setUp(podCidr: string, signal: AbortSignal): Promise<void>
+  /** Sets the network up for ranges. Whatever it starts must end when the signal aborts. */
+  setUp(podCidrs: readonly string[], signal: AbortSignal): Promise<void>
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -16,24 +16,30 @@ interface NodeNetworkOptions {
 
 const retry = { firstMs: 200, maxMs: 10_000 }
 
-/** Returns a function to be called with the node's range at first and whenever it may have changed. */
-export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOptions): (podCidr: string) => void {
-  let wanted = ''
-  let current: { podCidr: string; stop: AbortController } | undefined
+/** Returns a function to be called with the node's ranges at first and whenever they may have changed. */
+export function keepNodeNetwork({
+  setUp,
+  clock,
+  log,
+  signal,
+}: NodeNetworkOptions): (podCidrs: readonly string[]) => void {
+  let wanted: readonly string[] = []
+  let current: { ranges: string; stop: AbortController } | undefined
   const failed = (error: unknown) =>
-    log.error('cannot set up the pod network, trying again', { range: wanted, why: messageOf(error), error })
+    log.error('cannot set up the pod network, trying again', { ranges: wanted, why: messageOf(error), error })
   const chore = new Chore({ signal, retry: { ...retry, clock, failed } }, async () => {
-    const podCidr = wanted
-    if (current?.podCidr === podCidr) return
+    const podCidrs = wanted
+    const ranges = podCidrs.join()
+    if (current?.ranges === ranges) return
     current?.stop.abort()
     const stop = new AbortController()
     // Set before the attempt: a failed one is stopped too, so that it cannot get in the way of the next.
-    current = { podCidr: '', stop }
-    await setUp(podCidr, joined(signal, stop.signal).signal)
-    current.podCidr = podCidr
+    current = { ranges: '', stop }
+    await setUp(podCidrs, joined(signal, stop.signal).signal)
+    current.ranges = ranges
   })
-  return podCidr => {
-    wanted = podCidr
+  return podCidrs => {
+    wanted = podCidrs
     chore.wake()
   }
 }

@@ -29,14 +29,14 @@ export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown)
 /** Removes everything the cluster has in the machine's own network, and its cgroup. No node may be running any more. */
 export async function teardownMachine(
   tag: string,
-  { podCidr }: { podCidr?: string },
+  { podCidrs = [] }: { podCidrs?: readonly string[] },
   nodeDirectories: readonly string[],
 ): Promise<void> {
   for (const dir of nodeDirectories) {
     const { cniConf, cniState } = nodeDirs(dir)
     await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
   }
-  if (podCidr) await removePodRoutes(podCidr)
+  await removePodRoutes(podCidrs)
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()

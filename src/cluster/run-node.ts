@@ -14,9 +14,11 @@ import { announceNetwork, keepPodRoutes, makeBridge, startPolicies } from '../ne
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, clusterTag, ingressPortsOf } from './config.ts'
+import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
 import { Isolation } from './node-isolation.ts'
+import { anyAddress, familiesOf } from './node-addresses.ts'
 import { keepNodeNetwork } from './node-network.ts'
 import { bridgeOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
 import { problemsOf } from './node-problems.ts'
@@ -31,7 +33,8 @@ export interface NodeConnection {
 }
 
 interface NodeOptions extends RuntimeOptions {
-  nodeIP: string
+  /** The node's addresses, one of each family, that of the default family first. */
+  nodeIPs: readonly string[]
   connection: Promise<NodeConnection>
   /** Called with each change of the node's state. */
   report(state: { ready: boolean; problem?: string }): void
@@ -52,7 +55,7 @@ const clientOf = (part: string, { serve }: HttpsTransport, log: Log) =>
 
 /** Runs the node until the signal aborts. Containers keep running after that. */
 export async function runNode(options: NodeOptions): Promise<void> {
-  const { config, paths, log, signal, nodeName, nodeIP } = options
+  const { config, paths, log, signal, nodeName, nodeIPs } = options
   const clock = realClock
   const tag = clusterTag(paths, config.name)
   const [{ transport, serving, ca }, socket, resolvConf] = await Promise.all([
@@ -67,9 +70,9 @@ export async function runNode(options: NodeOptions): Promise<void> {
     client: proxyClient,
     nodeName,
     table: tableOf(tag),
-    nodeIPs: [nodeIP],
-    podCidrs: [config.podCidr],
-    serviceCidrs: [config.serviceCidr],
+    nodeIPs,
+    podCidrs: config.podCidrs,
+    serviceCidrs: config.serviceCidrs,
     nodePortAddresses: [],
     bridge: bridgeOf(tag),
     clock,
@@ -79,7 +82,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const isolation = new Isolation(clock, signal)
   const around = { options, report: reports('network'), client: client('dns'), resolvConf, proxy, isolation }
   const network = keepNodeNetwork({
-    setUp: (podCidr, signal) => setUpNetwork({ ...around, podCidr, kubelet, signal }),
+    setUp: (podCidrs, signal) => setUpNetwork({ ...around, podCidrs, kubelet, signal }),
     clock,
     log: log.with({ part: 'network' }),
     signal,
@@ -87,7 +90,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const kubelet = await startKubelet({
     client: client('kubelet'),
     nodeName,
-    nodeIP,
+    nodeIPs,
     runtime: new CriRuntime({ socket, clock, log, pinnedImages: () => readPins(pinsFileFor(socket)) }),
     rootDir: paths.node(nodeName),
     sharedDir: paths.shared,
@@ -99,10 +102,16 @@ export async function runNode(options: NodeOptions): Promise<void> {
     clock,
     random: realRandom,
     log: log.with({ part: 'kubelet' }),
-    server: { host: '0.0.0.0', port: config.kubeletPort, cert: serving.certPem, key: serving.keyPem, clientCA: ca },
+    server: {
+      host: anyAddress(config),
+      port: config.kubeletPort,
+      cert: serving.certPem,
+      key: serving.keyPem,
+      clientCA: ca,
+    },
     signal,
     isolate: (pod, ips) => isolation.beforeStart(pod, ips),
-    onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
+    onPodCIDR: podCidrs => podCidrs.length && network(podCidrs),
   })
   around.report({ ready: false, problem: 'the pod network is not set up yet' })
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
@@ -122,9 +131,8 @@ function keepRoutes(
   client: Client,
   report: NodeOptions['report'],
 ): void {
-  const { podCidr } = config
   proxy
-    .then(() => keepPodRoutes({ client, nodeName, podCidr, clock: realClock, log, signal }))
+    .then(() => keepPodRoutes({ client, nodeName, podCidrs: config.podCidrs, clock: realClock, log, signal }))
     .catch(error => {
       if (!signal.aborted) report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
     })
@@ -132,13 +140,14 @@ function keepRoutes(
 
 /** Serves Ingresses from the mirrors of the proxy, unless they are left to others. */
 function serveIngresses(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
-  const { config, paths, nodeName, nodeIP, signal } = options
+  const { config, paths, nodeName, nodeIPs, signal } = options
   if (config.disable?.includes('ingress')) return
   const log = options.log.with({ part: 'ingress' })
   startIngress({
     client,
     nodeName,
-    nodeIP,
+    nodeIP: nodeIPs[0]!,
+    isIPv6: familiesOf(config).includes(6),
     ports: ingressPortsOf(config),
     dir: nodeDirs(paths.node(nodeName)).ingress,
     report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
@@ -152,7 +161,7 @@ interface NetworkSetUp {
   options: NodeOptions
   report: NodeOptions['report']
   client: Client
-  podCidr: string
+  podCidrs: readonly string[]
   resolvConf: string
   proxy: Promise<unknown>
   isolation: Isolation
@@ -168,29 +177,30 @@ async function setUpNetwork({
   options,
   report,
   client,
-  podCidr,
+  podCidrs,
   resolvConf,
   proxy,
   isolation,
   kubelet,
   signal,
 }: NetworkSetUp): Promise<void> {
-  const { config, paths, log, nodeName } = options
+  const { config, paths, log, nodeName, nodeIPs } = options
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
-  const pods = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
-  const { address, mtu } = await makeBridge(pods, log)
+  const pods = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidrs, confDir: cniConf, stateDir: cniState }
+  const { addresses, mtu } = await makeBridge(pods, log)
+  await ownAddresses(pods.bridge, nodeIPs)
   const policies = startPolicies({
     client,
     nodeName,
     table: policyTableOf(clusterTag(paths, config.name)),
-    families: [4],
-    dns: { addresses: [address], port: dnsPort },
+    families: familiesOf(config),
+    dns: { addresses, port: dnsPort },
     clock: realClock,
     log: log.with({ part: 'network' }),
     signal,
   })
   isolation.use(policies)
-  const place = { addresses: [address], port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
+  const place = { addresses, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
   const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
   await startDns({ client, nodeName, ...place, ...surroundings })
   await Promise.all([proxy, policies])
@@ -200,6 +210,17 @@ async function setUpNetwork({
   if (works) return report({ ready: true })
   report({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
   void dnsWorks(config, dnsOutage, signal).then(late => late && report({ ready: true }))
+}
+
+/**
+ * Gives the node those of its IPv6 addresses that it has on no link: a machine without one of its own gets one, so that
+ * others on it have something to reach it by.
+ */
+async function ownAddresses(bridge: string, nodeIPs: readonly string[]): Promise<void> {
+  const ip = makeIp()
+  const present = new Set((await ip.addresses()).map(({ address }) => address))
+  const missing = nodeIPs.filter(address => address.includes(':') && !present.has(address))
+  await ip.batch(missing.map(address => `address replace ${address}/128 dev ${bridge} nodad`))
 }
 
 /** How long a node waits for DNS, and how often it asks. A cluster may have another DNS server, or none, so it ends. */

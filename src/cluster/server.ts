@@ -23,6 +23,7 @@ import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
+import { anyAddress, machineAddress } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { pluginSwitches } from './plugin-switches.ts'
@@ -63,11 +64,11 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     tokenKey,
     clientCa: authority.certPem,
     frontProxy,
-    serviceCidr: config.serviceCidr,
+    serviceCidrs: config.serviceCidrs,
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
     plugins,
-    advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
+    advertise: { address: machineAddress(config), port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }
   metrics = new ResourceMetrics({
@@ -77,7 +78,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     log: log.with({ part: 'metrics' }),
   })
   let scheduler: Scheduler | undefined
-  const http = await serveHttps({ plane, paths, port: config.port, serving, asServer, scheduler: () => scheduler })
+  const http = await serveHttps({ plane, paths, config, serving, asServer, scheduler: () => scheduler })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
   const directories = directoriesOf((node, path, method) =>
@@ -96,14 +97,14 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
 interface HttpsOptions {
   plane: ControlPlane
   paths: ClusterPaths
-  port: number
+  config: ClusterConfig
   serving: KeyPair
   /** This server's credentials for kubelets, and the authority of all certificates. */
   asServer: { ca: string } & KeyPair
   scheduler(): Scheduler | undefined
 }
 
-function serveHttps({ plane, paths, port, serving, asServer, scheduler }: HttpsOptions) {
+function serveHttps({ plane, paths, config, serving, asServer, scheduler }: HttpsOptions) {
   const kinds = () => plane.core.catalog.all
   return startHttp(
     {
@@ -121,8 +122,8 @@ function serveHttps({ plane, paths, port, serving, asServer, scheduler }: HttpsO
       ],
       streams: makeStreams(plane.core, asServer),
     },
-    '0.0.0.0',
-    port,
+    anyAddress(config),
+    config.port,
   )
 }
 
@@ -154,9 +155,10 @@ function servingCertificate(pki: Pki, config: ClusterConfig) {
     'kubernetes.default.svc',
     `kubernetes.default.svc.${config.domain}`,
   ]
-  // Nodes in namespaces reach it on the bridge between them. The address is always included, for nodes added later.
-  const nodeBridge = addressIn(config.nodeCidr, 1)
-  const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), nodeBridge, ...hostAddresses()]
+  // Nodes in namespaces reach it on the bridge between them. The addresses are always included, for nodes added later.
+  const nodeBridges = config.nodeCidrs.map(range => addressIn(range, 1))
+  const services = config.serviceCidrs.map(apiServiceAddress)
+  const ips = ['127.0.0.1', '::1', ...services, ...nodeBridges, ...hostAddresses(4), ...hostAddresses(6)]
   return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, [
     'server auth',
     'digital signature',

@@ -12,6 +12,7 @@ import {
   type ClusterPaths,
   clusterTag,
   ensureConfig,
+  type IpFamily,
   type ServerPart,
   nodeNames,
   processParts,
@@ -39,6 +40,8 @@ interface UpOptions {
   port?: number
   /** The number of nodes on this machine. A cluster that has more keeps them. */
   nodes?: number
+  /** The families of addresses of a new cluster. */
+  ipFamily?: IpFamily
   nodeMonitorGracePeriod?: string
   clusterSigningDuration?: string
   /** The first and last port for Services of type NodePort. */
@@ -128,10 +131,10 @@ async function bringUp(options: UpOptions): Promise<number> {
   return 0
 }
 
-const alone = ({ command, paths }: UpOptions, { port, podCidr }: ClusterConfig): string => `
+const alone = ({ command, paths }: UpOptions, { port, podCidrs }: ClusterConfig): string => `
 The API server answers at https://127.0.0.1:${port}, without controllers. Start them with:
 
-  ${command} controller-manager --kubeconfig ${paths.kubeconfigOf('controller-manager')} --cluster-cidr ${podCidr} \\
+  ${command} controller-manager --kubeconfig ${paths.kubeconfigOf('controller-manager')} --cluster-cidr ${podCidrs.join(',')} \\
     --root-ca-file ${paths.pki}/ca.crt --cluster-signing-cert-file ${paths.pki}/ca.crt \\
     --cluster-signing-key-file ${paths.pki}/ca.key --service-account-private-key-file ${paths.pki}/sa.key
 

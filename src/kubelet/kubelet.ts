@@ -66,7 +66,8 @@ interface ServerOptions {
 interface KubeletOptions {
   client: Client
   nodeName: string
-  nodeIP: string
+  /** The node's addresses, at most one of each family, that of the default family first. */
+  nodeIPs: readonly string[]
   labels?: Readonly<Record<string, string>>
   taints?: Node['spec']['taints']
   runtime: Runtime
@@ -246,7 +247,7 @@ async function statusNow(
   const { reserved } = o.config ?? defaultKubeletConfig
   const facts = {
     name: o.nodeName,
-    ips: [o.nodeIP],
+    ips: o.nodeIPs,
     machine,
     runtime: state.info,
     images: state.images,
@@ -314,7 +315,7 @@ async function makeContext(parts: ContextParts): Promise<NodeContext> {
     parts
   const { client, runtime, clock } = o
   const facts = {
-    nodeIPs: [o.nodeIP],
+    nodeIPs: o.nodeIPs,
     cpuMilli: machine.cpuMilli,
     memoryBytes: machine.memoryBytes,
     ephemeralStorageBytes: machine.ephemeralStorageBytes,

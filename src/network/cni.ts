@@ -4,8 +4,8 @@ import { formatIP, parseCidr } from '../api/ip.ts'
 interface PodNetwork {
   /** The name of the bridge, of at most 15 characters. */
   bridge: string
-  /** The node's range of pod addresses, such as `10.244.0.0/24`. */
-  podCidr: string
+  /** The node's ranges of pod addresses, such as `10.244.0.0/24`, at most one of each family. */
+  podCidrs: readonly string[]
   /** The directory in which host-local records the assigned addresses. */
   stateDir: string
   mtu: number
@@ -18,7 +18,7 @@ export function gatewayOf(podCidr: string): string {
 }
 
 /** The configuration list. It does not contain the portmap plugin, since host ports are rules of the proxy. */
-export function podNetworkText({ bridge, podCidr, stateDir, mtu }: PodNetwork): string {
+export function podNetworkText({ bridge, podCidrs, stateDir, mtu }: PodNetwork): string {
   const plugin = {
     type: 'bridge',
     bridge,
@@ -27,7 +27,12 @@ export function podNetworkText({ bridge, podCidr, stateDir, mtu }: PodNetwork): 
     ipMasq: false,
     hairpinMode: true,
     mtu,
-    ipam: { type: 'host-local', ranges: [[{ subnet: podCidr }]], routes: [{ dst: '0.0.0.0/0' }], dataDir: stateDir },
+    ipam: {
+      type: 'host-local',
+      ranges: podCidrs.map(subnet => [{ subnet }]),
+      routes: podCidrs.map(range => ({ dst: parseCidr(range)?.family === 6 ? '::/0' : '0.0.0.0/0' })),
+      dataDir: stateDir,
+    },
   }
   return `${JSON.stringify({ cniVersion: '1.0.0', name: 'kutter', plugins: [plugin] }, null, 2)}\n`
 }

@@ -18,7 +18,33 @@ const lan = [route('default', { via: '192.0.2.1', protocol: 'static' }), route('
 const podCidr = '10.244.0.0/16'
 const remote = [{ range: '10.244.1.0/24', address: '192.0.2.7' }]
 
-const cases: { name: string; routes: Route[]; remote?: typeof remote; commands: string[]; links?: string[] }[] = [
+const six = {
+  podCidr: 'fd00:10:244::/56',
+  remote: [{ range: 'fd00:10:244:1::/64', address: 'fd00:10:32::3' }],
+}
+const cases: {
+  name: string
+  routes: Route[]
+  remote?: typeof remote
+  podCidr?: string
+  commands: string[]
+  links?: string[]
+}[] = [
+  {
+    name: 'IPv6: a node on a network of this machine',
+    ...six,
+    routes: [route('fd00:10:32::/64'), route('fe80::/64'), route('default', { via: 'fe80::1' })],
+    commands: [`route replace fd00:10:244:1::/64 via fd00:10:32::3 dev eth0 proto ${routeProtocol}`],
+  },
+  {
+    name: 'IPv6: a node behind a router, and one that is gone',
+    ...six,
+    routes: [route('default', { via: 'fe80::1' }), ours('fd00:10:244:7::/64', 'fd00:10:32::9')],
+    commands: [
+      `route replace fd00:10:244:1::/64 via fe80::1 dev eth0 proto ${routeProtocol}`,
+      'route delete fd00:10:244:7::/64',
+    ],
+  },
   {
     name: 'a node on a network of this machine is its own next hop',
     routes: lan,
@@ -55,8 +81,8 @@ const cases: { name: string; routes: Route[]; remote?: typeof remote; commands: 
   },
   { name: 'a node that cannot be reached gets no route', routes: [route('192.168.0.0/24')], commands: [], links: [] },
 ]
-for (const { name, routes, commands, links = ['eth0'], remote: wanted = remote } of cases)
-  test(name, () => assert.deepEqual(planRoutes({ remote: wanted, podCidr, routes }), { commands, links }))
+for (const { name, routes, commands, links = ['eth0'], remote: wanted = remote, podCidr: range = podCidr } of cases)
+  test(name, () => assert.deepEqual(planRoutes({ remote: wanted, podCidr: range, routes }), { commands, links }))
 
 test('only nodes with both a range and an address get a route', () => {
   const node = (name: string, podCIDR: string | undefined, address: string | undefined) =>
@@ -76,6 +102,7 @@ test('only nodes with both a range and an address get a route', () => {
         node('six', '10.244.4.0/24', 'fd00::4'),
       ],
       'self',
+      4,
     ),
     [
       { range: '10.244.1.0/24', address: '192.0.2.2' },

@@ -4,7 +4,7 @@ import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { cidrContains, parseCidr } from '../api/ip.ts'
+import { cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
@@ -13,8 +13,8 @@ import { makeIp, type Route, setKernel } from '../linux/index.ts'
 interface PodRoutesOptions {
   client: Client
   nodeName: string
-  /** The range of all pod addresses of the cluster. */
-  podCidr: string
+  /** The ranges of all pod addresses of the cluster, at most one of each family. */
+  podCidrs: readonly string[]
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -58,25 +58,41 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
 
 /** What of the nodes matters here. They write their status often, and most of it does not. */
 const factsOf = (nodes: Mirror<Node>, { nodeName }: PodRoutesOptions) =>
-  JSON.stringify(remoteRanges(nodes.list(), nodeName))
+  JSON.stringify(([4, 6] as const).map(family => remoteRanges(nodes.list(), nodeName, family)))
 
-async function setRoutes({ nodeName, podCidr, log }: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
+async function setRoutes(options: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
+  for (const podCidr of options.podCidrs) await setRoutesIn(podCidr, options, nodes)
+}
+
+async function setRoutesIn(
+  podCidr: string,
+  { nodeName, log }: PodRoutesOptions,
+  nodes: readonly Node[],
+): Promise<void> {
   const ip = makeIp()
-  const plan = planRoutes({ remote: remoteRanges(nodes, nodeName), podCidr, routes: await ip.routes() })
+  const family = parseCidr(podCidr)!.family
+  const plan = planRoutes({
+    remote: remoteRanges(nodes, nodeName, family),
+    podCidr,
+    routes: await ip.routes({ family }),
+  })
   await ip.batch(plan.commands)
   if (plan.commands.length) log.info('routes to pods of other nodes changed', { commands: plan.commands })
   // A NodePort on 127.0.0.1 may lead to a pod of another node. The proxy's table drops packets to 127/8 that come in.
-  for (const link of plan.links) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
+  for (const link of family === 4 ? plan.links : []) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
 }
 
 /** Kutter's routes to pods of the cluster that are in the kernel's table. */
-export async function podRoutes(podCidr: string): Promise<readonly Route[]> {
-  return oursIn(podCidr, await makeIp().routes())
+export async function podRoutes(podCidrs: readonly string[]): Promise<readonly Route[]> {
+  const found: Route[] = []
+  for (const range of podCidrs)
+    found.push(...oursIn(range, await makeIp().routes({ family: parseCidr(range)?.family ?? 4 })))
+  return found
 }
 
 /** Removes all of these routes, when the node is stopped. */
-export async function removePodRoutes(podCidr: string): Promise<void> {
-  await makeIp().batch((await podRoutes(podCidr)).map(({ to }) => `route delete ${to}`))
+export async function removePodRoutes(podCidrs: readonly string[]): Promise<void> {
+  await makeIp().batch((await podRoutes(podCidrs)).map(({ to }) => `route delete ${to}`))
 }
 
 /** Only routes into this cluster's range: other clusters on this machine mark theirs in the same way. */
@@ -90,16 +106,16 @@ interface RemoteRange {
   address: string
 }
 
-/** The IPv4 range and address of each other node that has both, in the order of their ranges. */
-export function remoteRanges(nodes: readonly Node[], self: string): RemoteRange[] {
+/** The range and address of a family of each other node that has both, in the order of their ranges. */
+export function remoteRanges(nodes: readonly Node[], self: string, family: 4 | 6): RemoteRange[] {
   return nodes
     .filter(node => node.metadata.name !== self)
     .flatMap(node => {
       const ranges = node.spec.podCIDRs?.length ? node.spec.podCIDRs : node.spec.podCIDR ? [node.spec.podCIDR] : []
       const address = node.status.addresses?.find(
-        a => a.type === 'InternalIP' && parseCidr(`${a.address}/32`)?.family === 4,
+        a => a.type === 'InternalIP' && ipFamily(a.address) === family,
       )?.address
-      const range = ranges.find(r => parseCidr(r)?.family === 4)
+      const range = ranges.find(r => parseCidr(r)?.family === family)
       return address && range ? [{ range, address }] : []
     })
     .sort((a, b) => (a.range < b.range ? -1 : 1))
@@ -137,7 +153,11 @@ export function planRoutes({
  */
 function wayTo(address: string, routes: readonly Route[]): { via: string; link: string } | undefined {
   const matching = routes.flatMap(route => {
-    const cidr = parseCidr(route.to === 'default' ? '0.0.0.0/0' : route.to.includes('/') ? route.to : `${route.to}/32`)
+    const isSix = address.includes(':')
+    const whole = isSix ? '::/0' : '0.0.0.0/0'
+    const cidr = parseCidr(
+      route.to === 'default' ? whole : route.to.includes('/') ? route.to : `${route.to}/${isSix ? 128 : 32}`,
+    )
     return cidr && route.link && cidrContains(cidr, address) ? [{ route, bits: cidr.bits }] : []
   })
   const best = matching.sort((a, b) => b.bits - a.bits)[0]?.route

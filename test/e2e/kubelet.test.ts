@@ -65,7 +65,7 @@ async function start(): Promise<void> {
   kubelet = await startKubelet({
     client,
     nodeName: 'n1',
-    nodeIP: '127.0.0.1',
+    nodeIPs: ['127.0.0.1'],
     runtime,
     rootDir: join(dir, 'node'),
     cgroupRoot,
@@ -129,7 +129,7 @@ before(async () => {
     jwks: () => ({ keys: [] }),
   }
   const options = { store: openMemoryStore(), kinds: builtinKinds, clock: realClock, random: realRandom, log, tokens }
-  server = await openServer({ ...options, serviceCidr: '10.96.0.0/16', nodePorts: [30000, 32767] })
+  server = await openServer({ ...options, serviceCidrs: ['10.96.0.0/16'], nodePorts: [30000, 32767] })
   client = new Client({
     serve: server.serve,
     user: { name: 'test', groups: ['system:masters'] },

@@ -23,7 +23,7 @@ async function plane() {
     random: seededRandom(1),
     log: silentLog,
     tokenKey,
-    serviceCidr: '10.96.0.0/16',
+    serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
   })

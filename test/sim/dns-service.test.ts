@@ -24,7 +24,11 @@ test('every node becomes an endpoint, even if writes fail and the endpoints are 
       },
     })
     const nodes = async () => (await client.find(EndpointSlice, ref))?.endpoints.map(e => e.nodeName)
-    await keepDnsService(unsteady, '10.96.0.10', new AbortController().signal)
+    await keepDnsService(
+      unsteady,
+      { dnsAddress: '10.96.0.10', podCidrs: ['10.244.0.0/16'] },
+      new AbortController().signal,
+    )
     failing = 3
     await sim.addNode('a')
     await sim.addNode('b')

@@ -43,7 +43,7 @@ async function openCluster() {
       random,
       log: silentLog,
       tokenKey,
-      serviceCidr: '10.96.0.0/16',
+      serviceCidrs: ['10.96.0.0/16'],
       nodePorts: [30000, 32767],
       advertise: { address: '192.0.2.1', port: 6443 },
     })
@@ -90,7 +90,7 @@ async function openCluster() {
     const kubelet = await startKubelet({
       client,
       nodeName,
-      nodeIP: `192.0.2.${index + 2}`,
+      nodeIPs: [`192.0.2.${index + 2}`],
       runtime: new SimulatedRuntime({ clock, subnet: `10.240.${index}` }),
       rootDir: '/nonexistent',
       clusterDNS: '10.96.0.10',

@@ -53,7 +53,7 @@ async function open() {
     const kubelet = await startKubelet({
       client,
       nodeName,
-      nodeIP: `192.0.2.${i + 2}`,
+      nodeIPs: [`192.0.2.${i + 2}`],
       runtime: new SimulatedRuntime({ clock: sim.clock, subnet: `10.244.${i}` }),
       rootDir: '/nonexistent',
       clusterDNS: '10.96.0.10',

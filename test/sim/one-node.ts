@@ -66,7 +66,7 @@ export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptio
     random,
     log,
     tokens,
-    serviceCidr: '10.96.0.0/16',
+    serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
   })
   const clientBy = (serve: Serve) =>
@@ -82,7 +82,7 @@ export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptio
   const options = {
     client: own,
     nodeName: 'n1',
-    nodeIP: '10.0.0.1',
+    nodeIPs: ['10.0.0.1'],
     rootDir: '/nonexistent',
     clusterDNS: '10.96.0.10',
     clusterDomain: 'cluster.local',

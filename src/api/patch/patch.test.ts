@@ -68,6 +68,11 @@ test('a strategic merge patch merges lists by their key', () => {
     )[0],
     container('a', '1', { env: [{ name: 'Y', value: '2' }] }),
   )
+  // A node has an address of each family, and both have the same type.
+  assert.deepEqual(
+    containersAfter(target, withContainers([container('z', '1'), container('z', '2'), { $patch: 'replace' }])),
+    [container('z', '1'), container('z', '2')],
+  )
   assert.deepEqual(containersAfter(target, withContainers([container('z', '1'), { $patch: 'replace' }])), [
     container('z', '1'),
   ])

@@ -111,13 +111,13 @@ function takeDirectives(live: Json[], patch: Json[], key: string): { current: Js
         throw malformed(`map: ${goValue(element)} does not contain declared merge key: ${key}`)
       if (directive === 'delete') current = current.filter(other => !sameElement(other, element, key))
       else elements.push(element)
-    } else if (directive === 'replace') current = []
+    } else if (directive === 'replace') continue
     else if (directive === 'merge') throw malformed('merging lists cannot yet be specified in the patch')
     else throw malformed(`unknown patch type: ${goValue(directive)} in map: ${goValue(element)}`)
   }
-  // An element with the directive replace drops all live elements.
-  if (patch.some(element => isObject(element) && element.$patch === 'replace')) current = []
-  return { current, elements }
+  // An element with the directive replace drops all live elements. The others are not merged, so a key may be there twice.
+  const isReplaced = patch.some(element => isObject(element) && element.$patch === 'replace')
+  return isReplaced ? { current: elements.map(withoutDirectives), elements: [] } : { current, elements }
 }
 
 /** Sets a list to which the patch gives an order, perhaps without patching its elements. */

@@ -32,7 +32,7 @@ import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { headerSettings } from '../aggregation/identity.ts'
 import { type FrontProxy, frontProxyName } from '../aggregation/target.ts'
-import { formatIP, parseCidr } from '../../api/ip.ts'
+import { formatIP, ipFamily, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { flowSchemas, priorityLevels } from './flow-control.ts'
@@ -41,7 +41,8 @@ import { self } from '../self.ts'
 
 interface BootstrapOptions {
   clock: Clock
-  serviceCidr: string
+  /** The ranges of Services, at most one of each family, the default family's first. */
+  serviceCidrs: readonly string[]
   /** The address and port at which pods reach this server: the endpoint of the Service `kubernetes`. */
   advertise: { address: string; port: number }
   /** PEM of the authority of users' certificates, and of that of front proxies, for extension servers. */
@@ -59,7 +60,7 @@ export function apiServiceAddress(serviceCidr: string): string {
 export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
   await systemNamespaces(serve)
   await Promise.all([roles(serve), priorityClasses(serve), flowControl(serve)])
-  await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCidr] } })
+  await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [...options.serviceCidrs] } })
   await ensure(serve, ConfigMap, {
     metadata: { name: trackingMap, namespace: 'kube-system' },
     data: { since: dayText(options.clock.now()) },
@@ -202,7 +203,7 @@ async function flowControl(serve: Serve): Promise<void> {
     )
 }
 
-async function kubernetesService(serve: Serve, { serviceCidr, advertise }: BootstrapOptions): Promise<void> {
+async function kubernetesService(serve: Serve, { serviceCidrs, advertise }: BootstrapOptions): Promise<void> {
   const labels = { component: 'apiserver', provider: 'kubernetes' }
   const name = 'kubernetes'
   const namespace = 'default'
@@ -210,7 +211,7 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
     metadata: { name, namespace, labels },
     spec: {
       type: 'ClusterIP',
-      clusterIP: apiServiceAddress(serviceCidr),
+      clusterIP: apiServiceAddress(serviceCidrs[0]!),
       sessionAffinity: 'None',
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }],
     },
@@ -223,7 +224,7 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
   })
   await replace(serve, EndpointSlice, {
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
-    addressType: 'IPv4',
+    addressType: `IPv${ipFamily(advertise.address) ?? 4}`,
     endpoints: [{ addresses: [advertise.address], conditions: { ready: true } }],
     ports,
   })

@@ -14,20 +14,21 @@
 // Source: pkg/registry/core/service (alloc.go), ipallocator, portallocator.
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
-import { type Cidr, cidrContains, formatIP, ipFamily, parseCidr } from '../../api/ip.ts'
+import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
 import { Service } from '../../kinds/core/service.ts'
-import { needsHealthCheck, validateClusterIPs } from '../../kinds/core/service-rules.ts'
+import { needsHealthCheck } from '../../kinds/core/service-rules.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
 import { IPAddress, managedByLabel, serviceAllocator } from '../../kinds/networking/ipaddress.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
 import type { Storage } from '../storage.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import { chooseFamilies } from './service-families.ts'
 
 export interface ServiceRanges {
-  /** `10.96.0.0/16` */
-  serviceCidr: string
+  /** At most one of each family, such as `10.96.0.0/16`; the first is the default family. */
+  serviceCidrs: readonly string[]
   /** First and last node port. */
   nodePorts: readonly [number, number]
 }
@@ -42,7 +43,7 @@ export function serviceAllocation(
   random: Random,
   ranges: ServiceRanges,
 ): AdmissionPlugin {
-  const own = parseCidr(ranges.serviceCidr)!
+  const own = ranges.serviceCidrs.map(range => parseCidr(range)!)
   const reservations = new Map<string, { uid: string; until: number }>()
   // A reservation is not needed once the Service is in the mirror.
   storage.mirror(Service).subscribe(changes => {
@@ -64,7 +65,7 @@ export function serviceAllocation(
     return address !== undefined && address.metadata.labels?.[managedByLabel] !== serviceAllocator
   }
   const context: Allocator = {
-    cidrs: () => [own, ...furtherRanges(storage, ranges.serviceCidr)],
+    cidrs: () => [...own, ...furtherRanges(storage, ranges.serviceCidrs)],
     ranges,
     random,
     free: (what, uid) => [undefined, uid].includes(takenBy(what)) && !reserved(what),
@@ -88,7 +89,7 @@ export function serviceAllocation(
 }
 
 /** The ranges in addition to the server's own: those that are ready and not terminating. */
-function furtherRanges(storage: Storage, own: string): Cidr[] {
+function furtherRanges(storage: Storage, own: readonly string[]): Cidr[] {
   return storage
     .mirror(ServiceCIDR)
     .list()
@@ -97,7 +98,7 @@ function furtherRanges(storage: Storage, own: string): Cidr[] {
         !metadata.deletionTimestamp && status.conditions?.some(c => c.type === 'Ready' && c.status === 'True'),
     )
     .flatMap(({ spec }) => spec.cidrs ?? [])
-    .flatMap(text => (text === own ? [] : (parseCidr(text) ?? [])))
+    .flatMap(text => (own.includes(text) ? [] : (parseCidr(text) ?? [])))
 }
 
 /** What an allocation needs: the ranges, and which addresses and ports are free. */
@@ -126,23 +127,18 @@ function allocationsOf(service: Service): string[] {
 function* allocate(context: Allocator, service: Mutable<Service>, old: Service | undefined): Iterable<Problem> {
   const { spec } = service
   keepAllocations(service, old)
-  chooseFamilies(service)
-  const wrong = spec.type === 'ExternalName' ? [] : [...validateClusterIPs(spec, root.field('spec'))]
-  if (wrong.length) return yield* wrong
   if (spec.type === 'ExternalName') {
     // A Service that is changed to ExternalName loses its addresses. A new one may not request any.
     if (old && spec.clusterIP === old.spec.clusterIP) {
       delete spec.clusterIP
       delete spec.clusterIPs
     }
-  } else if (
-    spec.ipFamilyPolicy === 'RequireDualStack' &&
-    !isManual(spec) &&
-    new Set(context.cidrs().map(cidr => cidr.family)).size < 2
-  ) {
-    const path = root.field('spec', 'ipFamilyPolicy')
-    return yield path.invalid(spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
-  } else yield* allocateAddress(context, service)
+  } else {
+    const families = [...new Set(context.cidrs().map(({ family }) => `IPv${family}` as const))]
+    const wrong = [...chooseFamilies(spec, old?.spec, families)]
+    if (wrong.length) return yield* wrong
+    yield* allocateAddresses(context, service)
+  }
   if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false))
     yield* allocatePorts(context, service)
   else if (spec.type !== 'LoadBalancer')
@@ -152,19 +148,6 @@ function* allocate(context: Allocator, service: Mutable<Service>, old: Service |
     if (port) spec.healthCheckNodePort = port
   }
 }
-
-/** Sets the families of a Service with addresses: the family of the address that it requests, or else IPv4. */
-function chooseFamilies({ spec }: Mutable<Service>): void {
-  if (spec.type === 'ExternalName') return
-  spec.ipFamilies ??= [ipFamily(spec.clusterIP ?? '') === 6 ? 'IPv6' : 'IPv4']
-  spec.ipFamilyPolicy ??= isManual(spec) ? 'RequireDualStack' : 'SingleStack'
-  if (isManual(spec) && spec.ipFamilyPolicy !== 'SingleStack' && spec.ipFamilies.length === 1)
-    spec.ipFamilies.push(spec.ipFamilies[0] === 'IPv6' ? 'IPv4' : 'IPv6')
-}
-
-/** Whether a headless Service has endpoints written by a user, which may be of any family. */
-const isManual = ({ clusterIP, selector }: Service['spec']) =>
-  clusterIP === 'None' && Object.keys(selector ?? {}).length === 0
 
 /** Keeps the allocations that the client has left out of a PUT or patch. */
 function keepAllocations({ spec }: Mutable<Service>, old: Service | undefined): void {
@@ -187,37 +170,45 @@ function keepAllocations({ spec }: Mutable<Service>, old: Service | undefined): 
   }
 }
 
-function* allocateAddress(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
-  const at = root.field('spec', 'clusterIPs')
-  const uid = metadata.uid ?? ''
+/** Gives the Service an address of each of its families, where it does not request one. */
+function* allocateAddresses(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
   if (spec.clusterIP === 'None') {
     spec.clusterIPs = ['None']
     return
   }
-  if (!spec.clusterIP) {
-    const family = spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
-    const cidrs = context.cidrs().filter(cidr => cidr.family === family)
-    if (!cidrs.length)
-      return yield root
-        .field('spec', 'ipFamilies')
-        .index(0)
-        .invalid(spec.ipFamilies?.[0], 'not configured on this cluster')
-    const address = firstOf(cidrs, cidr => freeAddress(context, cidr, uid))
-    if (!address) return yield at.invalid([], 'failed to allocate a serviceIP: range is full')
-    spec.clusterIP = address
-  } else if (!context.cidrs().some(cidr => cidrContains(cidr, spec.clusterIP!))) {
-    return yield at.invalid(
-      [spec.clusterIP],
-      `failed to allocate IP ${spec.clusterIP}: the provided network does not match the current range`,
-    )
-  } else if (!context.free(spec.clusterIP, uid)) {
-    return yield at.invalid(
-      [spec.clusterIP],
-      `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated`,
-    )
+  const given = spec.clusterIPs ?? []
+  const addresses: string[] = []
+  for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
+    const address = yield* allocateAddress(context, family, given[i], given, metadata.uid ?? '')
+    if (address === undefined) return
+    addresses.push(address)
   }
-  context.reserve(spec.clusterIP, uid)
-  spec.clusterIPs = [spec.clusterIP, ...(spec.clusterIPs ?? []).slice(1)]
+  for (const address of addresses) context.reserve(address, metadata.uid ?? '')
+  spec.clusterIP = addresses[0]!
+  spec.clusterIPs = addresses
+}
+
+function* allocateAddress(
+  context: Allocator,
+  family: string,
+  wanted: string | undefined,
+  given: readonly string[],
+  uid: string,
+): Generator<Problem, string | undefined> {
+  const at = root.field('spec', 'clusterIPs')
+  const cidrs = context.cidrs().filter(cidr => `IPv${cidr.family}` === family)
+  if (!wanted) {
+    const address = firstOf(cidrs, cidr => freeAddress(context, cidr, uid))
+    if (!address) yield at.invalid([], 'failed to allocate a serviceIP: range is full')
+    return address
+  }
+  if (!cidrs.some(cidr => cidrContains(cidr, wanted))) {
+    const why = 'the provided network does not match the current range'
+    yield at.invalid(given, `failed to allocate IP ${wanted}: ${why}`)
+  } else if (!context.free(wanted, uid))
+    yield at.invalid(given, `failed to allocate IP ${wanted}: provided IP is already allocated`)
+  else return wanted
+  return undefined
 }
 
 function firstOf<A, B>(list: readonly A[], find: (element: A) => B | undefined): B | undefined {

@@ -152,7 +152,7 @@ test('random objects make configurations of known lines, which HAProxy accepts',
   const { signal } = new AbortController()
   await fc.assert(
     fc.asyncProperty(fc.array(look, { minLength: 1, maxLength: 12 }), async looks => {
-      const files = filesOf(planIngress(ingressesOf(looks), world), around(dir))
+      const files = filesOf(planIngress(ingressesOf(looks), world), { ...around(dir), isIPv6: looks.length % 2 === 1 })
       const texts = files.textsFor('cli')
       for (const line of texts.get(configFile)!.split('\n').filter(Boolean)) assert.match(line.trim(), known)
       for (const [name, text] of texts)

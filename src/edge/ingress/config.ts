@@ -12,6 +12,8 @@ export interface Surroundings {
   /** The ports to listen on; undefined for one that another program has. */
   http: number | undefined
   https: number | undefined
+  /** Whether clients may come by IPv6, too. */
+  isIPv6: boolean
   user: string
   group: string
   threads: number
@@ -125,11 +127,13 @@ const defaults = [
 
 const notFound = '!{ var(txn.backend) -m found }'
 
-function frontend(plan: IngressPlan, { http, https }: Surroundings): string[] {
+function frontend(plan: IngressPlan, { http, https, isIPv6 }: Surroundings): string[] {
+  // With IPv6 one listener is for both families.
+  const [any, both] = isIPv6 ? ['::', ' v4v6'] : ['', '']
   return [
     'frontend ingress',
-    ...(http === undefined ? [] : [`bind :${http}`]),
-    ...(https === undefined ? [] : [`bind :${https} ssl crt-list certificates.list alpn h2,http/1.1`]),
+    ...(http === undefined ? [] : [`bind ${any}:${http}${both}`]),
+    ...(https === undefined ? [] : [`bind ${any}:${https}${both} ssl crt-list certificates.list alpn h2,http/1.1`]),
     'http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }',
     'http-request disable-l7-retry if !METH_GET !METH_HEAD',
     ...plainLookUps(plan),

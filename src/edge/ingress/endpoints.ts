@@ -28,13 +28,14 @@ export function portOf(
 
 /**
  * The servers of a port: the endpoints that are ready or, if there are none, those that end and still serve. In the
- * order of their names, each once.
+ * order of their names, each once. Of a Service of both families, those of IPv4, since they are the same pods.
  */
 export function serversOf(slices: readonly EndpointSlice[], portName: string): Server[] {
   const ready = new Map<string, Server>()
   const ending = new Map<string, Server>()
+  const family = slices.some(({ addressType }) => addressType === 'IPv4') ? 'IPv4' : 'IPv6'
   for (const { addressType, endpoints, ports } of slices) {
-    if (addressType !== 'IPv4') continue
+    if (addressType !== family) continue
     const port = ports?.find(one => (one.name ?? '') === portName)?.port
     if (!port) continue
     for (const { addresses, conditions = {} } of endpoints ?? []) {
@@ -55,4 +56,7 @@ export function serversOf(slices: readonly EndpointSlice[], portName: string): S
 export const nameOf = ({ ip, port }: Server): string => `${ip}_${port}`
 
 /** The address of a server, from its name. */
-export const addressOf = (name: string): string => name.replace('_', ':')
+export function addressOf(name: string): string {
+  const [ip = '', port = ''] = name.split('_')
+  return `${ip.includes(':') ? `[${ip}]` : ip}:${port}`
+}

@@ -47,6 +47,8 @@ interface IngressOptions {
   client: Client
   nodeName: string
   nodeIP: string
+  /** Whether clients may come by IPv6, too. */
+  isIPv6: boolean
   ports: IngressPorts
   /** A directory of the node for this alone, with a short path. */
   dir: string
@@ -195,7 +197,7 @@ class IngressKeeper {
     if (!found) return
     const { http, https } = this.#o.ports
     const servers = await serversAt(found.socket)
-    const has = (port: number) => found.config.includes(`bind :${port}\n`) || found.config.includes(`bind :${port} ssl`)
+    const has = (port: number) => new RegExp(`^\\s*bind \\S*:${port}( |$)`, 'm').test(found.config)
     this.#runs(found, servers, new Map(), { http: has(http), https: has(https) })
   }
 
@@ -220,6 +222,7 @@ class IngressKeeper {
       http: isHttp ? http : undefined,
       https: isHttps ? https : undefined,
       ...(await unprivileged()),
+      isIPv6: this.#o.isIPv6,
       threads: Math.min(maxThreads, cpus().length),
       emptyDir: this.#haproxy.emptyDir,
     }

@@ -107,6 +107,7 @@ export const around = (dir: string, http = 1, https = 2): Surroundings => ({
   https,
   user: 'nobody',
   group: 'nogroup',
+  isIPv6: false,
   threads: 1,
   emptyDir: join(dir, 'empty'),
 })

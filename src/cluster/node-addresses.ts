@@ -1,0 +1,33 @@
+// The addresses of the nodes of a machine: one of each family of the cluster, that of the default family first.
+import { ipFamily, parseCidr } from '../api/ip.ts'
+import type { ClusterConfig } from './config.ts'
+import { hostAddresses } from './machine.ts'
+import { addressIn } from './node-range.ts'
+
+/** The families of a cluster, the default family first. */
+export const familiesOf = ({ podCidrs }: Pick<ClusterConfig, 'podCidrs'>): (4 | 6)[] =>
+  podCidrs.flatMap(range => parseCidr(range)?.family ?? [])
+
+/**
+ * The addresses of a node. One in a namespace has them out of the ranges of nodes. The machine has its own, and where it
+ * has none of IPv6 the first of the range of nodes (run-node.ts puts it on the bridge).
+ */
+export function nodeAddresses(config: ClusterConfig, nodeName: string): string[] {
+  if (config.joined) return [...config.joined.nodeIPs]
+  const own = config.nodes.find(node => node.name === nodeName)
+  if (own) return config.nodeCidrs.map(range => addressIn(range, own.index))
+  return familiesOf(config).flatMap(family => {
+    const range = config.nodeCidrs.find(cidr => parseCidr(cidr)?.family === family)
+    return hostAddresses(family)[0] ?? (family === 4 ? '127.0.0.1' : range ? addressIn(range, 1) : [])
+  })
+}
+
+/** The address of the machine of the server. */
+export const machineAddress = (config: ClusterConfig): string => nodeAddresses(config, config.nodeName)[0]!
+
+/** What servers listen on to be reached by all families of a cluster. */
+export const anyAddress = (config: Pick<ClusterConfig, 'podCidrs'>): string =>
+  familiesOf(config).includes(6) ? '::' : '0.0.0.0'
+
+/** An address as the host of a URL, where IPv6 has brackets. */
+export const urlHost = (address: string): string => (ipFamily(address) === 6 ? `[${address}]` : address)
