@@ -27,6 +27,10 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   },
   'ingress-http-port': { value: true, help: 'port of the nodes for Ingresses (default: 80 for the cluster default)' },
   'ingress-https-port': { value: true, help: 'the same with TLS (default: 443 for the cluster default)' },
+  'loadbalancer-pool': {
+    value: true,
+    help: 'addresses for Services of type LoadBalancer (default: those of the nodes)',
+  },
   disable: { value: true, help: `parts to leave out of the server process: ${serverParts.join(',')}` },
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
@@ -57,6 +61,7 @@ const server = [
   'service-node-port-range',
   'ingress-http-port',
   'ingress-https-port',
+  'loadbalancer-pool',
   'enable-admission-plugins',
   'disable-admission-plugins',
   'admission-control-config-file',

@@ -28,6 +28,7 @@ const programs: readonly { program: string; package: string; path?: string }[] =
   { program: 'catatonit', package: 'catatonit' },
   { program: 'conntrack', package: 'conntrack' },
   { program: 'haproxy', package: 'haproxy' },
+  { program: 'arping', package: 'iputils-arping' },
 ]
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']

@@ -12,6 +12,11 @@ const ownClass = 'kutter.dev/default'
 const excludedLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
 /** Names the networks to which a node has a link, in CIDR form. The node writes it itself. */
 export const networksAnnotation = 'kutter.dev/networks'
+/** The namespace and label of the Leases by which the nodes that announce addresses show that they are alive. */
+export const leaseNamespace = 'kube-system'
+export const leaseLabel = 'kutter.dev/load-balancer'
+/** The name of a node's Lease. Other Leases of the namespace do not begin like this. */
+export const leaseNameOf = (node: string): string => `kutter-load-balancer-${node}`
 /** The most ranges of a pool. */
 const maxRanges = 64
 

@@ -1,0 +1,119 @@
+// Carries out what addresses.ts plans: addresses on links, the table, and the messages by which neighbours learn that an
+// address has moved here.
+import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { ipFamily } from '../../api/ip.ts'
+import { makeIp, makeNft, run, setKernel } from '../../linux/index.ts'
+import { networksText, type Place, planAddresses, refusalText } from './addresses.ts'
+
+interface AnnouncerOptions extends Place {
+  /** The name of the table. */
+  table: string
+  clock: Clock
+  log: Log
+  /** Ends the messages to neighbours that are under way. */
+  signal: AbortSignal
+}
+
+/** How often neighbours are shown a new address, once a second. One message may be lost. */
+const repetitions = 3
+const arpingMs = 10_000
+
+/** The addresses of load balancers that this node announces. Only one call at a time may be under way. */
+export class Announcer {
+  readonly #o: AnnouncerOptions
+  readonly #ip = makeIp()
+  readonly #nft = makeNft()
+  #table: string | undefined
+
+  constructor(options: AnnouncerOptions) {
+    this.#o = options
+  }
+
+  /** The networks to which this node has a link. */
+  async networks(): Promise<string> {
+    return networksText(await this.#ip.addresses(), this.#o)
+  }
+
+  /** The addresses that this node announces now, those of a former agent included. */
+  async held(): Promise<Set<string>> {
+    return new Set(planAddresses(new Set(), await this.#ip.addresses(), this.#o).ours)
+  }
+
+  /**
+   * Makes the node announce exactly these. Returns those that it did not before. Throws when one of them fails; the
+   * others are as they should be.
+   */
+  async set(wanted: ReadonlySet<string>): Promise<string[]> {
+    const { ledger, log } = this.#o
+    const held = await this.#ip.addresses()
+    const { changes, announce, ours, lost } = planAddresses(wanted, held, this.#o)
+    // What is refused is refused before the kernel could answer.
+    await this.#refuse([...new Set([...ours, ...wanted])])
+    if (wanted.size) await this.#makeLedger()
+    const failures: unknown[] = []
+    for (const [address, commands] of changes) {
+      const link = announce.find(one => one.address === address)?.link
+      try {
+        // With this setting the kernel shows neighbours a new address by itself.
+        if (link !== undefined && ipFamily(address) === 6)
+          await setKernel(`net/ipv6/conf/${link}/ndisc_notify`, '1', log)
+        await this.#ip.batch(commands)
+        if (link !== undefined) this.#show(address, link)
+        log.info(wanted.has(address) ? 'this node announces an address' : 'this node announces an address no more', {
+          address,
+          ...(link !== undefined && { link }),
+        })
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length) throw failures[0]
+    if (!wanted.size && ours.length) await removeLedger(ledger)
+    await this.#refuse([...wanted])
+    if (lost.length) throw new Error(`this node has no link for ${lost.join(', ')}`)
+    return announce.map(({ address }) => address)
+  }
+
+  async #refuse(addresses: readonly string[]): Promise<void> {
+    const text = refusalText(this.#o.table, [...addresses].sort())
+    if (text === this.#table || (this.#table === undefined && !addresses.length)) return
+    await this.#nft.apply(text)
+    this.#table = text
+  }
+
+  /** A bridge without ports, since every kernel that can run pods has bridges. It stays down. */
+  async #makeLedger(): Promise<void> {
+    const { ledger } = this.#o
+    const has = (await this.#ip.links()).some(({ name }) => name === ledger)
+    if (!has) await this.#ip.batch([`link add name ${ledger} type bridge`])
+  }
+
+  /** Shows an IPv4 address to the neighbours, by requests and answers, since some only read one of these. */
+  #show(address: string, link: string): void {
+    if (ipFamily(address) !== 4) return
+    const { log, signal, clock } = this.#o
+    for (const form of ['-U', '-A']) {
+      const args = ['-q', form, '-c', String(repetitions), '-I', link, address]
+      run('arping', args, { timeoutMs: arpingMs, signal, clock, accept: [0, 1] }).catch((error: unknown) => {
+        if (!signal.aborted) log.warn('cannot show the neighbours an address', { address, link, why: messageOf(error) })
+      })
+    }
+  }
+}
+
+async function removeLedger(ledger: string): Promise<void> {
+  const ip = makeIp()
+  if ((await ip.links()).some(({ name }) => name === ledger)) await ip.batch([`link delete dev ${ledger}`])
+}
+
+/** Removes everything that announcers of the cluster have left in the machine's network. */
+export async function removeAnnouncements(ledger: string, table: string): Promise<void> {
+  const ip = makeIp()
+  const { changes } = planAddresses(new Set(), await ip.addresses(), { ledger, nodeIP: '', podBridge: '' })
+  await ip.batch([...changes.values()].flat())
+  await removeLedger(ledger)
+  const nft = makeNft()
+  if ((await nft.tables()).includes(`inet ${table}`)) await nft.apply(refusalText(table, []))
+}
