@@ -30,8 +30,10 @@ export interface Place {
 export interface AddressPlan {
   /** For each address that changes, the commands of ip(8). */
   changes: Map<string, string[]>
-  /** Addresses that are new on a link, on which the neighbours have to be shown them. */
-  announce: { address: string; link: string }[]
+  /** The link of each wanted address. */
+  links: Map<string, string>
+  /** Those that were not on their link before, so that the neighbours have to be shown them. */
+  news: string[]
   /** The addresses of the cluster that the node has now. */
   ours: string[]
   /** Those for which the node has no link. */
@@ -46,7 +48,8 @@ export function planAddresses(wanted: ReadonlySet<string>, held: readonly Held[]
   const { ledger } = place
   const ours = held.filter(({ link }) => link === ledger).map(({ address }) => address)
   const changes = new Map<string, string[]>()
-  const announce: AddressPlan['announce'] = []
+  const links = new Map<string, string>()
+  const news: string[] = []
   const onLinks = (address: string) =>
     held.filter(one => one.address === address && one.link !== ledger && isSingle(one)).map(({ link }) => link)
   const remove = (address: string, link: string) => `address delete ${address}/${bitsOf(address)} dev ${link}`
@@ -60,13 +63,16 @@ export function planAddresses(wanted: ReadonlySet<string>, held: readonly Held[]
     const commands = present.filter(one => one !== link).map(one => remove(address, one))
     if (!ours.includes(address)) commands.push(add(address, ledger))
     if (link === undefined) lost.push(address)
-    else if (!present.includes(link)) {
-      commands.push(add(address, link))
-      announce.push({ address, link })
+    else {
+      links.set(address, link)
+      if (!present.includes(link)) {
+        commands.push(add(address, link))
+        news.push(address)
+      }
     }
     if (commands.length) changes.set(address, commands)
   }
-  return { changes, announce, ours, lost }
+  return { changes, links, news, ours, lost }
 }
 
 /** Without a test for duplicates, which would take a second, and which the former node would fail when it is slow. */

@@ -5,7 +5,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { ipFamily } from '../../api/ip.ts'
 import { makeIp, makeNft, run, setKernel } from '../../linux/index.ts'
-import { networksText, type Place, planAddresses, refusalText } from './addresses.ts'
+import { type AddressPlan, networksText, type Place, planAddresses, refusalText } from './addresses.ts'
 
 interface AnnouncerOptions extends Place {
   /** The name of the table. */
@@ -44,36 +44,40 @@ export class Announcer {
   /**
    * Makes the node announce exactly these. Returns those that it did not before. Throws when one of them fails; the
    * others are as they should be.
+   * @param again whether the neighbours are shown those too that the node has already
    */
-  async set(wanted: ReadonlySet<string>): Promise<string[]> {
-    const { ledger, log } = this.#o
-    const held = await this.#ip.addresses()
-    const { changes, announce, ours, lost } = planAddresses(wanted, held, this.#o)
+  async set(wanted: ReadonlySet<string>, again = false): Promise<string[]> {
+    const plan = planAddresses(wanted, await this.#ip.addresses(), this.#o)
+    const { links, news, ours, lost } = plan
     // What is refused is refused before the kernel could answer.
     await this.#refuse([...new Set([...ours, ...wanted])])
     if (wanted.size) await this.#makeLedger()
+    const failures = await this.#carryOut(plan)
+    if (failures.length) throw failures[0]
+    if (!wanted.size && ours.length) await removeLedger(this.#o.ledger)
+    await this.#refuse([...wanted])
+    for (const [address, link] of links) if (again || news.includes(address)) this.#show(address, link)
+    if (lost.length) throw new Error(`this node has no link for ${lost.join(', ')}`)
+    return news
+  }
+
+  async #carryOut({ changes, links }: AddressPlan): Promise<unknown[]> {
+    const { log } = this.#o
     const failures: unknown[] = []
     for (const [address, commands] of changes) {
-      const link = announce.find(one => one.address === address)?.link
+      const link = links.get(address)
       try {
         // With this setting the kernel shows neighbours a new address by itself.
         if (link !== undefined && ipFamily(address) === 6)
           await setKernel(`net/ipv6/conf/${link}/ndisc_notify`, '1', log)
         await this.#ip.batch(commands)
-        if (link !== undefined) this.#show(address, link)
-        log.info(wanted.has(address) ? 'this node announces an address' : 'this node announces an address no more', {
-          address,
-          ...(link !== undefined && { link }),
-        })
+        if (link !== undefined) log.info('this node announces an address', { address, link })
+        else log.info('this node announces an address no more', { address })
       } catch (error) {
         failures.push(error)
       }
     }
-    if (failures.length) throw failures[0]
-    if (!wanted.size && ours.length) await removeLedger(ledger)
-    await this.#refuse([...wanted])
-    if (lost.length) throw new Error(`this node has no link for ${lost.join(', ')}`)
-    return announce.map(({ address }) => address)
+    return failures
   }
 
   async #refuse(addresses: readonly string[]): Promise<void> {

@@ -37,6 +37,7 @@ export class Heartbeats {
   readonly #peers = new Map<string, Peer>()
   #own: { seen: string; at: number } | undefined
   #counted = 0
+  #returns = 0
   /** Whether Leases that were there before have been taken in. */
   #hasBegun = false
 
@@ -47,6 +48,11 @@ export class Heartbeats {
   /** Whether the own Lease has been seen. */
   get isShown(): boolean {
     return this.#own !== undefined
+  }
+
+  /** How often others have begun to see this node, at first and after outages. Meanwhile they may have replaced it. */
+  get returns(): number {
+    return this.#returns
   }
 
   /** Begins from scratch, when this node starts to renew its Lease. */
@@ -91,6 +97,7 @@ export class Heartbeats {
   #count(seen: string, now: number): void {
     const time = this.#time(now)
     const isOutage = this.#own !== undefined && now - this.#own.at > outageMs
+    if (isOutage || !this.#own) this.#returns++
     this.#counted = time
     this.#own = { seen, at: now }
     if (!isOutage) return

@@ -98,6 +98,8 @@ class AddressKeeper implements Balancer {
   #shows = false
   #followsLeases = false
   #networks = ''
+  /** The number of returns after which the neighbours were shown what this node announces. */
+  #returns = 0
 
   constructor(options: BalancerOptions) {
     this.#o = options
@@ -174,7 +176,9 @@ class AddressKeeper implements Balancer {
     })
     await this.#show(mustShow(this.#candidates, nodeName))
     const wanted = this.#wanted()
-    const news = await this.#announcer.set(wanted)
+    const { returns } = this.#heartbeats
+    const news = await this.#announcer.set(wanted, returns !== this.#returns)
+    this.#returns = returns
     this.#held = wanted
     announced.set(wanted.size)
     for (const address of news) this.#assigned(address)
@@ -247,7 +251,8 @@ class AddressKeeper implements Balancer {
   #compare(): void {
     const wanted = this.#wanted()
     const held = this.#held ?? new Set()
-    if (wanted.size !== held.size || [...wanted].some(address => !held.has(address))) this.#work.wake()
+    const isBack = this.#heartbeats.returns !== this.#returns
+    if (isBack || wanted.size !== held.size || [...wanted].some(address => !held.has(address))) this.#work.wake()
   }
 
   async #renew(): Promise<void> {
