@@ -99,7 +99,7 @@ export function loadBalancerController(balancing: LoadBalancing): Controller {
     reads: [IngressClass],
     async reconcile(_key, ctx) {
       const cache: Caches = kind => ctx.cache(kind)
-      const services = cache(Service).matching('load balancers', matters)
+      const services = cache(Service).byIndex('load balancing', service => (matters(service) ? ['yes'] : []), 'yes')
       const outcomes = planBalancing({
         services,
         nodes: cache(Node).list(),

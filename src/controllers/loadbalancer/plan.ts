@@ -9,7 +9,7 @@ import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { planFromPool } from './pool.ts'
 import { familiesOf, nameOf, type Outcome, portKey, presentOf } from './service.ts'
 
-export interface Balancing {
+interface Balancing {
   /** All Services that are of type LoadBalancer, or have node ports. */
   services: readonly Service[]
   nodes: readonly Node[]

@@ -13,9 +13,9 @@
 /** How often a node renews its Lease. */
 export const renewMs = 1_000
 /** The silence after which a node counts as lost. */
-const silenceMs = 2_600
+const silenceMs = 2_400
 /** How long after the last own renewal time counts. With a renewal's period it is no more than `silenceMs`. */
-const allowanceMs = 1_400
+const allowanceMs = 1_200
 /** The patience with a node that has not been seen yet. */
 const firstMs = 5_000
 /** A pause of own renewals that is an outage, and the patience with the others after it. */
@@ -79,6 +79,11 @@ export class Heartbeats {
     // A node that ends removes its Lease.
     for (const [node, peer] of this.#peers)
       if (peer.seen !== undefined && !leases.has(node)) this.#peers.set(node, { ...peer, at: -Infinity })
+  }
+
+  /** Forgets all nodes but these. */
+  keepOnly(nodes: ReadonlySet<string>): void {
+    for (const node of this.#peers.keys()) if (!nodes.has(node)) this.#peers.delete(node)
   }
 
   /** Whether a node is alive and has been seen to be, rather than not given up yet. */

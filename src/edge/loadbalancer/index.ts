@@ -24,6 +24,7 @@ import { type Client, EventRecorder } from '../../client/index.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
 import {
+  balancedIn,
   isBalanced,
   leaseLabel,
   leaseNameOf,
@@ -169,11 +170,12 @@ class AddressKeeper implements Balancer {
     await this.#showNetworks()
     const slices = client.mirror(EndpointSlice)
     this.#candidates = planCandidates({
-      services: client.mirror(Service).matching('load balancers', isBalanced),
+      services: balancedIn(client.mirror(Service)),
       nodes: client.mirror(Node).list(),
       slicesOf: service => slices.byIndex('service', slice => [serviceOf(slice)], objectKey(service)),
       pool,
     })
+    this.#heartbeats.keepOnly(new Set([...this.#candidates.values()].flat()))
     await this.#show(mustShow(this.#candidates, nodeName))
     const wanted = this.#wanted()
     const { returns } = this.#heartbeats
@@ -199,7 +201,7 @@ class AddressKeeper implements Balancer {
   #assigned(address: string): void {
     const { client, nodeName } = this.#o
     moves.add()
-    for (const service of client.mirror(Service).matching('load balancers', isBalanced))
+    for (const service of balancedIn(client.mirror(Service)))
       if (service.status.loadBalancer.ingress?.some(({ ip }) => ip === address))
         this.#recorder.event(service, 'Normal', 'nodeAssigned', `announcing ${address} from node "${nodeName}"`)
   }

@@ -1,6 +1,7 @@
 // Which Services the cluster's own load balancer serves, from which addresses, and on which nodes. The controller that
 // gives out the addresses and the nodes that announce them must agree on it.
 import { type IPRange, parseIPRange, rangesOverlap } from '../../api/ip-range.ts'
+import type { Mirror } from '../../api/mirror.ts'
 import type { EndpointSlice } from '../discovery/endpointslice.ts'
 import { isNodeReady } from './node-ready.ts'
 import type { Node } from './node.ts'
@@ -23,6 +24,10 @@ const maxRanges = 64
 /** Whether a Service gets its addresses here. Those of another class are another controller's. */
 export const isBalanced = ({ spec }: Pick<Service, 'spec'>): boolean =>
   spec.type === 'LoadBalancer' && (spec.loadBalancerClass === undefined || spec.loadBalancerClass === ownClass)
+
+/** The Services of a mirror that get their addresses here. */
+export const balancedIn = (services: Mirror<Service>): Service[] =>
+  services.byIndex('balanced', service => (isBalanced(service) ? ['yes'] : []), 'yes')
 
 /** Whether a node may take part in load balancing: it is ready, stays, and is not excluded. */
 export const takesPart = (node: Node): boolean =>
