@@ -31,8 +31,8 @@ test('an address goes onto the ledger first, and then onto the link to its netwo
 test('one of no network goes onto the link of the node', () => {
   deepStrictEqual(plan(['198.51.100.1']).commands[1], 'address add 198.51.100.1/32 dev eth0')
   deepStrictEqual(plan(['fd00::5']).commands, [
-    'address add fd00::5/128 dev ktv nodad noprefixroute',
-    'address add fd00::5/128 dev eth0 nodad noprefixroute',
+    'address add fd00::5/128 dev ktv noprefixroute',
+    'address add fd00::5/128 dev eth0 noprefixroute',
   ])
   const { lost } = planAddresses(new Set(['198.51.100.1']), [], place)
   deepStrictEqual(lost, ['198.51.100.1'])

@@ -75,9 +75,14 @@ export function planAddresses(wanted: ReadonlySet<string>, held: readonly Held[]
   return { changes, links, news, ours, lost }
 }
 
-/** Without a test for duplicates, which would take a second, and which the former node would fail when it is slow. */
+/** The commands by which an IPv6 address is shown to the neighbours once more. */
+export const showSixAgain = (address: string, link: string): string[] => [
+  `address delete ${address}/128 dev ${link}`,
+  add(address, link),
+]
+
 const add = (address: string, link: string) =>
-  `address add ${address}/${bitsOf(address)} dev ${link}${ipFamily(address) === 6 ? ' nodad noprefixroute' : ''}`
+  `address add ${address}/${bitsOf(address)} dev ${link}${ipFamily(address) === 6 ? ' noprefixroute' : ''}`
 
 /** The link to the network of an address, or else that of the node's own address. */
 function linkFor(address: string, held: readonly Held[], place: Place): string | undefined {

@@ -4,8 +4,8 @@ import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { ipFamily } from '../../api/ip.ts'
-import { makeIp, makeNft, run, setKernel } from '../../linux/index.ts'
-import { type AddressPlan, networksText, type Place, planAddresses, refusalText } from './addresses.ts'
+import { makeIp, makeNft, readKernel, run, setKernel } from '../../linux/index.ts'
+import { type AddressPlan, networksText, type Place, planAddresses, refusalText, showSixAgain } from './addresses.ts'
 
 interface AnnouncerOptions extends Place {
   /** The name of the table. */
@@ -56,7 +56,11 @@ export class Announcer {
     if (failures.length) throw failures[0]
     if (!wanted.size && ours.length) await removeLedger(this.#o.ledger)
     await this.#refuse([...wanted])
-    for (const [address, link] of links) if (again || news.includes(address)) this.#show(address, link)
+    for (const [address, link] of links) {
+      const isNew = news.includes(address)
+      if (ipFamily(address) === 4 && (again || isNew)) this.#show(address, link)
+      else if (again && !isNew) await this.#addSix(link, showSixAgain(address, link))
+    }
     if (lost.length) throw new Error(`this node has no link for ${lost.join(', ')}`)
     return news
   }
@@ -67,10 +71,8 @@ export class Announcer {
     for (const [address, commands] of changes) {
       const link = links.get(address)
       try {
-        // With this setting the kernel shows neighbours a new address by itself.
-        if (link !== undefined && ipFamily(address) === 6)
-          await setKernel(`net/ipv6/conf/${link}/ndisc_notify`, '1', log)
-        await this.#ip.batch(commands)
+        if (link !== undefined && ipFamily(address) === 6) await this.#addSix(link, commands)
+        else await this.#ip.batch(commands)
         if (link !== undefined) log.info('this node announces an address', { address, link })
         else log.info('this node announces an address no more', { address })
       } catch (error) {
@@ -78,6 +80,24 @@ export class Announcer {
       }
     }
     return failures
+  }
+
+  /**
+   * Adds an IPv6 address. The kernel shows it to the neighbours by itself, and at once if it does not test for duplicates
+   * before: the test takes a second, and would find the former node when that one is slow. Source: ip-sysctl, ndisc_notify
+   * and accept_dad; the kernel's addrconf_dad_begin.
+   */
+  async #addSix(link: string, commands: readonly string[]): Promise<void> {
+    const { log } = this.#o
+    const settings = `net/ipv6/conf/${link}`
+    await setKernel(`${settings}/ndisc_notify`, '1', log)
+    const before = await readKernel(`${settings}/accept_dad`)
+    await setKernel(`${settings}/accept_dad`, '0', log)
+    try {
+      await this.#ip.batch(commands)
+    } finally {
+      if (before !== undefined) await setKernel(`${settings}/accept_dad`, before, log)
+    }
   }
 
   async #refuse(addresses: readonly string[]): Promise<void> {
@@ -96,7 +116,6 @@ export class Announcer {
 
   /** Shows an IPv4 address to the neighbours, by requests and answers, since some only read one of these. */
   #show(address: string, link: string): void {
-    if (ipFamily(address) !== 4) return
     const { log, signal, clock } = this.#o
     for (const form of ['-U', '-A']) {
       const args = ['-q', form, '-c', String(repetitions), '-I', link, address]
