@@ -79,6 +79,11 @@ const hasOnLink = async (node: 'first' | 'second', address: string) => {
   return (await run(command, args)).stdout.split('\n').some(line => line.includes(` ${address}/32 `))
 }
 
+const firstNode = async () =>
+  (await cluster.kubectl("get nodes -o jsonpath='{.items[*].metadata.name}'"))
+    .split(' ')
+    .find(name => name !== 'node-2')
+
 async function processOf(role: string): Promise<number> {
   const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
     processes: { role: string; node?: string; pid: number }[]
@@ -254,10 +259,20 @@ describe('a load balancer with a pool', options, () => {
     await answers(address, 80)
   })
 
+  test('is handed over when the agent of its node is asked to end', async () => {
+    const first = await firstNode()
+    const address = await addressOf('a', 'second')
+    process.kill(await processOf('node-2'), 'SIGTERM')
+    await reported('a', new RegExp(`announcing ${address} from node "${first}"`))
+    await eventually(
+      'the next agent has it back',
+      async () => (await hasOnLink('second', address)) && !(await hasOnLink('first', address)),
+    )
+    await answers(address, 80)
+  })
+
   test('moves when its node ends, and comes back with it', async t => {
-    const first = (await cluster.kubectl("get nodes -o jsonpath='{.items[*].metadata.name}'"))
-      .split(' ')
-      .find(name => name !== 'node-2')
+    const first = await firstNode()
     await cluster.apply(deployment('here', { nodeName: first }))
     await cluster.kubectl('rollout status deployment/here --timeout=120s')
     await cluster.kubectl(`patch service a -p '{"spec": {"selector": {"app": "here"}}}'`)
