@@ -97,6 +97,8 @@ class AddressKeeper implements Balancer {
   /** What the node announces; undefined until a former agent's addresses have been looked up. */
   #held: Set<string> | undefined
   #shows = false
+  /** Whether there may be a Lease of this node, also one of a former agent. */
+  #mayHaveLease = true
   #followsLeases = false
   #networks = ''
   /** The number of returns after which the neighbours were shown what this node announces. */
@@ -146,26 +148,31 @@ class AddressKeeper implements Balancer {
     } catch (error) {
       this.#o.log.warn('cannot take addresses of load balancers away', { why: messageOf(error) })
     }
-    if (this.#shows) await this.#removeLease(new AbortController().signal)
+    try {
+      await this.#removeLease(new AbortController().signal)
+    } catch (error) {
+      // The others find out by the silence of this node.
+      this.#o.log.warn('cannot remove the lease of the load balancer', { why: messageOf(error) })
+    }
   }
 
   async #removeLease(signal: AbortSignal): Promise<void> {
-    const { client, clock, nodeName, log } = this.#o
+    const { client, clock, nodeName } = this.#o
     await this.#renewing.settled()
+    if (!this.#mayHaveLease) return
     const lease = { namespace: leaseNamespace, name: leaseNameOf(nodeName) }
     try {
       await within(clock, endLimitMs, signal, limit => client.delete(Lease, lease, { signal: limit }))
     } catch (error) {
-      // The others find out by the silence of this node.
-      if (!isReason(error, 'NotFound'))
-        log.warn('cannot remove the lease of the load balancer', { why: messageOf(error) })
+      if (!isReason(error, 'NotFound')) throw error
     }
+    this.#mayHaveLease = false
   }
 
   async #serve(): Promise<void> {
     // Lets the changes of one turn of the event loop gather.
     await setImmediate()
-    const { client, nodeName, pool, report } = this.#o
+    const { client, nodeName, pool, report, signal } = this.#o
     this.#held ??= await this.#announcer.held()
     await this.#showNetworks()
     const slices = client.mirror(EndpointSlice)
@@ -184,6 +191,7 @@ class AddressKeeper implements Balancer {
     this.#held = wanted
     announced.set(wanted.size)
     for (const address of news) this.#assigned(address)
+    if (!this.#shows) await this.#removeLease(signal)
     report(undefined)
   }
 
@@ -210,10 +218,8 @@ class AddressKeeper implements Balancer {
   async #show(shows: boolean): Promise<void> {
     if (shows === this.#shows) return
     this.#shows = shows
-    if (!shows) {
-      this.#cancel('renew', 'look')
-      return this.#removeLease(this.#o.signal)
-    }
+    if (!shows) return this.#cancel('renew', 'look')
+    this.#mayHaveLease = true
     this.#heartbeats.reset()
     await this.#followLeases()
     this.#renewing.wake()
