@@ -6,7 +6,12 @@ import { after, before, describe, test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
 
-const cluster = clusterForFile('load-balancer', ['busybox', 'myapp'], ['--nodes', '2'])
+const [http, https] = [15_280, 15_643]
+const cluster = clusterForFile(
+  'load-balancer',
+  ['busybox', 'myapp'],
+  ['--nodes', '2', '--ingress-http-port', String(http), '--ingress-https-port', String(https)],
+)
 const options = { skip: cannotRun }
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup'
 const client = `balanced-${cluster.tag}`
@@ -167,6 +172,26 @@ describe('a load balancer with the addresses of the nodes', options, () => {
     await answers(address, 8180)
     await cluster.kubectl('delete service late')
     await eventually('its port is closed', async () => (await fetched(address, 8180)) === refusedCode)
+  })
+
+  test('keeps a port that Ingresses want later, and leaves them what they have', async () => {
+    await cluster.apply(service('early', http, 'web'))
+    await addressesOnceThere('early')
+    await cluster.apply({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'site' },
+      spec: {
+        ingressClassName: 'kutter',
+        defaultBackend: { service: { name: 'other', port: { number: 8181 } } },
+      },
+    })
+    await reported('site', new RegExp(`PortTaken .*Service default/early of type LoadBalancer has port ${http}`))
+    await cluster.apply(service('tls', https, 'web'))
+    await reported('tls', new RegExp(`port TCP ${https} of the nodes is used by Ingresses`))
+    await cluster.kubectl('delete ingress site')
+    await addressesOnceThere('tls')
+    await cluster.kubectl('delete service early tls')
   })
 
   test('goes with the type, and leaves those of other classes alone', async () => {

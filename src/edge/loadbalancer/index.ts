@@ -63,7 +63,7 @@ interface Balancer {
 
 const retry = { firstMs: 500, maxMs: 10_000 }
 /** How often it is looked whether another node has become silent, while this one shares an address. */
-const lookMs = 200
+const lookMs = 100
 /** How often the networks of the node are looked at. */
 const networksMs = 60_000
 /** How long a renewal, and the removal of the Lease at the end, may take. */
