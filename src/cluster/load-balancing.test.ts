@@ -3,7 +3,7 @@ import { deepStrictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadBalancingOf, poolOf } from './load-balancing.ts'
 
-const config = { name: 'default', slot: 0, podCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16' }
+const config = { name: 'default', slot: 0, podCidrs: ['10.244.0.0/16'], serviceCidrs: ['10.96.0.0/16'] }
 const texts = (loadBalancerPool: readonly string[]) => poolOf({ ...config, loadBalancerPool })?.map(({ text }) => text)
 
 test('a pool is a list of ranges, and none without any', () => {

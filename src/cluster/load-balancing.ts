@@ -13,7 +13,12 @@ type PoolConfig = Pick<ClusterConfig, 'loadBalancerPool' | 'disable'> &
  * The pool of addresses; undefined without one, or when load balancing is left to others. Throws an Error that states
  * what is wrong with it.
  */
-export function poolOf({ loadBalancerPool = [], disable, podCidrs = [], serviceCidrs = [] }: PoolConfig): IPRange[] | undefined {
+export function poolOf({
+  loadBalancerPool = [],
+  disable,
+  podCidrs = [],
+  serviceCidrs = [],
+}: PoolConfig): IPRange[] | undefined {
   if (disable?.includes('loadbalancer') || !loadBalancerPool.length) return undefined
   const pool = parsePool(loadBalancerPool)
   const own = { pods: podCidrs, Services: serviceCidrs }

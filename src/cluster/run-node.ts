@@ -178,7 +178,7 @@ async function announceAddresses(
   client: Client,
   report: NodeOptions['report'],
 ): Promise<Awaited<ReturnType<typeof startBalancer>> | undefined> {
-  const { config, paths, nodeName, nodeIP, signal } = options
+  const { config, paths, nodeName, nodeIPs, signal } = options
   const log = options.log.with({ part: 'load balancer' })
   const tag = clusterTag(paths, config.name)
   const [ledger, table] = [balancerLinkOf(tag), balancerTableOf(tag)]
@@ -193,7 +193,7 @@ async function announceAddresses(
     return await startBalancer({
       client,
       nodeName,
-      nodeIP,
+      nodeIPs,
       pool,
       ledger,
       table,

@@ -113,9 +113,9 @@ const disconnectClient = () => run('ip', ['netns', 'delete', client])
 
 async function setUp(): Promise<void> {
   const config = JSON.parse(readFileSync(`${cluster.dataDir}/${cluster.name}/cluster.json`, 'utf8')) as {
-    nodeCidr: string
+    nodeCidrs: string[]
   }
-  network = config.nodeCidr.split('.').slice(0, 3).join('.')
+  network = config.nodeCidrs[0]!.split('.').slice(0, 3).join('.')
   await disconnectClient()
   await connectClient()
   await cluster.apply(

@@ -3,7 +3,7 @@ import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { networksText, planAddresses, refusalText } from './addresses.ts'
 
-const place = { ledger: 'ktv', nodeIP: '10.0.0.2', podBridge: 'kt' }
+const place = { ledger: 'ktv', nodeIPs: ['10.0.0.2'], podBridge: 'kt' }
 const at = (link: string, text: string, scope = 'global') => {
   const [address = '', bits] = text.split('/')
   return { link, address, prefixLength: Number(bits), scope }

@@ -21,8 +21,8 @@ interface Held {
 export interface Place {
   /** The name of the ledger. */
   ledger: string
-  /** The address of the node, on whose link addresses go that belong to no network of the node. */
-  nodeIP: string
+  /** The addresses of the node, on whose link those go that belong to no network of the node. */
+  nodeIPs: readonly string[]
   /** The bridge of the pods, on which there are no clients. */
   podBridge: string
 }
@@ -84,12 +84,13 @@ export const showSixAgain = (address: string, link: string): string[] => [
 const add = (address: string, link: string) =>
   `address add ${address}/${bitsOf(address)} dev ${link}${ipFamily(address) === 6 ? ' noprefixroute' : ''}`
 
-/** The link to the network of an address, or else that of the node's own address. */
+/** The link to the network of an address, or else that of the node's own address, if possible of the same family. */
 function linkFor(address: string, held: readonly Held[], place: Place): string | undefined {
   const near = networks(held, place)
     .filter(({ text }) => cidrContains(parseCidr(text)!, address))
     .sort((a, b) => b.prefixLength - a.prefixLength)[0]
-  return near?.link ?? held.find(one => one.address === place.nodeIP)?.link
+  const own = held.filter(one => place.nodeIPs.includes(one.address) && one.link !== place.podBridge)
+  return (near ?? own.find(one => ipFamily(one.address) === ipFamily(address)) ?? own[0])?.link
 }
 
 function networks(held: readonly Held[], { ledger, podBridge }: Place) {

@@ -134,7 +134,7 @@ async function removeLedger(ledger: string): Promise<void> {
 /** Removes everything that announcers of the cluster have left in the machine's network. */
 export async function removeAnnouncements(ledger: string, table: string): Promise<void> {
   const ip = makeIp()
-  const { changes } = planAddresses(new Set(), await ip.addresses(), { ledger, nodeIP: '', podBridge: '' })
+  const { changes } = planAddresses(new Set(), await ip.addresses(), { ledger, nodeIPs: [], podBridge: '' })
   await ip.batch([...changes.values()].flat())
   await removeLedger(ledger)
   const nft = makeNft()

@@ -43,7 +43,7 @@ export { removeAnnouncements } from './announcer.ts'
 interface BalancerOptions {
   client: Client
   nodeName: string
-  nodeIP: string
+  nodeIPs: readonly string[]
   pool: readonly IPRange[]
   /** The names of the link and of the table that this part has for itself. */
   ledger: string
