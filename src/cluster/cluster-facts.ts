@@ -3,10 +3,10 @@
 import { StatusError } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
-import { type ClusterConfig, ingressPortsOf } from './config.ts'
+import { type ClusterConfig, ingressPortsOf, type ServerPart } from './config.ts'
 
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
-  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'disable'>
+  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'disable'>
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
@@ -17,11 +17,18 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
   const [podCidr, serviceCidr] = [config.podCidrs.join(','), config.serviceCidrs.join(',')]
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
-  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts }
+  const { loadBalancerPool = [], disable } = config
+  const loadBalancer = disable?.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
+  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts, loadBalancer }
   const existing = await client.find(ConfigMap, metadata)
   if (!existing) await client.create(ConfigMap, { metadata, data })
   else if (Object.entries(data).some(([key, value]) => existing.data?.[key] !== value))
     await client.patch(ConfigMap, metadata, 'merge', { data })
+}
+
+/** The settings, if the cluster has any. Throws StatusError when one is missing. */
+export async function findClusterFacts(client: Client): Promise<ClusterFacts | undefined> {
+  return (await client.find(ConfigMap, metadata)) && readClusterFacts(client)
 }
 
 /** Reads the settings. Throws StatusError when one is missing. */
@@ -37,15 +44,24 @@ export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
     serviceCidrs: fact('serviceCidr').split(','),
     dnsAddress: fact('dnsAddress'),
     domain: fact('domain'),
-    ...ingressFacts(data.ingressPorts),
+    ...partFacts(data),
   }
 }
 
-/** A server of an earlier version says nothing of Ingresses, and leaves them to others. */
-function ingressFacts(
-  ports: string | undefined,
-): Pick<ClusterFacts, 'ingressHttpPort' | 'ingressHttpsPort' | 'disable'> {
-  const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ports ?? '') ?? []
-  if (!http || !https) return { disable: ['ingress'] }
-  return { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }
+/** A server of an earlier version has no word on Ingresses or load balancers, and leaves them to others. */
+function partFacts({
+  ingressPorts = '',
+  loadBalancer = 'none',
+}: Readonly<Record<string, string>>): Omit<ClusterFacts, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> {
+  const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ingressPorts) ?? []
+  const isIngress = http !== undefined && https !== undefined
+  const disable: ServerPart[] = [
+    ...(isIngress ? [] : (['ingress'] as const)),
+    ...(loadBalancer === 'none' ? (['loadbalancer'] as const) : []),
+  ]
+  return {
+    ...(isIngress && { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }),
+    ...(!['none', 'nodes'].includes(loadBalancer) && { loadBalancerPool: loadBalancer.split(',') }),
+    ...(disable.length && { disable }),
+  }
 }

@@ -55,15 +55,17 @@ export interface ClusterConfig {
   /** The ports of the nodes for Ingresses; without them those of `ingressPortsOf`. */
   ingressHttpPort?: number
   ingressHttpsPort?: number
+  /** Ranges of addresses for Services of type LoadBalancer; without any they get those of the nodes. */
+  loadBalancerPool?: readonly string[]
 }
 
 /** The parts of the server's process that can be disabled, to run as processes of their own. */
 export const processParts = ['controller-manager', 'scheduler'] as const
 /**
- * All that can be disabled: also the storage class and the provisioner that a cluster has by itself, and its own ingress
- * controller.
+ * All that can be disabled: also the storage class and the provisioner that a cluster has by itself, its own ingress
+ * controller, and its own load balancer.
  */
-export const serverParts = [...processParts, 'storage', 'ingress'] as const
+export const serverParts = [...processParts, 'storage', 'ingress', 'loadbalancer'] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
@@ -76,10 +78,12 @@ export interface LocalNode {
  * The ports of the nodes for Ingresses. The default cluster has those of HTTP and HTTPS, others have some that are derived
  * from their slot.
  */
-export function ingressPortsOf({ name, slot, ingressHttpPort, ingressHttpsPort }: ClusterConfig): {
-  http: number
-  https: number
-} {
+export function ingressPortsOf({
+  name,
+  slot,
+  ingressHttpPort,
+  ingressHttpsPort,
+}: Pick<ClusterConfig, 'name' | 'slot' | 'ingressHttpPort' | 'ingressHttpsPort'>): { http: number; https: number } {
   const [http, https] = name === defaultName || slot < 0 ? [80, 443] : [10080 + slot * 20, 10443 + slot * 20]
   return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
@@ -260,6 +264,7 @@ const chosen = ({
   disableAdmissionPlugins,
   ingressHttpPort,
   ingressHttpsPort,
+  loadBalancerPool,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -273,6 +278,7 @@ const chosen = ({
   ...(disableAdmissionPlugins !== undefined && { disableAdmissionPlugins }),
   ...(ingressHttpPort !== undefined && { ingressHttpPort }),
   ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
+  ...(loadBalancerPool !== undefined && { loadBalancerPool }),
 })
 
 type Chosen = Partial<
@@ -290,6 +296,7 @@ type Chosen = Partial<
     | 'disableAdmissionPlugins'
     | 'ingressHttpPort'
     | 'ingressHttpsPort'
+    | 'loadBalancerPool'
   >
 >
 

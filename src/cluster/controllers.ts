@@ -13,6 +13,7 @@ import type { ControlPlane } from './control-plane.ts'
 import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
+import { loadBalancingOf } from './load-balancing.ts'
 import { machineAddress, urlHost } from './node-addresses.ts'
 import { keepStorageClasses } from './storage.ts'
 
@@ -41,6 +42,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   const { core } = plane
   const common = { clock: core.clock, random: realRandom }
   const runs = (part: ServerPart) => !config.disable?.includes(part)
+  const loadBalancing = loadBalancingOf(config)
   const parts = [serveNodes(options)]
   if (runs('controller-manager'))
     parts.push(
@@ -57,6 +59,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           signToken: plane.signToken,
           clusterCidr: config.podCidrs.join(','),
           ...(runs('storage') && { directories: options.directories }),
+          ...(loadBalancing && { loadBalancing }),
           ...(config.clusterSigningDuration && {
             certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
           }),

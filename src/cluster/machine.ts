@@ -12,11 +12,17 @@ export function hostAddresses(family: 4 | 6): string[] {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).map(a => ({ name, ...a })),
   )
-  return all
-    .filter(a => a.family === `IPv${family}` && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name))
-    .map(a => a.address)
-    .filter(address => !/^fe[89ab]/i.test(address))
+  return (
+    all
+      .filter(a => a.family === `IPv${family}` && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name))
+      // Those of load balancers are without a network, and the kernel lists the newest one of IPv6 first.
+      .sort((one, other) => Number(isSingle(one.cidr)) - Number(isSingle(other.cidr)))
+      .map(a => a.address)
+      .filter(address => !/^fe[89ab]/i.test(address))
+  )
 }
+
+const isSingle = (cidr: string | null) => /\/(32|128)$/.test(cidr ?? '')
 
 /** The programs that a node runs, and the Debian package of each. */
 const programs: readonly { program: string; package: string; path?: string }[] = [
@@ -28,6 +34,7 @@ const programs: readonly { program: string; package: string; path?: string }[] =
   { program: 'catatonit', package: 'catatonit' },
   { program: 'conntrack', package: 'conntrack' },
   { program: 'haproxy', package: 'haproxy' },
+  { program: 'arping', package: 'iputils-arping' },
 ]
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path'
 import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
+import { parsePool } from '../kinds/core/service-balancing.ts'
 import { runAgent } from './agent.ts'
 import { durationOption, integerOption, type Parsed, parseArgs, portRangeOption, UsageError } from './args.ts'
 import { check } from './check.ts'
@@ -134,6 +135,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(ipFamily && { ipFamily }),
     ...(ingressHttpPort !== undefined && { ingressHttpPort }),
     ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
+    ...pool(parsed),
   })
 }
 
@@ -152,6 +154,7 @@ async function server({ parsed, name, paths }: Invocation): Promise<number> {
     ...disabled(parsed),
     ...plugins(parsed),
     ...files(parsed),
+    ...pool(parsed),
   }
   await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
@@ -169,6 +172,19 @@ function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' |
   const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
   const signing = durationOption(parsed, 'cluster-signing-duration')?.text
   return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
+}
+
+/** Reads `--loadbalancer-pool 192.0.2.10-192.0.2.20,198.51.100.0/28`. An empty list means the addresses of the nodes. */
+function pool(parsed: Parsed): Pick<ClusterConfig, 'loadBalancerPool'> {
+  const text = parsed.options['loadbalancer-pool']
+  if (text === undefined) return {}
+  const loadBalancerPool = text.split(',').filter(Boolean)
+  try {
+    parsePool(loadBalancerPool)
+  } catch (error) {
+    throw new UsageError(`--loadbalancer-pool: ${messageOf(error)}`, { cause: error })
+  }
+  return { loadBalancerPool }
 }
 
 /** Reads `--disable controller-manager,scheduler`. An empty list enables every part again. */

@@ -19,6 +19,10 @@ export const tableOf = (tag: string): string => `kutter-${tag}`
 export const policyTableOf = (tag: string): string => `${tableOf(tag)}-policy`
 /** The nftables table that lets nodes in namespaces reach other networks. */
 export const nodeTableOf = (tag: string): string => `${tableOf(tag)}-nodes`
+/** The nftables table that refuses what is for addresses of load balancers and leads to no Service. */
+export const balancerTableOf = (tag: string): string => `${tableOf(tag)}-balancer`
+/** The link on which a node keeps the addresses of load balancers that it announces. */
+export const balancerLinkOf = (tag: string): string => `${bridgeOf(tag)}v`
 /** The cgroup that holds those of all nodes of the cluster. */
 export const cgroupOf = (tag: string): string => `/kutter-${tag}`
 /** The cgroup that holds those of a node's pods. */

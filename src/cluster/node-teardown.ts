@@ -1,13 +1,22 @@
 // Removes nodes from this machine: pods, containerd, network, nftables rules, cgroups.
 import type { Log } from '../base/log.ts'
 import { realClock } from '../base/clock.ts'
-import { stopIngress } from '../edge/index.ts'
+import { removeAnnouncements, stopIngress } from '../edge/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import { deletePolicyTableText, policyFamily, removePodRoutes, stopPodNetwork } from '../network/index.ts'
 import { deleteTableText } from '../proxy/index.ts'
 import { removeNodeNetwork } from './node-net.ts'
-import { bridgeOf, cgroupOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
+import {
+  balancerLinkOf,
+  balancerTableOf,
+  bridgeOf,
+  cgroupOf,
+  nodeCgroupOf,
+  nodeDirs,
+  policyTableOf,
+  tableOf,
+} from './node-names.ts'
 
 interface NodeTeardown {
   /** The node's directory. */
@@ -37,6 +46,7 @@ export async function teardownMachine(
     await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
   }
   await removePodRoutes(podCidrs)
+  await removeAnnouncements(balancerLinkOf(tag), balancerTableOf(tag))
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()

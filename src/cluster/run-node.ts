@@ -1,5 +1,6 @@
 // Runs a node, on the server's machine or another: kubelet, kube-proxy, pod network and DNS over one connection to the
 // API server, and the containerd they use.
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -7,7 +8,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
-import { startIngress } from '../edge/index.ts'
+import { removeAnnouncements, startBalancer, startIngress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
@@ -17,10 +18,19 @@ import { type ClusterConfig, clusterTag, ingressPortsOf } from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
+import { poolOf } from './load-balancing.ts'
 import { Isolation } from './node-isolation.ts'
 import { anyAddress, familiesOf } from './node-addresses.ts'
 import { keepNodeNetwork } from './node-network.ts'
-import { bridgeOf, nodeCgroupOf, nodeDirs, policyTableOf, tableOf } from './node-names.ts'
+import {
+  balancerLinkOf,
+  balancerTableOf,
+  bridgeOf,
+  nodeCgroupOf,
+  nodeDirs,
+  policyTableOf,
+  tableOf,
+} from './node-names.ts'
 import { problemsOf } from './node-problems.ts'
 import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts'
 
@@ -116,11 +126,12 @@ export async function runNode(options: NodeOptions): Promise<void> {
   around.report({ ready: false, problem: 'the pod network is not set up yet' })
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
   serveIngresses(options, proxyClient, reports('ingress'))
+  const balancer = announceAddresses(options, proxy, proxyClient, reports('load balancer'))
   options.onKubelet?.(kubelet)
   log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
   void loadImages(options, socket).catch(error => log.error("cannot load the cluster's images", { error }))
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
-  await kubelet.close()
+  await Promise.all([kubelet.close(), balancer.then(running => running?.stop())])
   transport.close()
 }
 
@@ -155,6 +166,47 @@ function serveIngresses(options: NodeOptions, client: Client, report: NodeOption
     log,
     signal,
   }).catch((error: unknown) => signal.aborted || log.error('cannot serve Ingresses', { error }))
+}
+
+/**
+ * Announces the addresses that Services have from a pool, once the rules of the proxy are there. Resolves when it has
+ * begun; without a pool there is nothing to announce.
+ */
+async function announceAddresses(
+  options: NodeOptions,
+  proxy: Promise<unknown>,
+  client: Client,
+  report: NodeOptions['report'],
+): Promise<Awaited<ReturnType<typeof startBalancer>> | undefined> {
+  const { config, paths, nodeName, nodeIPs, signal } = options
+  const log = options.log.with({ part: 'load balancer' })
+  const tag = clusterTag(paths, config.name)
+  const [ledger, table] = [balancerLinkOf(tag), balancerTableOf(tag)]
+  try {
+    const pool = poolOf(config)
+    // A cluster that was killed may have had a pool before.
+    if (!pool) {
+      if (existsSync(`/sys/class/net/${ledger}`)) await removeAnnouncements(ledger, table)
+      return undefined
+    }
+    await proxy
+    return await startBalancer({
+      client,
+      nodeName,
+      nodeIPs,
+      pool,
+      ledger,
+      table,
+      podBridge: bridgeOf(tag),
+      report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
+      clock: realClock,
+      log,
+      signal,
+    })
+  } catch (error) {
+    if (!signal.aborted) log.error('cannot announce addresses of load balancers', { error })
+    return undefined
+  }
 }
 
 interface NetworkSetUp {

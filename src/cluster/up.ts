@@ -29,6 +29,7 @@ import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
 import { Pki } from './pki.ts'
+import { poolOf } from './load-balancing.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { durationText, Steps } from './steps.ts'
@@ -49,6 +50,8 @@ interface UpOptions {
   /** The ports of the nodes for Ingresses. */
   ingressHttpPort?: number
   ingressHttpsPort?: number
+  /** Ranges of addresses for Services of type LoadBalancer. */
+  loadBalancerPool?: readonly string[]
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -84,6 +87,7 @@ async function bringUp(options: UpOptions): Promise<number> {
   if (next.schedulerConfig) await loadSchedulerConfig(next.schedulerConfig)
   if (next.kubeletConfig) await loadKubeletConfig(next.kubeletConfig)
   await pluginSwitches(next)
+  poolOf(next)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
@@ -228,7 +232,7 @@ function ignoredOptions(options: UpOptions, config: ClusterConfig): string[] {
 }
 
 /** Settings that are lists of names. */
-const lists = ['disable', 'enableAdmissionPlugins', 'disableAdmissionPlugins'] as const
+const lists = ['disable', 'loadBalancerPool', 'enableAdmissionPlugins', 'disableAdmissionPlugins'] as const
 
 const lasting = [
   { key: 'port', option: 'port' },
@@ -243,6 +247,7 @@ const lasting = [
   { key: 'nodePorts', option: 'service-node-port-range' },
   { key: 'ingressHttpPort', option: 'ingress-http-port' },
   { key: 'ingressHttpsPort', option: 'ingress-https-port' },
+  { key: 'loadBalancerPool', option: 'loadbalancer-pool' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

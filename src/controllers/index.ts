@@ -37,6 +37,7 @@ import { serviceAccountController } from './serviceaccount/accounts.ts'
 import { legacyTokenCleaner } from './serviceaccount/legacy-tokens.ts'
 import { tokenSecretController } from './serviceaccount/tokens.ts'
 import { ingressStatusController } from './ingress-status.ts'
+import { loadBalancerController, type LoadBalancing } from './loadbalancer/loadbalancer.ts'
 import { clusterInfoSigner } from './bootstrap/cluster-info.ts'
 import { bootstrapTokenCleaner } from './bootstrap/token-cleaner.ts'
 import { certificateApprover } from './certificates/approving.ts'
@@ -54,6 +55,7 @@ import { resourceClaimController } from './resourceclaim/resourceclaim.ts'
 import { deviceTaintEvictionController } from './resourceclaim/taint-eviction.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
+export type { LoadBalancing } from './loadbalancer/loadbalancer.ts'
 export { directoryProvisioner, type NodeDirectories, sharedParameter } from './volumes/directories.ts'
 
 interface ControllersOptions {
@@ -84,6 +86,8 @@ interface ControllersOptions {
   nodeMonitorGraceMs?: number
   /** The directories of nodes; without them no class for directories is provisioned. */
   directories?: NodeDirectories
+  /** How Services of type LoadBalancer get addresses; without it they are left to others. */
+  loadBalancing?: LoadBalancing
   /** Names of controllers that do not run. */
   disable?: readonly string[]
 }
@@ -157,5 +161,6 @@ function controllersFor(options: ControllersOptions): Controller[] {
     roleAggregationController,
     eventTtlController,
     ingressStatusController,
+    ...(options.loadBalancing ? [loadBalancerController(options.loadBalancing)] : []),
   ]
 }

@@ -2,8 +2,8 @@
 // the cluster's own class, and takes them out of the status again when the class is another.
 import { sameJson } from '../api/equal.ts'
 import type { MirrorChange } from '../api/mirror.ts'
-import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { Node } from '../kinds/core/node.ts'
+import { takesPart } from '../kinds/core/service-balancing.ts'
 import { isServed } from '../kinds/networking/ingress-serving.ts'
 import { Ingress } from '../kinds/networking/ingress.ts'
 import { IngressClass } from '../kinds/networking/ingressclass.ts'
@@ -12,7 +12,6 @@ import { defineController, keyOf, type Watch } from './harness.ts'
 
 /** The most addresses of a status; those of further nodes work, too. */
 const maxAddresses = 50
-const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
 const allIngresses = (caches: Caches) =>
   caches(Ingress)
@@ -61,11 +60,8 @@ export function planIngressStatus(
   return sameJson(present, wanted) ? undefined : { loadBalancer: { ingress: wanted.map(ip => ({ ip })) } }
 }
 
-/** The address at which a node serves; undefined if it is not ready. */
-function addressOf(node: Node): string | undefined {
-  const isLeftOut = node.metadata.labels?.[excluded] !== undefined || node.metadata.deletionTimestamp !== undefined
-  return isLeftOut || !isNodeReady(node) ? undefined : addressesOf(node)[0]
-}
+/** The address at which a node serves; undefined if it takes no part. */
+const addressOf = (node: Node): string | undefined => (takesPart(node) ? addressesOf(node)[0] : undefined)
 
 /** From outside first. */
 const addressesOf = ({ status }: Node): string[] =>

@@ -1,4 +1,4 @@
-// Sets kernel settings below /proc/sys. Those of the network belong to the network namespace of this process.
+// Sets and reads kernel settings below /proc/sys. Those of the network belong to the network namespace of this process.
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Log } from '../base/log.ts'
 import { messageOf } from '../base/errors.ts'
@@ -16,5 +16,15 @@ export async function setKernel(name: string, value: string, log: Log, root = '/
       setting: name.replaceAll('/', '.'),
       why: messageOf(error),
     })
+  }
+}
+
+/** The value of a setting; undefined if the kernel does not have it. */
+export async function readKernel(name: string, root = '/proc/sys'): Promise<string | undefined> {
+  try {
+    return (await readFile(`${root}/${name}`, 'utf8')).trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }

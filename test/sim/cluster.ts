@@ -8,7 +8,7 @@ import type { Draft } from '../../src/api/kind.ts'
 import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
 import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
-import { type NodeDirectories, startControllers } from '../../src/controllers/index.ts'
+import { type LoadBalancing, type NodeDirectories, startControllers } from '../../src/controllers/index.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
@@ -37,6 +37,7 @@ export interface SimOptions {
   /** False if the test runs kubelets of its own. */
   kubelets?: boolean
   log?: Log
+  loadBalancing?: LoadBalancing
 }
 
 export interface Sim {
@@ -111,6 +112,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       signToken: plane.signToken,
       clusterCidr: '10.244.0.0/16',
       ...(options.directories && { directories: options.directories }),
+      ...(options.loadBalancing && { loadBalancing: options.loadBalancing }),
     })
   const cut = new Set<string>()
   const sim: Sim = {

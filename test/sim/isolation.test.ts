@@ -44,7 +44,7 @@ async function open() {
     const { level, message, error, ...rest } = JSON.parse(line) as Record<string, string>
     if (level === 'error') faults.push(`${message} ${JSON.stringify(rest)} ${error ?? ''}`)
   })
-  const sim = await openSim({ seed, kubelets: false, log })
+  const sim = await openSim({ seed, kubelets: false, log, loadBalancing: { ingressPorts: [80, 443] } })
   const kubelets: Kubelet[] = []
   const stop = new AbortController()
   for (let i = 0; i < 2; i++) {

@@ -5,7 +5,7 @@
 // - the status of the pods bound to it, and their eviction and deletion
 // - mirror pods, which must not refer to a service account, Secret, ConfigMap or claim
 // - tokens for pods bound to it, for audiences that the pods or their drivers name
-// - its Lease, CSINode and ResourceSlices, certificate requests in its own name, and the progress of resizing a claim
+// - its Leases, CSINode and ResourceSlices, certificate requests in its own name, and the progress of resizing a claim
 //
 // The node is part of the user's name (nodeNameOf). Users that are not nodes are not affected.
 // Source: plugin/pkg/admission/noderestriction/admission.go.
@@ -14,6 +14,7 @@ import type { CertificateSigningRequest } from '../../kinds/certificates/certifi
 import { Node } from '../../kinds/core/node.ts'
 import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { leaseNameOf, leaseNamespace } from '../../kinds/core/service-balancing.ts'
 import type { ResourceSlice } from '../../kinds/resource/resourceslice.ts'
 import { readRequest } from '../../wire/x509.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
@@ -208,8 +209,9 @@ function tokenProblem({ request, node, storage, authorizer }: NodeRequest): stri
 }
 
 function leaseProblem({ request, node }: NodeRequest): string | undefined {
-  if (request.operation.namespace !== 'kube-node-lease')
-    return 'can only access leases in the "kube-node-lease" system namespace'
+  const { namespace } = request.operation
+  if (namespace === leaseNamespace && nameOf(request) === leaseNameOf(node)) return undefined
+  if (namespace !== 'kube-node-lease') return 'can only access leases in the "kube-node-lease" system namespace'
   if (nameOf(request) !== node) return 'can only access node lease with the same name as the requesting node'
   return undefined
 }

@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { decode } from '../../api/schema/decode.ts'
-import { Service } from '../../kinds/core/service.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { NetworkPolicy } from '../../kinds/networking/networkpolicy.ts'
 import type { AdmissionRequest } from './request.ts'
@@ -31,18 +30,12 @@ async function warnings(kind: AnyKind, spec: object, more: { type?: 'UPDATE'; dr
 }
 
 test('an object that nothing serves causes a warning when it is created, and only then', async () => {
-  const balanced = { type: 'LoadBalancer' }
   deepStrictEqual(await warnings(NetworkPolicy, {}), [])
   deepStrictEqual(await warnings(Ingress, {}), ['no ingress'])
-  deepStrictEqual(await warnings(Service, balanced), ['this cluster'])
-  for (const more of [{ type: 'UPDATE' }, { dryRun: true }] as const) {
+  for (const more of [{ type: 'UPDATE' }, { dryRun: true }] as const)
     deepStrictEqual(await warnings(Ingress, {}, more), [])
-    deepStrictEqual(await warnings(Service, balanced, more), [])
-  }
 })
 
 test('an object that names a class causes no warning', async () => {
   deepStrictEqual(await warnings(Ingress, { ingressClassName: 'nginx' }), [])
-  deepStrictEqual(await warnings(Service, { type: 'LoadBalancer', loadBalancerClass: 'example.com/lb' }), [])
-  deepStrictEqual(await warnings(Service, { type: 'NodePort' }), [])
 })

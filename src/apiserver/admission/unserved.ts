@@ -2,7 +2,6 @@
 // object names a class, since a controller that the user has installed may serve that class.
 import type { Ingress } from '../../kinds/networking/ingress.ts'
 import { legacyClassAnnotation } from '../../kinds/networking/ingress-serving.ts'
-import type { Service } from '../../kinds/core/service.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
 import type { AdmissionRequest } from './request.ts'
 
@@ -21,12 +20,8 @@ export function unserved(): AdmissionPlugin {
 function warningOf(request: AdmissionRequest): string | undefined {
   if (isFor(request, 'networking.k8s.io', 'ingresses') && !namesClass(request.object as Ingress))
     return 'no ingress controller serves this Ingress: it names no class, and the cluster has no default one'
-  if (isFor(request, '', 'services') && needsLoadBalancer(request.object as Service))
-    return 'this cluster has no load balancer: the Service gets no external address, but its node ports work'
   return undefined
 }
 
 const namesClass = ({ metadata, spec }: Ingress) =>
   spec.ingressClassName !== undefined || metadata.annotations?.[legacyClassAnnotation] !== undefined
-
-const needsLoadBalancer = ({ spec }: Service) => spec.type === 'LoadBalancer' && spec.loadBalancerClass === undefined

@@ -3,6 +3,7 @@
 //
 // - A node may read a Secret, ConfigMap, claim or volume while a pod bound to it refers to the object. When the last
 //   such pod is gone, the right is gone. It is computed from the mirrors at each request; nothing is cached.
+// - It announces addresses of load balancers, so it may also write the Lease for that which has its name.
 // - It serves Ingresses, so it may also read the Secrets that one of those names which are of the cluster's own class.
 // - It may read these objects one by one. A list or watch is allowed only with a selector on one name.
 // - It only allows. For everything else the next authorizer is asked.
@@ -11,6 +12,7 @@
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { leaseNameOf, leaseNamespace } from '../../kinds/core/service-balancing.ts'
 import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
 import { isServed, secretsOfIngress } from '../../kinds/networking/ingress-serving.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
@@ -102,7 +104,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     case 'events.k8s.io/events':
       return ['create', 'update', 'patch'].includes(verb) ? yes : no
     case 'coordination.k8s.io/leases':
-      return namespace === 'kube-node-lease' && (verb === 'create' || name === node) ? yes : no
+      return mayUseLease(request, node) ? yes : no
     case 'authentication.k8s.io/tokenreviews':
     case 'authorization.k8s.io/subjectaccessreviews':
     case 'authorization.k8s.io/localsubjectaccessreviews':
@@ -119,6 +121,12 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     default:
       return no
   }
+}
+
+/** A node renews its own Lease, and that for load balancing, which it creates by name: no other one can be created. */
+function mayUseLease({ verb, namespace, name }: AccessRequest, node: string): boolean {
+  if (namespace === leaseNamespace) return name === leaseNameOf(node)
+  return namespace === 'kube-node-lease' && (verb === 'create' || name === node)
 }
 
 /** A node publishes the devices of its drivers. Admission checks that slices are its own. It may read and delete slices only if it selects its own. */

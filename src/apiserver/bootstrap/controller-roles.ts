@@ -298,6 +298,11 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
       rules: [rule('get list watch', 'core', 'configmaps', 'kube-dns')],
       group: 'system:nodes',
     },
+    // By these Leases the nodes agree who announces an address. Each writes its own, as the node authorizer decides.
+    'kutter:load-balancer': {
+      rules: [rule('list watch', 'coordination.k8s.io', 'leases')],
+      group: 'system:nodes',
+    },
     'system:controller:bootstrap-signer': {
       rules: [rule('get list watch', 'core', 'secrets')],
       accounts: ['bootstrap-signer'],

@@ -139,14 +139,22 @@ function* allocate(context: Allocator, service: Mutable<Service>, old: Service |
     if (wrong.length) return yield* wrong
     yield* allocateAddresses(context, service)
   }
-  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false))
-    yield* allocatePorts(context, service)
-  else if (spec.type !== 'LoadBalancer')
-    for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
-  if (needsHealthCheck(spec) && !spec.healthCheckNodePort) {
-    const port = freePort(context, 'TCP', service.metadata.uid ?? '')
-    if (port) spec.healthCheckNodePort = port
-  }
+  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') yield* allocatePorts(context, service)
+  else for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
+  if (needsHealthCheck(spec)) yield* allocateHealthPort(context, service)
+}
+
+function* allocateHealthPort(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
+  const at = root.field('spec', 'healthCheckNodePort')
+  const uid = metadata.uid ?? ''
+  const wanted = spec.healthCheckNodePort
+  const own = new Set((spec.ports ?? []).flatMap(one => (one.nodePort ? [portKey(one.protocol, one.nodePort)] : [])))
+  const port = wanted || freePort(context, 'TCP', uid, own)
+  if (!port) return yield at.invalid(0, 'failed to allocate a HealthCheck NodePort: range is full')
+  const why = own.has(portKey('TCP', port)) ? taken : whyNot(context, 'TCP', port, uid)
+  if (why) return yield at.invalid(port, `failed to allocate requested HealthCheck NodePort ${port}: ${why}`)
+  spec.healthCheckNodePort = port
+  context.reserve(portKey('TCP', port), uid)
 }
 
 /** Keeps the allocations that the client has left out of a PUT or patch. */
@@ -237,42 +245,58 @@ function freeAddress({ random, free }: Allocator, cidr: Cidr, uid: string): stri
   return (usable > reserved ? pick(reserved, usable - reserved) : undefined) ?? pick(0, Math.min(reserved, usable))
 }
 
+/** Why a Service cannot have a node port that it asks for; undefined if it can. */
+function whyNot({ ranges, free }: Allocator, protocol: string, port: number, uid: string): string | undefined {
+  const [first, last] = ranges.nodePorts
+  if (port < first || port > last)
+    return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
+  return free(portKey(protocol, port), uid) ? undefined : taken
+}
+
+const taken = 'provided port is already allocated'
+
 function* allocatePorts(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
-  const [first, last] = context.ranges.nodePorts
+  // A load balancer may do without node ports. Those that it asks for by number it gets all the same.
+  const isAutomatic = spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false
   const uid = metadata.uid ?? ''
   const mine = new Map<string, Mutable<ServicePort>>()
+  /** Of this Service: a port that comes later may ask for its number. */
+  const requested = new Set(spec.ports?.flatMap(p => (p.nodePort ? [portKey(p.protocol, p.nodePort)] : [])))
   for (const [i, port] of (spec.ports ?? []).entries()) {
     const at = root.field('spec', 'ports').index(i).field('nodePort')
     const key = () => portKey(port.protocol, port.nodePort!)
     if (port.nodePort) {
-      if (port.nodePort < first || port.nodePort > last)
-        yield at.invalid(
-          port.nodePort,
-          `provided port is not in the valid range. The range of valid ports is ${first}-${last}`,
-        )
-      else if (!context.free(key(), uid) || mine.has(key()))
-        yield at.invalid(port.nodePort, 'provided port is already allocated')
+      const why = mine.has(key()) ? taken : whyNot(context, port.protocol, port.nodePort, uid)
+      if (why) yield at.invalid(port.nodePort, why)
       mine.set(key(), port)
       context.reserve(key(), uid)
       continue
     }
+    if (!isAutomatic) continue
     const twin = spec.ports!.find(
       p => p !== port && p.port === port.port && p.nodePort && !mine.has(portKey(port.protocol, p.nodePort)),
     )
     const found =
       twin?.nodePort && context.free(portKey(port.protocol, twin.nodePort), uid)
         ? twin.nodePort
-        : freePort(context, port.protocol, uid)
+        : freePort(context, port.protocol, uid, requested)
     if (!found) yield at.invalid(0, 'failed to allocate a nodePort: range is full')
     else {
       port.nodePort = found
       mine.set(key(), port)
+      requested.add(key())
       context.reserve(key(), uid)
     }
   }
 }
 
-function freePort({ ranges, random, free }: Allocator, protocol: string, uid: string): number | undefined {
+/** @param own keys of ports that the Service has already, which count as free for it otherwise */
+function freePort(
+  { ranges, random, free }: Allocator,
+  protocol: string,
+  uid: string,
+  own: ReadonlySet<string>,
+): number | undefined {
   const [first, last] = ranges.nodePorts
   const total = last - first + 1
   // As with addresses, the low end is used last, since users request ports there.
@@ -281,7 +305,8 @@ function freePort({ ranges, random, free }: Allocator, protocol: string, uid: st
   const start = Math.floor(random.float() * (total - skip))
   for (let i = 0; i < total; i++) {
     const port = first + ((skip + ((start + i) % (total - skip))) % total)
-    if (free(portKey(protocol, port), uid)) return port
+    const key = portKey(protocol, port)
+    if (!own.has(key) && free(key, uid)) return port
   }
   return undefined
 }

@@ -19,6 +19,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { counter, gauge } from '../../base/metrics.ts'
 import { type Client, EventRecorder } from '../../client/index.ts'
+import { balancedIn, isBalanced } from '../../kinds/core/service-balancing.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
@@ -128,7 +129,10 @@ class IngressKeeper {
     const stops = [
       ingresses.subscribe(wake, 'ingress'),
       classes.subscribe(wake, 'ingress'),
-      services.subscribeEach(({ item }) => this.#services.has(objectKey(item.object)) && wake(), 'ingress'),
+      services.subscribeEach(({ item, before }) => {
+        const isBefore = before !== undefined && isBalanced(before.object)
+        if (this.#services.has(objectKey(item.object)) || isBalanced(item.object) || isBefore) wake()
+      }, 'ingress'),
       slices.subscribeEach(({ item }) => this.#services.has(serviceOf(item.object)) && wake(), 'ingress'),
     ]
     const stop = () => {
@@ -229,9 +233,25 @@ class IngressKeeper {
   }
 
   #takenPorts({ http, https }: Surroundings): string | undefined {
-    const { ports } = this.#o
+    const { ports, nodeName } = this.#o
     const taken = [...(http === undefined ? [ports.http] : []), ...(https === undefined ? [ports.https] : [])]
-    return taken.length ? `another program has port ${taken.join(' and port ')} of ${this.#o.nodeName}` : undefined
+    if (taken.length) return `another program has port ${taken.join(' and port ')} of ${nodeName}`
+    // Its packets are translated before HAProxy could get them.
+    const balanced = [ports.http, ports.https].map(port => ({ port, service: this.#balancedOn(port) }))
+    const found = balanced.find(({ service }) => service)
+    return (
+      found && `the Service ${objectKey(found.service!)} of type LoadBalancer has port ${found.port} of ${nodeName}`
+    )
+  }
+
+  /** The Service that has a port of this node's address. */
+  #balancedOn(port: number): Service | undefined {
+    const { client, nodeIP } = this.#o
+    return balancedIn(client.mirror(Service)).find(
+      ({ spec, status }) =>
+        status.loadBalancer.ingress?.some(({ ip }) => ip === nodeIP) &&
+        spec.ports?.some(one => one.protocol === 'TCP' && one.port === port),
+    )
   }
 
   #plan(ingresses: readonly Ingress[]): IngressPlan {

@@ -20,7 +20,7 @@ type OptionalField =
   | 'loadBalancerClass'
 type Service = KubeObject & { spec: ServiceSpec; status: ServiceStatus }
 
-export function defaultService({ spec }: Mutable<Service>): void {
+export function defaultService({ spec, status }: Mutable<Service>): void {
   for (const port of spec.ports ?? []) if (port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port
   if (spec.sessionAffinity === 'ClientIP' && !spec.sessionAffinityConfig?.clientIP)
     spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: 10800 } }
@@ -28,12 +28,17 @@ export function defaultService({ spec }: Mutable<Service>): void {
   if (spec.type === 'ExternalName') return
   spec.internalTrafficPolicy ??= 'Cluster'
   if (isExternal(spec)) spec.externalTrafficPolicy ??= 'Cluster'
-  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
+  if (spec.type !== 'LoadBalancer') return
+  spec.allocateLoadBalancerNodePorts ??= true
+  for (const ingress of status.loadBalancer.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP'
 }
 
 /** What goes with a type goes when the type changes, unless the client says something else about it. */
-export function prepareService({ spec }: Service, old: Service | undefined): void {
+export function prepareService(service: Mutable<Service>, old: Service | undefined): void {
   if (!old) return
+  const { spec } = service
+  // The load balancer itself may take longer to go, which is no concern of clients.
+  if (isBalanced(old.spec) && !isBalanced(spec)) service.status.loadBalancer = {}
   for (const { fields, goWith } of typeDependent)
     if (goWith(old.spec) && !goWith(spec) && fields.every(field => sameJson(spec[field], old.spec[field])))
       for (const field of fields) delete spec[field]

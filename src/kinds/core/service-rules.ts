@@ -20,6 +20,7 @@ import type { Path } from '../../api/path.ts'
 import { notSpecialIP } from './address-rules.ts'
 import { protocols } from './container-rules.ts'
 import { isExternal, ServicePort, type ServiceSpec } from './servicespec.ts'
+import type { LoadBalancerIngress, ServiceStatus } from './servicestatus.ts'
 
 type Service = KubeObject & { spec: ServiceSpec }
 type Spec = ServiceSpec
@@ -224,4 +225,29 @@ function* validateKept(next: Spec, old: Spec, field: 'clusterIPs' | 'ipFamilies'
     yield at
       .field('ipFamilyPolicy')
       .invalid(next.ipFamilyPolicy, `must be set to 'SingleStack' when releasing the secondary ${one}`)
+}
+
+/** A write through /status: what a load balancer reports of itself. */
+export function* validateServiceStatus(
+  { spec, status }: Service & { status: ServiceStatus },
+  _old: unknown,
+  root: Path,
+): Problems {
+  const ingress = status.loadBalancer.ingress ?? []
+  const at = root.field('status', 'loadBalancer', 'ingress')
+  if (spec.type !== 'LoadBalancer' && ingress.length)
+    return yield at.forbidden("may only be used when `spec.type` is 'LoadBalancer'")
+  for (const [i, one] of ingress.entries()) yield* validateIngress(one, at.index(i))
+}
+
+function* validateIngress({ ip = '', hostname = '', ipMode }: LoadBalancerIngress, at: Path): Problems {
+  if (ip) yield* validateIP(ip, at.field('ip'))
+  const mode = at.field('ipMode')
+  if (ipMode === undefined) {
+    if (ip) yield mode.required('must be specified when `ip` is set')
+  } else if (!ip) yield mode.forbidden('may not be specified when `ip` is not set')
+  else yield* supported(ipMode, ['Proxy', 'VIP'], mode)
+  if (!hostname) return
+  yield* named(dnsSubdomainErrors, hostname, at.field('hostname'))
+  if (ipFamily(hostname)) yield at.field('hostname').invalid(hostname, 'must be a DNS name, not an IP address')
 }

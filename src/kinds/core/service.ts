@@ -1,7 +1,7 @@
 // A service: one stable address and name in front of the pods a selector finds.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { defaultService, prepareService, serviceColumns } from './service-defaults.ts'
-import { validateService, validateServiceUpdate } from './service-rules.ts'
+import { validateService, validateServiceStatus, validateServiceUpdate } from './service-rules.ts'
 import { ServiceSpec } from './servicespec.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import { ServiceStatus } from './servicestatus.ts'
@@ -31,6 +31,7 @@ export const Service = defineKind({
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  validateStatus: validateServiceStatus,
   explicit: true,
   validateName: dnsLabelErrors,
   fields: {
