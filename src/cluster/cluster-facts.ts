@@ -3,10 +3,10 @@
 import { StatusError } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
-import { type ClusterConfig, ingressPortsOf, type ServerPart } from './config.ts'
+import { type ClusterConfig, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
 
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
-  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'disable'>
+  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'disable' | 'vxlanId'>
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
@@ -17,9 +17,10 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
   const [podCidr, serviceCidr] = [config.podCidrs.join(','), config.serviceCidrs.join(',')]
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
+  const vxlanId = String(vxlanIdOf(config.slot))
   const { loadBalancerPool = [], disable } = config
   const loadBalancer = disable?.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
-  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts, loadBalancer }
+  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts, loadBalancer, vxlanId }
   const existing = await client.find(ConfigMap, metadata)
   if (!existing) await client.create(ConfigMap, { metadata, data })
   else if (Object.entries(data).some(([key, value]) => existing.data?.[key] !== value))
@@ -44,6 +45,7 @@ export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
     serviceCidrs: fact('serviceCidr').split(','),
     dnsAddress: fact('dnsAddress'),
     domain: fact('domain'),
+    vxlanId: Number(data.vxlanId) || vxlanIdOf(0),
     ...partFacts(data),
   }
 }

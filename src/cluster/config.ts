@@ -32,6 +32,8 @@ export interface ClusterConfig {
    * machine's own. Empty on a machine that joined a cluster.
    */
   nodeCidrs: readonly string[]
+  /** The number of the cluster's VXLAN on a machine that joined it; others derive it from the slot. */
+  vxlanId?: number
   /** Nodes of this machine in addition to the first, each in a network namespace of its own. */
   nodes: readonly LocalNode[]
   /** How long a node may be silent before it counts as lost, such as `40s`; without it the controllers' default. */
@@ -87,6 +89,9 @@ export function ingressPortsOf({
   const [http, https] = name === defaultName || slot < 0 ? [80, 443] : [10080 + slot * 20, 10443 + slot * 20]
   return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
+
+/** The number of the VXLAN of a cluster. No other cluster of its server's machine has it. */
+export const vxlanIdOf = (slot: number): number => 0x4b00 + slot
 
 /** The directory of downloaded packages, beside those of the clusters. */
 export const packageDir = '.debs'

@@ -4,7 +4,14 @@ import { realClock } from '../base/clock.ts'
 import { removeAnnouncements, stopIngress } from '../edge/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
-import { deletePolicyTableText, policyFamily, removePodRoutes, stopPodNetwork } from '../network/index.ts'
+import {
+  deletePolicyTableText,
+  policyFamily,
+  removePodRoutes,
+  stopPodNetwork,
+  overlayLink,
+  removeOverlay,
+} from '../network/index.ts'
 import { deleteTableText } from '../proxy/index.ts'
 import { removeNodeNetwork } from './node-net.ts'
 import {
@@ -46,6 +53,7 @@ export async function teardownMachine(
     await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
   }
   await removePodRoutes(podCidrs)
+  for (const family of [4, 6] as const) await removeOverlay(overlayLink(bridgeOf(tag), family))
   await removeAnnouncements(balancerLinkOf(tag), balancerTableOf(tag))
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })

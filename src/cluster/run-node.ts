@@ -11,10 +11,10 @@ import { startDns } from '../dns/index.ts'
 import { removeAnnouncements, startBalancer, startIngress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
-import { announceNetwork, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
+import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { type ClusterConfig, clusterTag, ingressPortsOf } from './config.ts'
+import { type ClusterConfig, clusterTag, ingressPortsOf, vxlanIdOf } from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
@@ -22,6 +22,7 @@ import { poolOf } from './load-balancing.ts'
 import { Isolation } from './node-isolation.ts'
 import { anyAddress, familiesOf } from './node-addresses.ts'
 import { keepNodeNetwork } from './node-network.ts'
+import { addressIn } from './node-range.ts'
 import {
   balancerLinkOf,
   balancerTableOf,
@@ -135,15 +136,27 @@ export async function runNode(options: NodeOptions): Promise<void> {
   transport.close()
 }
 
-/** Keeps the routes to the pods of other nodes, once the rules of the proxy are there. */
+/** Keeps the networks of the node in its Node, and the routes to pods of other nodes once the proxy's rules are there. */
 function keepRoutes(
-  { nodeName, config, log, signal }: NodeOptions,
+  { nodeName, config, paths, log, signal }: NodeOptions,
   proxy: Promise<unknown>,
   client: Client,
   report: NodeOptions['report'],
 ): void {
+  const isInNamespace = config.nodes.some(node => node.name === nodeName)
+  const bridge = bridgeOf(clusterTag(paths, config.name))
+  const common = { client, nodeName, bridge, clock: realClock, log: log.with({ part: 'network' }), signal }
+  const routing = {
+    podCidrs: config.podCidrs,
+    routers: isInNamespace ? config.nodeCidrs.map(range => addressIn(range, 1)) : [],
+    localNodes: config.nodeCidrs,
+    vxlanId: config.vxlanId ?? vxlanIdOf(config.slot),
+  }
+  keepNetworks(common).catch(
+    (error: unknown) => signal.aborted || log.error('cannot follow the networks of the node', { error }),
+  )
   proxy
-    .then(() => keepPodRoutes({ client, nodeName, podCidrs: config.podCidrs, clock: realClock, log, signal }))
+    .then(() => keepPodRoutes({ ...common, ...routing }))
     .catch(error => {
       if (!signal.aborted) report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
     })

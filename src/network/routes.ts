@@ -1,20 +1,34 @@
-// Routes to the pods of other nodes, called host-gw elsewhere: the range of each node is routed to that node's own
-// address. The routes follow the Node objects, and are removed with them.
+// Routes to the pods of other nodes: the range of each node is routed to that node's own address, called host-gw
+// elsewhere, or through VXLAN (overlay.ts) where a router is between the two nodes, which would not have a way to the
+// pods. Both nodes of a pair must decide alike, though each sees only its own routes: so every node writes the networks
+// that it is on into an annotation of its Node, and a pair does without VXLAN only if each is on a network of the other.
+// The routes follow the Node objects, and are removed with them.
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
+import { type Cidr, cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
+import { networksOf } from '../kinds/core/node-networks.ts'
 import { makeIp, type Route, setKernel } from '../linux/index.ts'
+import { gatewayOf } from './cni.ts'
+import { ensureOverlay, overlayLink, removeOverlay, vxlanAddress } from './overlay.ts'
 
 interface PodRoutesOptions {
   client: Client
   nodeName: string
   /** The ranges of all pod addresses of the cluster, at most one of each family. */
   podCidrs: readonly string[]
+  /** Routers that have ways to all pods: for a node in a namespace its machine. */
+  routers: readonly string[]
+  /** The ranges of nodes in namespaces of this machine, to which it is the router. */
+  localNodes: readonly string[]
+  /** The name of the bridge of this node's pods, with which names of links begin. */
+  bridge: string
+  /** The number of the cluster's VXLAN, the same on all nodes. */
+  vxlanId: number
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -58,28 +72,32 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
 
 /** What of the nodes matters here. They write their status often, and most of it does not. */
 const factsOf = (nodes: Mirror<Node>, { nodeName }: PodRoutesOptions) =>
-  JSON.stringify(([4, 6] as const).map(family => remoteRanges(nodes.list(), nodeName, family)))
+  [4, 6]
+    .flatMap(family => remoteRanges(nodes.list(), nodeName, family as 4 | 6))
+    .map(one => `${one.range} ${one.address} ${one.networks?.map(cidr => `${cidr.base}/${cidr.bits}`).join()}`)
+    .join(' ')
 
 async function setRoutes(options: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
   for (const podCidr of options.podCidrs) await setRoutesIn(podCidr, options, nodes)
 }
 
-async function setRoutesIn(
-  podCidr: string,
-  { nodeName, log }: PodRoutesOptions,
-  nodes: readonly Node[],
-): Promise<void> {
+async function setRoutesIn(podCidr: string, options: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
+  const { nodeName, routers, localNodes, log, bridge, vxlanId } = options
   const ip = makeIp()
   const family = parseCidr(podCidr)!.family
-  const plan = planRoutes({
-    remote: remoteRanges(nodes, nodeName, family),
-    podCidr,
-    routes: await ip.routes({ family }),
-  })
+  const link = overlayLink(bridge, family)
+  const own = placesOf(nodes, family).find(({ name }) => name === nodeName)
+  const remote = remoteRanges(nodes, nodeName, family)
+  const routes = await ip.routes({ family })
+  const self = own && { address: own.address, source: gatewayOf(own.range) }
+  const plan = planRoutes({ remote, podCidr, routes, routers, localNodes, link, self })
+  if (plan.overlay.length && own)
+    await ensureOverlay({ ...own, link, vxlanId, uplinks: plan.uplinks, peers: plan.overlay })
   await ip.batch(plan.commands)
+  if (!plan.overlay.length) await removeOverlay(link)
   if (plan.commands.length) log.info('routes to pods of other nodes changed', { commands: plan.commands })
   // A NodePort on 127.0.0.1 may lead to a pod of another node. The proxy's table drops packets to 127/8 that come in.
-  for (const link of family === 4 ? plan.links : []) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
+  for (const name of family === 4 ? plan.links : []) await setKernel(`net/ipv4/conf/${name}/route_localnet`, '1', log)
 }
 
 /** Kutter's routes to pods of the cluster that are in the kernel's table. */
@@ -104,47 +122,79 @@ function oursIn(podCidr: string, routes: readonly Route[]): Route[] {
 interface RemoteRange {
   range: string
   address: string
+  /** The networks that the node is on, if it says so. */
+  networks: readonly Cidr[] | undefined
+}
+
+/** The range and address of a family of each node that has both. */
+function placesOf(nodes: readonly Node[], family: 4 | 6): (RemoteRange & { name: string })[] {
+  return nodes.flatMap(node => {
+    const { spec, status } = node
+    const ranges = spec.podCIDRs?.length ? spec.podCIDRs : spec.podCIDR ? [spec.podCIDR] : []
+    const address = status.addresses?.find(a => a.type === 'InternalIP' && ipFamily(a.address) === family)?.address
+    const range = ranges.find(r => parseCidr(r)?.family === family)
+    return address && range ? [{ name: node.metadata.name ?? '', range, address, networks: networksOf(node) }] : []
+  })
 }
 
 /** The range and address of a family of each other node that has both, in the order of their ranges. */
-export function remoteRanges(nodes: readonly Node[], self: string, family: 4 | 6): RemoteRange[] {
-  return nodes
-    .filter(node => node.metadata.name !== self)
-    .flatMap(node => {
-      const ranges = node.spec.podCIDRs?.length ? node.spec.podCIDRs : node.spec.podCIDR ? [node.spec.podCIDR] : []
-      const address = node.status.addresses?.find(
-        a => a.type === 'InternalIP' && ipFamily(a.address) === family,
-      )?.address
-      const range = ranges.find(r => parseCidr(r)?.family === family)
-      return address && range ? [{ range, address }] : []
-    })
+export const remoteRanges = (nodes: readonly Node[], self: string, family: 4 | 6): RemoteRange[] =>
+  placesOf(nodes, family)
+    .filter(({ name }) => name !== self)
+    .map(({ name: _, ...rest }) => rest)
     .sort((a, b) => (a.range < b.range ? -1 : 1))
-}
 
-/** The `ip` commands that turn the present routes into the wanted ones, and the links that those use. Pure. */
-export function planRoutes({
-  remote,
-  podCidr,
-  routes,
-}: {
+interface RoutesInput {
   remote: readonly RemoteRange[]
   podCidr: string
   routes: readonly Route[]
-}): { commands: string[]; links: string[] } {
+  routers: readonly string[]
+  localNodes: readonly string[]
+  /** The link of VXLAN. */
+  link: string
+  /** This node's address, and the one that its own packets have in VXLAN; undefined without a range of pods. */
+  self: { address: string; source: string } | undefined
+}
+
+interface RoutesPlan {
+  commands: string[]
+  /** The links that direct routes use. */
+  links: string[]
+  /** The nodes behind a router, and the links on the way to them. */
+  overlay: RemoteRange[]
+  uplinks: string[]
+}
+
+/** The `ip` commands that turn the present routes into the wanted ones, and what those need. Pure. */
+export function planRoutes({ remote, podCidr, routes, routers, localNodes, link, self }: RoutesInput): RoutesPlan {
   const ours = oursIn(podCidr, routes)
   const foreign = routes.filter(r => r.protocol !== routeProtocol)
   const commands: string[] = []
-  const links = new Set<string>()
-  for (const { range, address } of remote) {
+  const [links, uplinks] = [new Set<string>(), new Set<string>()]
+  const behind: RemoteRange[] = []
+  const isLocal = (address: string) => localNodes.some(range => cidrContains(parseCidr(range)!, address))
+  for (const { range, address, networks } of remote) {
     const way = wayTo(address, foreign)
     if (!way) continue
-    links.add(way.link)
     const has = ours.find(r => r.to === range)
+    const seesUs = !networks || !self || networks.some(cidr => cidrContains(cidr, self.address))
+    const isDirect = routers.includes(way.via) || (way.via === address && (seesUs || isLocal(address)))
+    if (!isDirect) {
+      // Without a range of its own this node has no pods, and no address in the overlay.
+      if (!self) continue
+      behind.push({ range, address, networks })
+      uplinks.add(way.link)
+      const via = vxlanAddress(range)
+      if (has?.via !== via || has.link !== link || has.source !== self.source)
+        commands.push(`route replace ${range} via ${via} dev ${link} onlink src ${self.source} proto ${routeProtocol}`)
+      continue
+    }
+    links.add(way.link)
     if (has?.via !== way.via || has.link !== way.link)
       commands.push(`route replace ${range} via ${way.via} dev ${way.link} proto ${routeProtocol}`)
   }
   for (const { to } of ours) if (!remote.some(r => r.range === to)) commands.push(`route delete ${to}`)
-  return { commands, links: [...links] }
+  return { commands, links: [...links], overlay: behind, uplinks: [...uplinks] }
 }
 
 /**

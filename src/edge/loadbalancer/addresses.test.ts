@@ -1,7 +1,7 @@
 // What changes in the kernel for the addresses that a node announces.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import { networksText, planAddresses, refusalText } from './addresses.ts'
+import { planAddresses, refusalText } from './addresses.ts'
 
 const place = { ledger: 'ktv', nodeIPs: ['10.0.0.2'], podBridge: 'kt' }
 const at = (link: string, text: string, scope = 'global') => {
@@ -63,13 +63,6 @@ test('an address on another link than that of its network moves', () => {
 
 test('addresses that are not of the cluster are left alone', () => {
   deepStrictEqual(plan([], at('eth1', '192.0.2.10/32')).commands, [])
-})
-
-test('the networks of a node are those of its links, without those of pods', () => {
-  strictEqual(
-    networksText([...links, at('ktv', '192.0.2.9/32'), at('eth1', '192.0.2.9/32')], place),
-    '10.0.0.2/24,192.0.2.3/24',
-  )
 })
 
 test('the table refuses what is for the addresses, and goes with the last of them', () => {

@@ -8,7 +8,6 @@
 // With an address on a link, every program of the machine that listens on all addresses would answer at it, too. The
 // table refuses what is for such an address and has not been translated by kube-proxy.
 import { cidrContains, ipFamily, parseCidr } from '../../api/ip.ts'
-import { maxNetworks } from './candidates.ts'
 
 /** An address of the kernel, as `ip address show` lists it. */
 interface Held {
@@ -100,10 +99,6 @@ function networks(held: readonly Held[], { ledger, podBridge }: Place) {
     return [{ ...one, text: `${one.address}/${one.prefixLength}` }]
   })
 }
-
-/** The networks to which a node has a link, as the value of its annotation. */
-export const networksText = (held: readonly Held[], place: Place): string =>
-  [...new Set(networks(held, place).map(({ text }) => text))].sort().slice(0, maxNetworks).join(',')
 
 /** The text that replaces the table by one that refuses what is for these addresses; without any it is removed. */
 export function refusalText(table: string, addresses: readonly string[]): string {

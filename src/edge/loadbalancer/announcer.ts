@@ -5,7 +5,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { ipFamily } from '../../api/ip.ts'
 import { makeIp, makeNft, readKernel, run, setKernel } from '../../linux/index.ts'
-import { type AddressPlan, networksText, type Place, planAddresses, refusalText, showSixAgain } from './addresses.ts'
+import { type AddressPlan, type Place, planAddresses, refusalText, showSixAgain } from './addresses.ts'
 
 interface AnnouncerOptions extends Place {
   /** The name of the table. */
@@ -29,11 +29,6 @@ export class Announcer {
 
   constructor(options: AnnouncerOptions) {
     this.#o = options
-  }
-
-  /** The networks to which this node has a link. */
-  async networks(): Promise<string> {
-    return networksText(await this.#ip.addresses(), this.#o)
   }
 
   /** The addresses that this node announces now, those of a former agent included. */

@@ -2,9 +2,10 @@
 // every node that has the same objects.
 import { createHash } from 'node:crypto'
 import { type IPRange, isInRanges } from '../../api/ip-range.ts'
-import { cidrContains, parseCidr } from '../../api/ip.ts'
+import { cidrContains } from '../../api/ip.ts'
 import type { Node } from '../../kinds/core/node.ts'
-import { isBalanced, networksAnnotation, nodesFor, takesPart } from '../../kinds/core/service-balancing.ts'
+import { networksOf } from '../../kinds/core/node-networks.ts'
+import { isBalanced, nodesFor, takesPart } from '../../kinds/core/service-balancing.ts'
 import type { Service } from '../../kinds/core/service.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 
@@ -23,8 +24,6 @@ interface Cluster {
  * with the cluster. When all of them are lost at once, others take their place as soon as they are not ready any more.
  */
 const maxCandidates = 3
-/** The most networks of a node that are looked at. */
-export const maxNetworks = 32
 
 /**
  * For each address of the pool that a Service has, the nodes that may announce it. They are ready and not excluded, and
@@ -34,7 +33,7 @@ export const maxNetworks = 32
  */
 export function planCandidates({ services, nodes, slicesOf, pool }: Cluster): Candidates {
   const ready = nodes.filter(takesPart)
-  const networks = new Map(nodes.map(node => [node, networksOf(node)]))
+  const networks = new Map(nodes.map(node => [node, networksOf(node) ?? []]))
   const suited = new Map<string, readonly Node[]>()
   for (const service of services) {
     if (!isBalanced(service)) continue
@@ -58,11 +57,6 @@ export function planCandidates({ services, nodes, slicesOf, pool }: Cluster): Ca
     )
   }
   return candidates
-}
-
-function networksOf({ metadata }: Node) {
-  const texts = (metadata.annotations?.[networksAnnotation] ?? '').split(',').slice(0, maxNetworks)
-  return texts.flatMap(text => parseCidr(text) ?? [])
 }
 
 /** Rendezvous hashing: each node has a place of its own in the order of each address. */

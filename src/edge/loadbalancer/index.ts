@@ -23,13 +23,13 @@ import { within } from '../../base/waiters.ts'
 import { type Client, EventRecorder } from '../../client/index.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
+import { networksAnnotation } from '../../kinds/core/node-networks.ts'
 import {
   balancedIn,
   isBalanced,
   leaseLabel,
   leaseNameOf,
   leaseNamespace,
-  networksAnnotation,
   takesPart,
 } from '../../kinds/core/service-balancing.ts'
 import { Service } from '../../kinds/core/service.ts'
@@ -64,8 +64,6 @@ interface Balancer {
 const retry = { firstMs: 500, maxMs: 10_000 }
 /** How often it is looked whether another node has become silent, while this one shares an address. */
 const lookMs = 100
-/** How often the networks of the node are looked at. */
-const networksMs = 60_000
 /** How long a renewal, and the removal of the Lease at the end, may take. */
 const renewLimitMs = 2_000
 const endLimitMs = 1_000
@@ -100,7 +98,6 @@ class AddressKeeper implements Balancer {
   /** Whether there may be a Lease of this node, also one of a former agent. */
   #mayHaveLease = true
   #followsLeases = false
-  #networks = ''
   /** The number of returns after which the neighbours were shown what this node announces. */
   #returns = 0
 
@@ -174,7 +171,6 @@ class AddressKeeper implements Balancer {
     await setImmediate()
     const { client, nodeName, pool, report, signal } = this.#o
     this.#held ??= await this.#announcer.held()
-    await this.#showNetworks()
     const slices = client.mirror(EndpointSlice)
     this.#candidates = planCandidates({
       services: balancedIn(client.mirror(Service)),
@@ -287,19 +283,6 @@ class AddressKeeper implements Balancer {
     const uid = client.mirror(Node).get(undefined, nodeName)?.metadata.uid
     const ownerReferences = uid ? [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid }] : []
     return { namespace: leaseNamespace, name: leaseNameOf(nodeName), labels: { [leaseLabel]: '' }, ownerReferences }
-  }
-
-  /** Writes into the Node to which networks it has a link. */
-  async #showNetworks(): Promise<void> {
-    const { client, nodeName } = this.#o
-    if (this.#cancels.has('networks')) return
-    const networks = await this.#announcer.networks()
-    if (networks !== this.#networks) {
-      const annotations = { [networksAnnotation]: networks }
-      await client.patch(Node, { name: nodeName }, 'merge', { metadata: { annotations } })
-      this.#networks = networks
-    }
-    this.#later('networks', networksMs, () => this.#work.wake())
   }
 
   #later(purpose: string, delayMs: number, act: () => void): void {

@@ -11,8 +11,6 @@ import type { Service } from './service.ts'
 const ownClass = 'kutter.dev/default'
 /** Takes a node out of all load balancing. Source: k8s.io/api/core/v1, LabelNodeExcludeBalancers. */
 const excludedLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
-/** Names the networks to which a node has a link, in CIDR form. The node writes it itself. */
-export const networksAnnotation = 'kutter.dev/networks'
 /** The namespace and label of the Leases by which the nodes that announce addresses show that they are alive. */
 export const leaseNamespace = 'kube-system'
 export const leaseLabel = 'kutter.dev/load-balancer'
