@@ -19,6 +19,7 @@ const options = {
   podCidrs: ['10.128.0.0/9'],
   serviceCidrs: ['10.96.0.0/16'],
   bridge: 'kt-bench',
+  pods: true,
   nodePortAddresses: [],
 }
 const context = { nodeName: 'node-1', podCidrs: options.podCidrs }

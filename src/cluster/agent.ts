@@ -1,9 +1,10 @@
 // The agent process of a node on the server's machine. It can read the authority's key, so it issues its certificates
 // itself. Nodes on other machines request theirs (join.ts).
 import { realClock } from '../base/clock.ts'
+import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
 import { keepLifeline } from './lifeline.ts'
-import { nodeAddresses, urlHost } from './node-addresses.ts'
+import { nodeAddresses, otherAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
@@ -24,6 +25,17 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     signal,
   })
   const nodeIPs = nodeAddresses(config, nodeName)
+  const moved = new AbortController()
+  otherAddresses(() => nodeAddresses(config, nodeName), realClock, signal).then(
+    () => {
+      log.warn('the node has other addresses, starting again', {
+        before: nodeIPs,
+        now: nodeAddresses(config, nodeName),
+      })
+      moved.abort()
+    },
+    () => {},
+  )
   await runNode({
     config,
     paths,
@@ -32,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     connection: connect(options, nodeIPs),
     report: lifeline.report,
     log,
-    signal,
+    signal: joined(signal, moved.signal).signal,
   })
 }
 

@@ -1,6 +1,7 @@
 // `kutter check`: reports what keeps this machine from running a cluster. It starts and installs nothing.
 import { machineProblem, missingPackages, diskProblem, hostAddresses } from './machine.ts'
 import { defaultDataDir } from './config.ts'
+import { obstaclesOf, readFirewall, settingsToBeMade } from './firewall.ts'
 
 export async function check(out: (text: string) => void): Promise<number> {
   const problems: string[] = []
@@ -12,7 +13,12 @@ export async function check(out: (text: string) => void): Promise<number> {
   if (disk) problems.push(disk)
   if (!hostAddresses(4).length && !hostAddresses(6).length)
     problems.push('this machine has only loopback addresses; pods could not reach the API server')
+  const facts = await readFirewall()
+  const obstacles = obstaclesOf(facts)
   for (const problem of problems) out(`  ! ${problem}\n`)
-  if (!problems.length) out('This machine can run a cluster.\n')
-  return problems.length ? 1 : 0
+  for (const { what, mend } of obstacles) out(`  ! ${what}; mend it with:\n      ${mend}\n`)
+  const settings = settingsToBeMade(facts)
+  if (settings.length) out(`  - kutter up will set ${settings.join(' and ')} to 1\n`)
+  if (!problems.length && !obstacles.length) out('This machine can run a cluster.\n')
+  return problems.length || obstacles.length ? 1 : 0
 }

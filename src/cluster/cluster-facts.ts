@@ -3,12 +3,14 @@
 import { StatusError } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
-import { type ClusterConfig, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
+import { type ClusterConfig, ingressPortsOf, nodeParts, type ServerPart, vxlanIdOf } from './config.ts'
 
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
   Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'disable' | 'vxlanId'>
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
+
+const isNodePart = (part: ServerPart): boolean => nodeParts.some(one => one === part)
 
 /** Creates the ConfigMap, or corrects the one that exists. */
 export async function publishClusterFacts(client: Client, config: ClusterConfig): Promise<void> {
@@ -18,9 +20,18 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
   const vxlanId = String(vxlanIdOf(config.slot))
-  const { loadBalancerPool = [], disable } = config
-  const loadBalancer = disable?.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
-  const data = { podCidr, serviceCidr, dnsAddress, domain, ingressPorts, loadBalancer, vxlanId }
+  const { loadBalancerPool = [], disable = [] } = config
+  const loadBalancer = disable.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
+  const data = {
+    podCidr,
+    serviceCidr,
+    dnsAddress,
+    domain,
+    ingressPorts,
+    loadBalancer,
+    vxlanId,
+    disable: disable.filter(isNodePart).join(','),
+  }
   const existing = await client.find(ConfigMap, metadata)
   if (!existing) await client.create(ConfigMap, { metadata, data })
   else if (Object.entries(data).some(([key, value]) => existing.data?.[key] !== value))
@@ -54,12 +65,14 @@ export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
 function partFacts({
   ingressPorts = '',
   loadBalancer = 'none',
+  disable: leftOut = '',
 }: Readonly<Record<string, string>>): Omit<ClusterFacts, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> {
   const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ingressPorts) ?? []
   const isIngress = http !== undefined && https !== undefined
   const disable: ServerPart[] = [
     ...(isIngress ? [] : (['ingress'] as const)),
     ...(loadBalancer === 'none' ? (['loadbalancer'] as const) : []),
+    ...nodeParts.filter(part => leftOut.split(',').includes(part)),
   ]
   return {
     ...(isIngress && { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }),

@@ -31,7 +31,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
     value: true,
     help: 'addresses for Services of type LoadBalancer (default: those of the nodes)',
   },
-  disable: { value: true, help: `parts to leave out of the server: ${serverParts.join(',')}` },
+  disable: { value: true, help: `parts to leave out: ${serverParts.join(',')}` },
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
   'admission-control-config-file': { value: true, help: 'file with an AdmissionConfiguration' },

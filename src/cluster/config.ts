@@ -61,13 +61,19 @@ export interface ClusterConfig {
   loadBalancerPool?: readonly string[]
 }
 
+/**
+ * The parts of nodes that can be left to others: the pod network, to a CNI plugin with a configuration in /etc/cni/net.d;
+ * and the rules of Services.
+ */
+export const nodeParts = ['network', 'proxy'] as const
+
 /** The parts of the server's process that can be disabled, to run as processes of their own. */
 export const processParts = ['controller-manager', 'scheduler'] as const
 /**
  * All that can be disabled: also the storage class and the provisioner that a cluster has by itself, its own ingress
  * controller, and its own load balancer.
  */
-export const serverParts = [...processParts, 'storage', 'ingress', 'loadbalancer'] as const
+export const serverParts = [...processParts, 'storage', 'ingress', 'loadbalancer', ...nodeParts] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {

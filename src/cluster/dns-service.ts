@@ -2,7 +2,7 @@
 // range of pod addresses. Its internal traffic policy is Local: every node uses its own server, so the loss of one node
 // costs no other node its DNS.
 import { sameJson } from '../api/equal.ts'
-import { parseCidr } from '../api/ip.ts'
+import { ipFamily, parseCidr } from '../api/ip.ts'
 import { Chore } from '../base/chore.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
@@ -53,18 +53,25 @@ async function ensureService(client: Client, address: string): Promise<void> {
 /** Creates the Service and keeps its endpoints up to date until the signal aborts. */
 export async function keepDnsService(
   client: Client,
-  { dnsAddress, podCidrs }: Pick<ClusterConfig, 'dnsAddress' | 'podCidrs'>,
+  { dnsAddress, podCidrs, disable }: Pick<ClusterConfig, 'dnsAddress' | 'podCidrs' | 'disable'>,
   signal: AbortSignal,
 ): Promise<void> {
   await ensureService(client, dnsAddress)
   const family = parseCidr(podCidrs[0] ?? '')?.family ?? 4
+  // The server listens on the node's bridge, or where there is none on the node's own addresses.
+  const serverOf = ({ spec, status }: Node) =>
+    disable?.includes('network')
+      ? status.addresses?.find(one => one.type === 'InternalIP' && ipFamily(one.address) === family)?.address
+      : parseCidr(spec.podCIDR ?? '')?.family === family
+        ? gatewayOf(spec.podCIDR!)
+        : undefined
   const nodes = client.mirror(Node)
   const slices = client.mirror(EndpointSlice)
   await client.synced([nodes, slices], signal)
   const failed = (error: unknown) =>
     client.log.warn('cannot write the endpoints of kube-dns, trying again', { why: messageOf(error) })
   const chore = new Chore({ signal, retry: { ...retry, clock: client.clock, failed } }, async () => {
-    const wanted = sliceOf(nodes.list(), family)
+    const wanted = sliceOf(nodes.list(), family, serverOf)
     const there = await client.find(EndpointSlice, { namespace, name })
     if (!there) await client.create(EndpointSlice, wanted)
     else if (!sameJson(partsOf(there), partsOf(wanted))) await client.update(EndpointSlice, wanted)
@@ -73,7 +80,7 @@ export async function keepDnsService(
   let last = ''
   const stops = [
     nodes.subscribe(() => {
-      const text = JSON.stringify(sliceOf(nodes.list(), family).endpoints)
+      const text = JSON.stringify(sliceOf(nodes.list(), family, serverOf).endpoints)
       if (text !== last) chore.wake()
       last = text
     }, 'kube-dns endpoints'),
@@ -92,14 +99,13 @@ const partsOf = ({ endpoints = [], ports = [] }: Pick<EndpointSlice, 'endpoints'
 })
 
 /** The EndpointSlice of the Service: one endpoint for each node that has a range of pod addresses. */
-function sliceOf(nodes: readonly Node[], family: 4 | 6) {
+function sliceOf(nodes: readonly Node[], family: 4 | 6, serverOf: (node: Node) => string | undefined) {
   const endpoints = nodes
-    .filter(node => parseCidr(node.spec.podCIDR ?? '')?.family === family)
-    .map(node => ({
-      addresses: [gatewayOf(node.spec.podCIDR!)],
-      conditions: { ready: true, serving: true, terminating: false },
-      nodeName: node.metadata.name ?? '',
-    }))
+    .flatMap(node => {
+      const address = serverOf(node)
+      const conditions = { ready: true, serving: true, terminating: false }
+      return address ? [{ addresses: [address], conditions, nodeName: node.metadata.name ?? '' }] : []
+    })
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
   return {
     metadata: {

@@ -1,5 +1,6 @@
 // The addresses of the nodes of a machine: one of each family of the cluster, that of the default family first.
 import { ipFamily, parseCidr } from '../api/ip.ts'
+import type { Clock } from '../base/clock.ts'
 import type { ClusterConfig } from './config.ts'
 import { hostAddresses } from './machine.ts'
 import { addressIn } from './node-range.ts'
@@ -24,6 +25,24 @@ export function nodeAddresses(config: ClusterConfig, nodeName: string): string[]
 
 /** The address of the machine of the server. */
 export const machineAddress = (config: ClusterConfig): string => nodeAddresses(config, config.nodeName)[0]!
+
+const lookMs = 10_000
+
+/**
+ * Resolves when a node has had other addresses than at first at two looks. Certificates, statuses and endpoints have the
+ * addresses in them, so a process that uses this starts again. Never resolves for a machine that joined.
+ */
+export async function otherAddresses(
+  addresses: () => readonly string[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = addresses().join()
+  for (let changed = 0; changed < 2; ) {
+    await clock.sleep(lookMs, signal)
+    changed = addresses().join() === first ? 0 : changed + 1
+  }
+}
 
 /** What servers listen on to be reached by all families of a cluster. */
 export const anyAddress = (config: Pick<ClusterConfig, 'podCidrs'>): string =>

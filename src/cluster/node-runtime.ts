@@ -1,7 +1,7 @@
 // The containerd of a node and the images in it. It starts before the rest of the node, and outlives the agent: a new
 // agent connects to the one that runs.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -27,6 +27,25 @@ export interface RuntimeOptions {
   signal: AbortSignal
 }
 
+/**
+ * Where containerd finds the configuration of the network, and the plugins. Where the network is left to a CNI plugin,
+ * these are the places in which every plugin installs itself, with the plugins of Debian beside them.
+ */
+async function cniPlaces({ disable }: ClusterConfig, own: string): Promise<{ cniConfDir: string; cniBinDir?: string }> {
+  if (!disable?.includes('network')) return { cniConfDir: own }
+  await mkdir(commonBinDir, { recursive: true })
+  for (const name of await readdir(debianBinDir))
+    await symlink(join(debianBinDir, name), join(commonBinDir, name)).catch(unless('EEXIST'))
+  return { cniConfDir: commonConfDir, cniBinDir: commonBinDir }
+}
+
+const debianBinDir = '/usr/lib/cni'
+const commonBinDir = '/opt/cni/bin'
+const commonConfDir = '/etc/cni/net.d'
+const unless = (code: string) => (error: NodeJS.ErrnoException) => {
+  if (error.code !== code) throw error
+}
+
 /** Starts containerd unless it runs, and loads the pause image and the images of other nodes. Returns its socket. */
 export async function startRuntime({ config, paths, nodeName, log, signal }: RuntimeOptions): Promise<string> {
   const dirs = nodeDirs(paths.node(nodeName))
@@ -38,7 +57,7 @@ export async function startRuntime({ config, paths, nodeName, log, signal }: Run
   })
   const place = {
     dir: dirs.containerd,
-    cniConfDir: dirs.cniConf,
+    ...(await cniPlaces(config, dirs.cniConf)),
     sandboxImage: pauseImage,
     registryDir: dirs.registry,
     log: log.with({ part: 'containerd' }),

@@ -10,11 +10,12 @@ import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import { removeAnnouncements, startBalancer, startIngress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { type ClusterConfig, clusterTag, ingressPortsOf, vxlanIdOf } from './config.ts'
+import { type ClusterConfig, clusterTag, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
@@ -77,19 +78,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const client = (part: string) => clientOf(part, transport, log)
   const proxyClient = client('kube-proxy')
   const reports = problemsOf(options.report)
-  const proxy = startProxy({
-    client: proxyClient,
-    nodeName,
-    table: tableOf(tag),
-    nodeIPs,
-    podCidrs: config.podCidrs,
-    serviceCidrs: config.serviceCidrs,
-    nodePortAddresses: [],
-    bridge: bridgeOf(tag),
-    clock,
-    log: log.with({ part: 'kube-proxy' }),
-    signal,
-  })
+  const isOn = (part: ServerPart) => !config.disable?.includes(part)
+  const proxy = keepRules(options, proxyClient)
   const isolation = new Isolation(clock, signal)
   const around = { options, report: reports('network'), client: client('dns'), resolvConf, proxy, isolation }
   const network = keepNodeNetwork({
@@ -121,10 +111,11 @@ export async function runNode(options: NodeOptions): Promise<void> {
       clientCA: ca,
     },
     signal,
-    isolate: (pod, ips) => isolation.beforeStart(pod, ips),
-    onPodCIDR: podCidrs => podCidrs.length && network(podCidrs),
+    ...(isOn('network') && { isolate: (pod: Pod, ips: readonly string[]) => isolation.beforeStart(pod, ips) }),
+    onPodCIDR: podCidrs => isOn('network') && podCidrs.length && network(podCidrs),
   })
   around.report({ ready: false, problem: 'the pod network is not set up yet' })
+  if (!isOn('network')) serveNames(around)
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
   serveIngresses(options, proxyClient, reports('ingress'))
   const balancer = announceAddresses(options, proxy, proxyClient, reports('load balancer'))
@@ -134,6 +125,47 @@ export async function runNode(options: NodeOptions): Promise<void> {
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   await Promise.all([kubelet.close(), balancer.then(running => running?.stop())])
   transport.close()
+}
+
+/** Starts the rules of Services and of the pod network, as far as they are not left to others. */
+function keepRules({ config, paths, nodeName, nodeIPs, log, signal }: NodeOptions, client: Client): Promise<unknown> {
+  const tag = clusterTag(paths, config.name)
+  const [services, pods] = [!config.disable?.includes('proxy'), !config.disable?.includes('network')]
+  if (!services && !pods) return Promise.resolve()
+  return startProxy({
+    client,
+    nodeName,
+    services,
+    pods,
+    table: tableOf(tag),
+    nodeIPs,
+    podCidrs: config.podCidrs,
+    serviceCidrs: config.serviceCidrs,
+    nodePortAddresses: [],
+    bridge: bridgeOf(tag),
+    clock: realClock,
+    log: log.with({ part: 'kube-proxy' }),
+    signal,
+  })
+}
+
+/** Starts DNS on the node's own addresses, where the pod network is left to a CNI plugin. */
+function serveNames({
+  options,
+  report,
+  client,
+  resolvConf,
+  proxy,
+}: Omit<NetworkSetUp, 'podCidrs' | 'kubelet' | 'signal'>): void {
+  const { config, log, nodeName, nodeIPs, signal } = options
+  const place = { addresses: nodeIPs, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
+  const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
+  Promise.all([startDns({ client, nodeName, ...place, ...surroundings }), proxy]).then(
+    () => report({ ready: true }),
+    (error: unknown) => {
+      if (!signal.aborted) report({ ready: true, problem: `DNS: ${messageOf(error)}` })
+    },
+  )
 }
 
 /** Keeps the networks of the node in its Node, and the routes to pods of other nodes once the proxy's rules are there. */
@@ -155,6 +187,7 @@ function keepRoutes(
   keepNetworks(common).catch(
     (error: unknown) => signal.aborted || log.error('cannot follow the networks of the node', { error }),
   )
+  if (config.disable?.includes('network')) return
   proxy
     .then(() => keepPodRoutes({ ...common, ...routing }))
     .catch(error => {

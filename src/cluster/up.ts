@@ -120,10 +120,16 @@ async function bringUp(options: UpOptions): Promise<number> {
       out(alone(options, config))
       return 0
     }
+    if (config.disable?.includes('network')) {
+      out(withoutNetwork)
+      return 0
+    }
     await steps.run(readyText(names), () => waitUntil(deadline, paths, () => nodesReady(client, paths, names)))
-    await steps.run('DNS answers', () =>
-      waitUntil(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
-    )
+    // Another proxy may come later than the nodes.
+    if (!config.disable?.includes('proxy'))
+      await steps.run('DNS answers', () =>
+        waitUntil(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
+      )
   } catch (error) {
     // Stops what this command started, and nothing that was running before it.
     if (!running) await stopProcesses(paths, name)
@@ -134,6 +140,11 @@ async function bringUp(options: UpOptions): Promise<number> {
   out(farewell(options, config, steps.totalMs()))
   return 0
 }
+
+const withoutNetwork = `
+The cluster is up without a pod network. Its nodes become Ready when a CNI plugin has its configuration in /etc/cni/net.d
+and its programs in /opt/cni/bin.
+`
 
 const alone = ({ command, paths }: UpOptions, { port, podCidrs }: ClusterConfig): string => `
 The API server answers at https://127.0.0.1:${port}, without controllers. Start them with:

@@ -40,6 +40,8 @@ import { staleFlows } from './udp.ts'
 interface ProxyOptions extends TableOptions {
   client: Client
   nodeName: string
+  /** Whether Services are served. Without them, the table has what the pod network needs. */
+  services: boolean
   /** The addresses of this node. */
   nodeIPs: readonly string[]
   clock: Clock
@@ -119,14 +121,14 @@ class ServiceProxy implements Proxy {
   }
 
   async start(): Promise<void> {
-    const { client, nodeName, signal } = this.#options
+    const { client, nodeName, signal, services: hasServices, pods: hasPods } = this.#options
     const services = client.mirror(Service)
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
     const nodes = this.#nodes()
-    await client.synced([services, slices, pods, nodes], signal)
+    await client.synced([...(hasServices ? [services, slices, nodes] : []), ...(hasPods ? [pods] : [])], signal)
     let zone = this.#zone()
-    const stops = [
+    const followServices = () => [
       nodes.subscribe(() => {
         // The Node is written often, and its zone hardly ever.
         if (this.#zone() === zone) return
@@ -135,8 +137,11 @@ class ServiceProxy implements Proxy {
       }, 'kube-proxy'),
       services.follow(({ item }) => this.#touch(objectKey(item.object)), 'kube-proxy'),
       slices.follow(({ item }) => this.#touch(serviceOf(item.object)), 'kube-proxy'),
+    ]
+    const followPods = () => [
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
     ]
+    const stops = [...(hasServices ? followServices() : []), ...(hasPods ? followPods() : [])]
     signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
     this.#programming.wake()
     await this.settled()

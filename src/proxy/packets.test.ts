@@ -14,7 +14,14 @@ import { pickText } from './table.ts'
 
 const podCidr = '10.244.0.0/16'
 const context = { nodeName: 'here', podCidrs: [podCidr] }
-const table = { table: 't', podCidrs: [podCidr], serviceCidrs: ['10.96.0.0/16'], bridge: 'b', nodePortAddresses: [] }
+const table = {
+  table: 't',
+  podCidrs: [podCidr],
+  serviceCidrs: ['10.96.0.0/16'],
+  bridge: 'b',
+  pods: true,
+  nodePortAddresses: [],
+}
 const clusterIP = '10.96.0.20'
 const externalIP = '203.0.113.9'
 const nodeIP = '192.0.2.1'

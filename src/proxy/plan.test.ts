@@ -184,6 +184,13 @@ test('flows of UDP to endpoints that are gone are deleted, and those that began 
   assert.deepEqual(staleFlows(tcp, planned(nodePort)), [])
 })
 
+test('services with a label for another proxy, or for none, are left to them', () => {
+  for (const label of ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless']) {
+    const labelled = objectOf(Service, { ...service(), metadata: { name: 'web', labels: { [label]: '' } } })
+    assert.equal(planService(labelled, [slice(endpoint('10.244.0.5'))], context).elements.size, 0)
+  }
+})
+
 test('headless services and those of type ExternalName need no rules', () => {
   for (const spec of [
     { clusterIP: 'None', clusterIPs: ['None'] },

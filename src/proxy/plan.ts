@@ -33,6 +33,9 @@ interface PlanContext {
   mayHave?(entry: string): boolean
 }
 
+/** Labels of Services that another proxy serves, or none. Source: pkg/proxy/config, NewServiceConfig. */
+const leftToOthers = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless']
+
 /** What is planned for one port and family of a Service. */
 interface PortPlan {
   fragment: Fragment
@@ -48,7 +51,8 @@ interface PortPlan {
 /** The fragment of a Service and its slices. It is empty for a headless Service and for one of type ExternalName. */
 export function planService(service: Service, slices: readonly EndpointSlice[], context: PlanContext): Fragment {
   const fragment = emptyFragment()
-  const { spec } = service
+  const { spec, metadata } = service
+  if (leftToOthers.some(label => metadata.labels?.[label] !== undefined)) return fragment
   if (spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return fragment
   const clusterIPs = spec.clusterIPs ?? [spec.clusterIP]
   for (const family of context.podCidrs.flatMap(cidr => familyOf(cidr) ?? [])) {

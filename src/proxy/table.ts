@@ -33,6 +33,11 @@ export interface TableOptions {
   podCidrs: readonly string[]
   serviceCidrs: readonly string[]
   bridge: string
+  /**
+   * Whether the pod network is Kutter's own. If so, the table has host ports, and replaces the source of packets of pods
+   * that leave the cluster.
+   */
+  pods: boolean
   /** Ranges of the node's addresses that have node ports, where not all do. */
   nodePortAddresses: readonly string[]
 }
@@ -171,6 +176,7 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
   const serviceCidr = options.serviceCidrs.find(cidr => familyOf(cidr) === family)
   const toNode = isNodePort(options, family)
   const firewall = `ct state new ${key} @firewalled${end} ${key} . ${ip} saddr != @allowed${end} drop`
+  const leaving = `${ip} saddr ${podCidr} ${ip} daddr != ${podCidr}${serviceCidr ? ` ${ip} daddr != ${serviceCidr}` : ''} ${ip} daddr != ${multicast} oifname != "${options.bridge}" masquerade fully-random`
   return {
     services: [
       `${key} vmap @sticky${end}`,
@@ -180,7 +186,7 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
     ],
     postrouting: [
       `${ip} saddr . ${ip} daddr @hairpin${end} masquerade fully-random`,
-      `${ip} saddr ${podCidr} ${ip} daddr != ${podCidr}${serviceCidr ? ` ${ip} daddr != ${serviceCidr}` : ''} ${ip} daddr != ${multicast} oifname != "${options.bridge}" masquerade fully-random`,
+      ...(options.pods ? [leaving] : []),
     ],
     refuse: [
       `${key} @no-endpoints${end} goto refuse-now`,

@@ -16,7 +16,7 @@ import { pickText, tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
 
 const context = { nodeName: 'here', podCidrs: ['10.244.0.0/16', 'fd00:10:244::/56'] }
-const options = { ...context, table: 't', serviceCidrs: [], bridge: 'b', nodePortAddresses: [] }
+const options = { ...context, table: 't', serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses: [] }
 /** The collections of the frame. */
 const collections = [...tableText(options).matchAll(/^add (?:map|set) inet t (\S+)/gm)].map(([, name]) => name!)
 
