@@ -53,6 +53,7 @@ import {
   podAttributes,
   setsGroup,
 } from './spec.ts'
+import { containerFileLabel, contextOption } from './selinux.ts'
 import { stageOnNode } from './stage.ts'
 import { usageOf } from './usage.ts'
 
@@ -86,6 +87,7 @@ export class CsiVolumes implements VolumeDrivers {
   /** What this kubelet has staged, by `keyOf`, and published, by path. Drivers need not be called again for it. */
   readonly #staged = new Set<string>()
   readonly #published = new Set<string>()
+  #fileLabel: Promise<string | undefined> | undefined
 
   constructor(options: CsiOptions) {
     this.#options = options
@@ -255,10 +257,16 @@ export class CsiVolumes implements VolumeDrivers {
   #staging = ({ driver, handle }: CsiVolume) => this.#places.staging(driver, handle)
   #forDrivers = (path: string) => forDrivers(path, this.#options.nodeDir)
 
-  async #capability({ pod, volume, driver, signal }: Asked) {
+  async #capability({ pod, volume, object, driver, signal }: Asked) {
     const isFiner = await driver.can('SINGLE_NODE_MULTI_WRITER', signal)
     const setsIt = await driver.can('VOLUME_MOUNT_GROUP', signal)
-    return capabilityOf(volume, { isFiner, group: setsIt ? pod.spec.securityContext?.fsGroup : undefined })
+    this.#fileLabel ??= containerFileLabel()
+    const context = contextOption(pod, volume, object, await this.#fileLabel)
+    const options = context ? [...volume.mountOptions, context] : volume.mountOptions
+    return capabilityOf(
+      { ...volume, mountOptions: options },
+      { isFiner, group: setsIt ? pod.spec.securityContext?.fsGroup : undefined },
+    )
   }
 
   /** Stages and publishes a volume with files. Returns its path. */
