@@ -131,6 +131,14 @@ test('a bound pod has a grace period, which can only become shorter; an unbound 
   await create('q', { nodeName: 'n' })
   strictEqual(await removed('q', { gracePeriodSeconds: 0 }), 'gone')
   await create('r', { nodeName: 'n' })
+  // A period may end after all times that can be written.
+  for (const seconds of [1e12, Number.MAX_SAFE_INTEGER]) {
+    await create('long', { nodeName: 'n', terminationGracePeriodSeconds: seconds })
+    await admin.remove(Pod, 'long')
+    strictEqual((await admin.get(Pod, 'long')).metadata.deletionTimestamp, '9999-12-31T23:59:59Z')
+    deepStrictEqual(await removed('long', { gracePeriodSeconds: 10 }), ['00:00:14', 10])
+    strictEqual(await removed('long', { gracePeriodSeconds: 0 }), 'gone')
+  }
   // A negative period is one second.
   deepStrictEqual(await removed('r', { gracePeriodSeconds: -5 }), ['00:00:05', 1])
 })

@@ -105,7 +105,9 @@ function planDeletion(
     const left = object.metadata.deletionGracePeriodSeconds ?? 0
     if (left > 0 && grace < left && options.gracePeriodSeconds !== undefined) {
       if (grace === 0 && !held) return 'remove'
-      const began = parseTime(object.metadata.deletionTimestamp)! - left * 1000
+      const ends = parseTime(object.metadata.deletionTimestamp)!
+      // Of a period that ends after all times it is not known when it began.
+      const began = ends < lastTime ? ends - left * 1000 : now
       return mark(kind, object, finalizers, began + grace * 1000, grace)
     }
     if (left === 0 && !held) return 'remove'
@@ -117,6 +119,9 @@ function planDeletion(
   return mark(kind, object, finalizers, now + grace * 1000, grace)
 }
 
+/** The last second that a time in the API can name. */
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59)
+
 function mark(
   kind: AnyKind,
   object: KubeObject,
@@ -126,7 +131,8 @@ function mark(
 ): Mutable<KubeObject> {
   const next = editable<KubeObject>(kind, object)
   if (next.metadata.deletionTimestamp === undefined && next.metadata.generation) next.metadata.generation++
-  next.metadata.deletionTimestamp = timeText(at)
+  // A pod may have any number of seconds as its grace period.
+  next.metadata.deletionTimestamp = timeText(Math.min(at, lastTime))
   next.metadata.deletionGracePeriodSeconds = grace
   if (finalizers.length) next.metadata.finalizers = [...finalizers]
   else delete next.metadata.finalizers
