@@ -1,7 +1,7 @@
 // The command line, as tables: what was typed → words, options and switches, or the sentence that says what is wrong.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { durationOption, integerOption, parseArgs, portRangeOption, UsageError } from './args.ts'
+import { durationOption, integerOption, parseArgs, portRangeOption, rangesOption, UsageError } from './args.ts'
 import { commands, helpText, options } from './command-line.ts'
 
 const specs = { name: { value: true, help: '' }, n: { value: true, help: '' }, purge: { help: '' } }
@@ -120,6 +120,23 @@ test('a duration has a unit and is longer than nothing', () => {
       assert.throws(read, { message: `option --d must be a duration such as 40s or 1m30s, not ${text}` })
     else assert.deepEqual(read(), ms === undefined ? undefined : { text, ms }, text)
   }
+})
+
+test('ranges are written in one way, without those that are within others, and anything else is a mistake', () => {
+  const table: [string | undefined, string[] | undefined][] = [
+    [undefined, undefined],
+    ['', []],
+    ['192.0.2.9/24', ['192.0.2.0/24']],
+    ['192.0.2.9/32, 192.0.2.0/24,2001:DB8::1/64', ['192.0.2.0/24', '2001:db8::/64']],
+    ['192.0.2.0/24,192.0.2.0/24', ['192.0.2.0/24']],
+  ]
+  for (const [text, ranges] of table) assert.deepEqual(rangesOption(parsedWith('r', text), 'r'), ranges, text)
+  for (const wrong of ['192.0.2.1', '192.0.2.0/33', 'primary', '192.0.2.0/24;::/0'])
+    assert.throws(() => rangesOption(parsedWith('r', `::/64,${wrong}`), 'r'), {
+      message: `option --r must have ranges of addresses such as 192.0.2.0/24,2001:db8::/64, and ${JSON.stringify(wrong)} is none`,
+    })
+  const many = Array.from({ length: 101 }, (_, i) => `192.0.2.${i}/32`).join()
+  assert.throws(() => rangesOption(parsedWith('r', many), 'r'), { message: /at most 100 ranges/ })
 })
 
 test('the help of a command lists its options, and that of no command lists the commands', () => {

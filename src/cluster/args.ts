@@ -1,4 +1,5 @@
 // Parses a command line into words, options with values, and switches. An unknown option is an error that names it.
+import { cidrContains, formatIP, parseCidr } from '../api/ip.ts'
 import { parseDuration } from '../api/time.ts'
 import { own } from '../base/own.ts'
 
@@ -70,6 +71,31 @@ export function portRangeOption(parsed: Parsed, name: string): [number, number] 
   if (!first || !last || range[0] < 1 || range[1] > 65535 || range[0] > range[1])
     throw new UsageError(`option --${name} must be a range of ports such as 30000-32767, not ${text}`)
   return range
+}
+
+const maxRanges = 100
+
+/**
+ * Ranges of addresses, separated by commas, without those that are within others; undefined when the option was not
+ * given.
+ */
+export function rangesOption(parsed: Parsed, name: string): string[] | undefined {
+  const text = parsed.options[name]
+  if (text === undefined) return undefined
+  const parts = text.split(',').filter(Boolean)
+  if (parts.length > maxRanges) throw new UsageError(`option --${name} must have at most ${maxRanges} ranges`)
+  const ranges = parts.map(part => {
+    const cidr = parseCidr(part.trim())
+    if (!cidr)
+      throw new UsageError(
+        `option --${name} must have ranges of addresses such as 192.0.2.0/24,2001:db8::/64, and ${JSON.stringify(part)} is none`,
+      )
+    return { cidr, first: formatIP(cidr.family, cidr.base) }
+  })
+  const kept: typeof ranges = []
+  for (const one of ranges.toSorted((a, b) => a.cidr.bits - b.cidr.bits))
+    if (!kept.some(({ cidr }) => cidrContains(cidr, one.first))) kept.push(one)
+  return kept.map(({ cidr, first }) => `${first}/${cidr.bits}`)
 }
 
 /** A duration in Go's notation, such as `40s` or `1m30s`; undefined when the option was not given. */

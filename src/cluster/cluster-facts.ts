@@ -6,7 +6,10 @@ import { ConfigMap } from '../kinds/core/configmap.ts'
 import { type ClusterConfig, ingressPortsOf, nodeParts, type ServerPart, vxlanIdOf } from './config.ts'
 
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
-  Pick<ClusterConfig, 'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'disable' | 'vxlanId'>
+  Pick<
+    ClusterConfig,
+    'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'nodePortAddresses' | 'disable' | 'vxlanId'
+  >
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
@@ -20,7 +23,7 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
   const vxlanId = String(vxlanIdOf(config.slot))
-  const { loadBalancerPool = [], disable = [] } = config
+  const { loadBalancerPool = [], nodePortAddresses = [], disable = [] } = config
   const loadBalancer = disable.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
   const data = {
     podCidr,
@@ -29,6 +32,7 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
     domain,
     ingressPorts,
     loadBalancer,
+    nodePortAddresses: nodePortAddresses.join(','),
     vxlanId,
     disable: disable.filter(isNodePart).join(','),
   }
@@ -66,6 +70,7 @@ function partFacts({
   ingressPorts = '',
   loadBalancer = 'none',
   disable: leftOut = '',
+  nodePortAddresses,
 }: Readonly<Record<string, string>>): Omit<ClusterFacts, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> {
   const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ingressPorts) ?? []
   const isIngress = http !== undefined && https !== undefined
@@ -77,6 +82,7 @@ function partFacts({
   return {
     ...(isIngress && { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }),
     ...(!['none', 'nodes'].includes(loadBalancer) && { loadBalancerPool: loadBalancer.split(',') }),
+    ...(nodePortAddresses && { nodePortAddresses: nodePortAddresses.split(',') }),
     ...(disable.length && { disable }),
   }
 }

@@ -31,6 +31,10 @@ export const options: Readonly<Record<string, OptionSpec>> = {
     value: true,
     help: 'addresses for Services of type LoadBalancer (default: those of the nodes)',
   },
+  'nodeport-addresses': {
+    value: true,
+    help: 'ranges of the addresses of nodes that have NodePorts (default: all)',
+  },
   disable: { value: true, help: `parts to leave out: ${serverParts.join(',')}` },
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
@@ -62,6 +66,7 @@ const server = [
   'ingress-http-port',
   'ingress-https-port',
   'loadbalancer-pool',
+  'nodeport-addresses',
   'enable-admission-plugins',
   'disable-admission-plugins',
   'admission-control-config-file',

@@ -59,6 +59,8 @@ export interface ClusterConfig {
   ingressHttpsPort?: number
   /** Ranges of addresses for Services of type LoadBalancer; without any they get those of the nodes. */
   loadBalancerPool?: readonly string[]
+  /** Ranges of addresses of the nodes that have node ports; without any all addresses have them. */
+  nodePortAddresses?: readonly string[]
 }
 
 /**
@@ -276,6 +278,7 @@ const chosen = ({
   ingressHttpPort,
   ingressHttpsPort,
   loadBalancerPool,
+  nodePortAddresses,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -290,6 +293,7 @@ const chosen = ({
   ...(ingressHttpPort !== undefined && { ingressHttpPort }),
   ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
   ...(loadBalancerPool !== undefined && { loadBalancerPool }),
+  ...(nodePortAddresses !== undefined && { nodePortAddresses }),
 })
 
 type Chosen = Partial<
@@ -308,6 +312,7 @@ type Chosen = Partial<
     | 'ingressHttpPort'
     | 'ingressHttpsPort'
     | 'loadBalancerPool'
+    | 'nodePortAddresses'
   >
 >
 

@@ -8,7 +8,15 @@ import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { parsePool } from '../kinds/core/service-balancing.ts'
 import { runAgent } from './agent.ts'
-import { durationOption, integerOption, type Parsed, parseArgs, portRangeOption, UsageError } from './args.ts'
+import {
+  durationOption,
+  integerOption,
+  type Parsed,
+  parseArgs,
+  portRangeOption,
+  rangesOption,
+  UsageError,
+} from './args.ts'
 import { check } from './check.ts'
 import { helpText, options } from './command-line.ts'
 import { runControllerManager, runSchedulerAlone } from './component.ts'
@@ -136,6 +144,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(ingressHttpPort !== undefined && { ingressHttpPort }),
     ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
     ...pool(parsed),
+    ...nodePortAddresses(parsed),
   })
 }
 
@@ -155,6 +164,7 @@ async function server({ parsed, name, paths }: Invocation): Promise<number> {
     ...plugins(parsed),
     ...files(parsed),
     ...pool(parsed),
+    ...nodePortAddresses(parsed),
   }
   await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
@@ -185,6 +195,12 @@ function pool(parsed: Parsed): Pick<ClusterConfig, 'loadBalancerPool'> {
     throw new UsageError(`--loadbalancer-pool: ${messageOf(error)}`, { cause: error })
   }
   return { loadBalancerPool }
+}
+
+/** Reads `--nodeport-addresses 192.0.2.0/24,2001:db8::/64`. An empty list means all addresses. */
+function nodePortAddresses(parsed: Parsed): Pick<ClusterConfig, 'nodePortAddresses'> {
+  const list = rangesOption(parsed, 'nodeport-addresses')
+  return list ? { nodePortAddresses: list } : {}
 }
 
 /** Reads `--disable controller-manager,scheduler`. An empty list enables every part again. */

@@ -52,6 +52,8 @@ interface UpOptions {
   ingressHttpsPort?: number
   /** Ranges of addresses for Services of type LoadBalancer. */
   loadBalancerPool?: readonly string[]
+  /** Ranges of addresses of the nodes that have node ports. */
+  nodePortAddresses?: readonly string[]
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -243,7 +245,13 @@ function ignoredOptions(options: UpOptions, config: ClusterConfig): string[] {
 }
 
 /** Settings that are lists of names. */
-const lists = ['disable', 'loadBalancerPool', 'enableAdmissionPlugins', 'disableAdmissionPlugins'] as const
+const lists = [
+  'disable',
+  'loadBalancerPool',
+  'nodePortAddresses',
+  'enableAdmissionPlugins',
+  'disableAdmissionPlugins',
+] as const
 
 const lasting = [
   { key: 'port', option: 'port' },
@@ -259,6 +267,7 @@ const lasting = [
   { key: 'ingressHttpPort', option: 'ingress-http-port' },
   { key: 'ingressHttpsPort', option: 'ingress-https-port' },
   { key: 'loadBalancerPool', option: 'loadbalancer-pool' },
+  { key: 'nodePortAddresses', option: 'nodeport-addresses' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

@@ -7,6 +7,7 @@ import { Claims } from './claims.ts'
 import { emptyFragment, type Fragment } from './fragment.ts'
 import { HairpinCounts } from './hairpin.ts'
 import { planService } from './plan.ts'
+import { tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
 import { staleFlows } from './udp.ts'
 
@@ -229,4 +230,26 @@ test('an element of the hairpin set is removed with the last service that leads 
     assert.equal(transactionText('t', shared.changes).includes('hairpin'), touches)
     shared.commit()
   }
+})
+
+test('node ports are on the chosen addresses, in a family without a choice on all, and never on ::1', () => {
+  const podCidrs = ['10.244.0.0/16', 'fd00:10:244::/56']
+  const rules = (nodePortAddresses: readonly string[]) =>
+    tableText({ table: 't', podCidrs, serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses })
+      .split('\n')
+      .flatMap(line => /^add rule inet t services (.*) meta l4proto . th dport vmap @node-sticky/.exec(line)?.[1] ?? [])
+  const all = ['meta nfproto ipv4 fib daddr type local', 'ip6 daddr != ::1 fib daddr type local']
+  assert.deepEqual(rules([]), all)
+  assert.deepEqual(rules(['192.0.2.0/24', '127.0.0.0/8']), [`ip daddr { 192.0.2.0/24, 127.0.0.0/8 } ${all[0]}`, all[1]])
+  assert.deepEqual(rules(['2001:db8::/64']), [all[0], `ip6 daddr { 2001:db8::/64 } ${all[1]}`])
+})
+
+test('what goes on to a node in a namespace is dropped there, where the endpoints are, and not on the way', () => {
+  const drops = (more: object) =>
+    tableText({ ...context, table: 't', serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses: [], ...more })
+      .split('\n')
+      .flatMap(line => /^add rule inet t refuse (.* @no-local-endpoints drop)$/.exec(line)?.[1] ?? [])
+  const drop = 'ip daddr . meta l4proto . th dport @no-local-endpoints drop'
+  assert.deepEqual(drops({}), [drop])
+  assert.deepEqual(drops({ nodesBridge: 'n' }), [`oifname != "n" ${drop}`])
 })

@@ -38,7 +38,9 @@ export interface TableOptions {
    * that leave the cluster.
    */
   pods: boolean
-  /** Ranges of the node's addresses that have node ports, where not all do. */
+  /** The bridge to nodes in namespaces of this machine. What goes on to them is theirs to drop. */
+  nodesBridge?: string
+  /** Ranges of the node's addresses that have node ports. In a family without one, all have. No two overlap. */
   nodePortAddresses: readonly string[]
 }
 
@@ -190,7 +192,8 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
     ],
     refuse: [
       `${key} @no-endpoints${end} goto refuse-now`,
-      `${key} @no-local-endpoints${end} drop`,
+      // An address may be that of a node to which this one only forwards, and which has endpoints.
+      `${options.nodesBridge ? `oifname != "${options.nodesBridge}" ` : ''}${key} @no-local-endpoints${end} drop`,
       `${ip} daddr @cluster-ips${end} reject`,
     ],
     'filter-input': [
@@ -202,19 +205,14 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
   }
 }
 
-/** Whether a packet goes to an address of this node that has node ports. */
+/** Whether a packet goes to an address of this node that has node ports. Source: pkg/proxy/util/nodeport_addresses.go. */
 function isNodePort({ nodePortAddresses }: TableOptions, family: Family): string {
   const { ip } = words[family]
-  const local = 'fib daddr type local'
-  if (nodePortAddresses.length) {
-    const chosen = nodePortAddresses.filter(range => familyOf(range) === family)
-    return chosen.length ? `${ip} daddr { ${chosen.join(', ')} } ${local}` : `${ip} daddr ${noAddress[family]}`
-  }
+  const chosen = nodePortAddresses.filter(range => familyOf(range) === family)
+  const among = chosen.length ? `${ip} daddr { ${chosen.join(', ')} } ` : ''
   // The kernel has no way to translate what comes from ::1 to another machine.
-  return family === 6 ? `ip6 daddr != ::1 ${local}` : `meta nfproto ipv4 ${local}`
+  return `${among}${family === 6 ? 'ip6 daddr != ::1' : 'meta nfproto ipv4'} fib daddr type local`
 }
-
-const noAddress = { 4: '0.0.0.0', 6: '::' } as const
 
 const hooks: Readonly<Record<string, string>> = {
   martians: 'type filter hook prerouting priority raw ;',
