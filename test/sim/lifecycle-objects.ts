@@ -79,7 +79,14 @@ export const examples: Record<string, Example> = {
   },
   '/secrets': { object: { data: { key: 'dmFsdWU=' }, type: 'Opaque' } },
   '/services': {
-    object: { spec: { ports: [{ name: 'http', port: 80, targetPort: 80 }], selector: labels } },
+    object: {
+      spec: {
+        type: 'LoadBalancer',
+        loadBalancerClass: 'example.com/vip',
+        ports: [{ name: 'http', port: 80, targetPort: 80 }],
+        selector: labels,
+      },
+    },
     status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } },
   },
   '/serviceaccounts': { object: { automountServiceAccountToken: false } },
