@@ -8,8 +8,9 @@ import { loadSchedulerConfig, type Scheduler, startScheduler } from '../schedule
 import type { KeyPair } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
-import type { ClusterConfig, ServerPart } from './config.ts'
+import { type ClusterConfig, gatewaySharingOf, type ServerPart } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { keepGatewayKinds } from './gateway-definitions.ts'
 import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
@@ -60,6 +61,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           clusterCidr: config.podCidrs.join(','),
           ...(runs('storage') && { directories: options.directories }),
           ...(loadBalancing && { loadBalancing }),
+          ...(config.gateway && { gateways: gatewaySharingOf(config) }),
           ...(config.clusterSigningDuration && {
             certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
           }),
@@ -91,6 +93,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await keepDnsService(admin, config, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   if (!config.disable?.includes('ingress')) await keepIngressClass(admin)
+  if (config.gateway) await keepGatewayKinds(admin, signal)
   await markControlPlane(admin, config.nodeName, signal)
 }
 
