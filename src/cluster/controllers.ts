@@ -44,6 +44,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   const common = { clock: core.clock, random: realRandom }
   const runs = (part: ServerPart) => !config.disable?.includes(part)
   const loadBalancing = loadBalancingOf(config)
+  if (config.gateway) await keepGatewayKinds(plane.client('kutter', ['system:masters']), options.signal)
   const parts = [serveNodes(options)]
   if (runs('controller-manager'))
     parts.push(
@@ -93,7 +94,6 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await keepDnsService(admin, config, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   if (!config.disable?.includes('ingress')) await keepIngressClass(admin)
-  if (config.gateway) await keepGatewayKinds(admin, signal)
   await markControlPlane(admin, config.nodeName, signal)
 }
 

@@ -118,8 +118,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   around.report({ ready: false, problem: 'the pod network is not set up yet' })
   if (!isOn('network')) serveNames(around)
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
-  serveIngresses(options, proxyClient, reports('ingress'))
-  if (config.gateway) serveGateways(options, proxyClient, reports('gateways'))
+  serveRequests(options, proxyClient, reports)
   const balancer = announceAddresses(options, proxy, proxyClient, reports('load balancer'))
   options.onKubelet?.(kubelet)
   log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
@@ -196,6 +195,12 @@ function keepRoutes(
     .catch(error => {
       if (!signal.aborted) report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
     })
+}
+
+/** Serves what leads requests from outside to Services. */
+function serveRequests(options: NodeOptions, client: Client, reports: ReturnType<typeof problemsOf>): void {
+  serveIngresses(options, client, reports('ingress'))
+  if (options.config.gateway) serveGateways(options, client, reports('gateways'))
 }
 
 /** Serves Ingresses from the mirrors of the proxy, unless they are left to others. */

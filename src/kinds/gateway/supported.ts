@@ -8,6 +8,8 @@ const header = /^[A-Za-z][A-Za-z0-9-]{0,63}$/
 const queryName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 /** Printable characters without those that have a meaning in quotes. */
 const value = /^[ -&(-[\]-~]{0,1024}$/
+/** A name of a service or method of gRPC. */
+const grpcName = /^[\w.]{0,1024}$/
 const path = /^\/[\w/.~!&()*+,;=:@%-]{0,1023}$/
 /** Headers that say where a message goes or ends; the proxy alone writes them. */
 const ownHeaders = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade'])
@@ -35,7 +37,7 @@ export function unsupportedInGrpc({ spec }: GRPCRoute): string | undefined {
     for (const { method, headers = [] } of matches) {
       const isRegex = method?.type === 'RegularExpression'
       const problem =
-        (isRegex ? first([method.service, method.method], one => one && unsafe('the method', one)) : undefined) ??
+        (isRegex ? first([method.service, method.method], one => one && unsafe('the method', one)) : unnamed(method)) ??
         first(headers, one => unsupportedMatch('header', header, one))
       if (problem) return problem
     }
@@ -44,6 +46,9 @@ export function unsupportedInGrpc({ spec }: GRPCRoute): string | undefined {
   }
   return undefined
 }
+
+const unnamed = ({ service = '', method = '' }: { service?: string; method?: string } = {}): string | undefined =>
+  grpcName.test(service) && grpcName.test(method) ? undefined : 'the method has a name that is not supported'
 
 function first<T>(items: readonly T[], check: (item: T) => string | undefined): string | undefined {
   for (const item of items) {
