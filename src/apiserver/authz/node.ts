@@ -76,9 +76,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
       const isUsed = (used: string) => inNamespace().some(pod => uses(pod).includes(used))
       const isOther = (secret: string) =>
-        isVolumeSecret(storage, podsOn(node), secret) ||
-        isIngressSecret(storage, secret) ||
-        isGatewaySecret(storage, secret)
+        isVolumeSecret(storage, podsOn(node), secret) || isServingSecret(storage, secret)
       return related(used => isUsed(used) || (resource === 'secrets' && isOther(`${namespace}/${used}`)))
     }
     case '/persistentvolumeclaims':
@@ -184,6 +182,9 @@ const isVolumeSecret = (storage: Storage, pods: readonly Pod[], secret: string):
   pods
     .flatMap(pod => volumesOf(pod, storage))
     .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(secret))
+
+const isServingSecret = (storage: Storage, secret: string): boolean =>
+  isIngressSecret(storage, secret) || isGatewaySecret(storage, secret)
 
 /** Whether an Ingress that the nodes serve names a Secret, which is in its namespace. */
 function isIngressSecret(storage: Storage, secret: string): boolean {

@@ -97,13 +97,15 @@ function addressOf(node: Node): string | undefined {
   return of('ExternalIP') ?? of('InternalIP')
 }
 
+type Stated = KubeObject & { readonly status: object }
+
 /** Writes a status if it differs. A conflict backs the key off until the mirror has the newer object. */
-async function write<T extends KubeObject & { readonly status?: object }>(
+async function write(
   ctx: Context,
-  kind: Kind<T>,
-  object: T,
+  kind: AnyKind,
+  object: KubeObject & { readonly status?: object },
   status: object,
 ): Promise<void> {
   if (sameJson(asJson(object.status ?? {}), asJson(status))) return
-  await ctx.client.updateStatus(kind as Kind<T & { status: object }>, object as T & { status: object }, status as never)
+  await ctx.client.updateStatus(kind as Kind<Stated>, object as Stated, status)
 }

@@ -19,8 +19,7 @@ const compare = (fetch: string, how: 'str' | 'beg' | 'end' | 'reg', value: strin
   `${fetch} -m ${how} -- ${word(value)}`
 const whole = (expression: string) => `^(?:${expression})$`
 
-/** @returns undefined where a path cannot be decoded */
-export function decodedPath(path: string): string {
+function decodedPath(path: string): string {
   return decodeURIComponent(path).replace(/\/+/g, '/')
 }
 

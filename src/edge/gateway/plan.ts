@@ -39,7 +39,7 @@ export interface Share {
   weight: number
 }
 
-export interface Entry {
+interface Entry {
   /** All must hold. */
   conditions: readonly string[]
   rule: string

@@ -84,8 +84,8 @@ export function definitionOf({ kind, plural, scope, doc, spec, status, ...more }
 
 /** The kind of the stored version. */
 export function kindOf<T extends KubeObject>(definition: GatewayDefinition): Kind<T> {
-  const named = { ...definition, status: { acceptedNames: definition.spec.names } }
+  const named: object = { ...definition, status: { acceptedNames: definition.spec.names } }
   const refuse = () => Promise.reject(new StatusError('InternalError', 'these kinds have one form'))
-  const [kind] = customKinds(named as unknown as CustomResourceDefinition, refuse)
+  const [kind] = customKinds(named as CustomResourceDefinition, refuse)
   return kind as Kind<T>
 }
