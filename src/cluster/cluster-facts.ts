@@ -8,7 +8,13 @@ import { type ClusterConfig, ingressPortsOf, nodeParts, type ServerPart, vxlanId
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
   Pick<
     ClusterConfig,
-    'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'nodePortAddresses' | 'gateway' | 'disable' | 'vxlanId'
+    | 'ingressHttpPort'
+    | 'ingressHttpsPort'
+    | 'loadBalancerPool'
+    | 'nodePortAddresses'
+    | 'gateway'
+    | 'disable'
+    | 'vxlanId'
   >
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
