@@ -8,7 +8,13 @@ import { type ClusterConfig, ingressPortsOf, nodeParts, type ServerPart, vxlanId
 export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> &
   Pick<
     ClusterConfig,
-    'ingressHttpPort' | 'ingressHttpsPort' | 'loadBalancerPool' | 'nodePortAddresses' | 'disable' | 'vxlanId'
+    | 'ingressHttpPort'
+    | 'ingressHttpsPort'
+    | 'loadBalancerPool'
+    | 'nodePortAddresses'
+    | 'gateway'
+    | 'disable'
+    | 'vxlanId'
   >
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
@@ -35,6 +41,7 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
     nodePortAddresses: nodePortAddresses.join(','),
     vxlanId,
     disable: disable.filter(isNodePart).join(','),
+    gateway: config.gateway ? 'nodes' : 'none',
   }
   const existing = await client.find(ConfigMap, metadata)
   if (!existing) await client.create(ConfigMap, { metadata, data })
@@ -71,6 +78,7 @@ function partFacts({
   loadBalancer = 'none',
   disable: leftOut = '',
   nodePortAddresses,
+  gateway = 'none',
 }: Readonly<Record<string, string>>): Omit<ClusterFacts, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> {
   const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ingressPorts) ?? []
   const isIngress = http !== undefined && https !== undefined
@@ -83,6 +91,7 @@ function partFacts({
     ...(isIngress && { ingressHttpPort: Number(http), ingressHttpsPort: Number(https) }),
     ...(!['none', 'nodes'].includes(loadBalancer) && { loadBalancerPool: loadBalancer.split(',') }),
     ...(nodePortAddresses && { nodePortAddresses: nodePortAddresses.split(',') }),
+    ...(gateway === 'nodes' && { gateway: true }),
     ...(disable.length && { disable }),
   }
 }

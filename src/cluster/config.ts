@@ -61,6 +61,8 @@ export interface ClusterConfig {
   loadBalancerPool?: readonly string[]
   /** Ranges of addresses of the nodes that have node ports; without any all addresses have them. */
   nodePortAddresses?: readonly string[]
+  /** Whether the cluster has the kinds of Gateway API, and serves Gateways. */
+  gateway?: boolean
 }
 
 /**
@@ -97,6 +99,11 @@ export function ingressPortsOf({
   const [http, https] = name === defaultName || slot < 0 ? [80, 443] : [10080 + slot * 20, 10443 + slot * 20]
   return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
+
+/** The ports of Ingresses, which Gateways leave alone while there are some. */
+export const gatewaySharingOf = (config: ClusterConfig): { ingressPorts: number[] } => ({
+  ingressPorts: config.disable?.includes('ingress') ? [] : Object.values(ingressPortsOf(config)),
+})
 
 /** The number of the VXLAN of a cluster. No other cluster of its server's machine has it. */
 export const vxlanIdOf = (slot: number): number => 0x4b00 + slot
@@ -279,6 +286,7 @@ const chosen = ({
   ingressHttpsPort,
   loadBalancerPool,
   nodePortAddresses,
+  gateway,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -294,6 +302,7 @@ const chosen = ({
   ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
   ...(loadBalancerPool !== undefined && { loadBalancerPool }),
   ...(nodePortAddresses !== undefined && { nodePortAddresses }),
+  ...(gateway !== undefined && { gateway }),
 })
 
 type Chosen = Partial<
@@ -313,6 +322,7 @@ type Chosen = Partial<
     | 'ingressHttpsPort'
     | 'loadBalancerPool'
     | 'nodePortAddresses'
+    | 'gateway'
   >
 >
 

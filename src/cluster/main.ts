@@ -143,6 +143,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(ipFamily && { ipFamily }),
     ...(ingressHttpPort !== undefined && { ingressHttpPort }),
     ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
+    ...(parsed.flags.has('gateway') && { gateway: true }),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   })

@@ -37,6 +37,7 @@ export function nodeDirs(dir: string) {
     pki: join(dir, 'pki'),
     registry: join(dir, 'registry'),
     ingress: join(dir, 'ingress'),
+    gateway: join(dir, 'gateway'),
     pauseArchive: join(dir, 'pause.tar'),
   }
 }

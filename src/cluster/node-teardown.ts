@@ -36,8 +36,8 @@ interface NodeTeardown {
 
 /** Ends a node's pods and containerd. Links and tables in its network namespace disappear with the namespace. */
 export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown): Promise<void> {
-  const { containerd, ingress } = nodeDirs(dir)
-  await stopIngress(ingress, realClock)
+  const { containerd, ingress, gateway } = nodeDirs(dir)
+  await Promise.all([ingress, gateway].map(one => stopIngress(one, realClock)))
   await stopEverything({ dir: containerd, log, cgroups: [nodeCgroupOf(tag, node)], purge })
   await realMounts.unmountAll(dir)
 }

@@ -8,14 +8,21 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
-import { removeAnnouncements, startBalancer, startIngress } from '../edge/index.ts'
+import { removeAnnouncements, startBalancer, startGateways, startIngress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { type ClusterConfig, clusterTag, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
+import {
+  type ClusterConfig,
+  clusterTag,
+  gatewaySharingOf,
+  ingressPortsOf,
+  type ServerPart,
+  vxlanIdOf,
+} from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
@@ -118,7 +125,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   around.report({ ready: false, problem: 'the pod network is not set up yet' })
   if (!isOn('network')) serveNames(around)
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
-  serveIngresses(options, proxyClient, reports('ingress'))
+  serveRequests(options, proxyClient, reports)
   const balancer = announceAddresses(options, proxy, proxyClient, reports('load balancer'))
   options.onKubelet?.(kubelet)
   log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
@@ -197,6 +204,12 @@ function keepRoutes(
     })
 }
 
+/** Serves what leads requests from outside to Services. */
+function serveRequests(options: NodeOptions, client: Client, reports: ReturnType<typeof problemsOf>): void {
+  serveIngresses(options, client, reports('ingress'))
+  if (options.config.gateway) serveGateways(options, client, reports('gateways'))
+}
+
 /** Serves Ingresses from the mirrors of the proxy, unless they are left to others. */
 function serveIngresses(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
   const { config, paths, nodeName, nodeIPs, signal } = options
@@ -214,6 +227,23 @@ function serveIngresses(options: NodeOptions, client: Client, report: NodeOption
     log,
     signal,
   }).catch((error: unknown) => signal.aborted || log.error('cannot serve Ingresses', { error }))
+}
+
+/** Serves Gateways from the mirrors of the proxy. */
+function serveGateways(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
+  const { config, paths, nodeName, signal } = options
+  const log = options.log.with({ part: 'gateways' })
+  startGateways({
+    client,
+    nodeName,
+    isIPv6: familiesOf(config).includes(6),
+    ...gatewaySharingOf(config),
+    dir: nodeDirs(paths.node(nodeName)).gateway,
+    report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
+    clock: realClock,
+    log,
+    signal,
+  }).catch((error: unknown) => signal.aborted || log.error('cannot serve Gateways', { error }))
 }
 
 /**

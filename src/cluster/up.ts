@@ -54,6 +54,8 @@ interface UpOptions {
   loadBalancerPool?: readonly string[]
   /** Ranges of addresses of the nodes that have node ports. */
   nodePortAddresses?: readonly string[]
+  /** Whether Gateways are served. */
+  gateway?: boolean
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -268,6 +270,7 @@ const lasting = [
   { key: 'ingressHttpsPort', option: 'ingress-https-port' },
   { key: 'loadBalancerPool', option: 'loadbalancer-pool' },
   { key: 'nodePortAddresses', option: 'nodeport-addresses' },
+  { key: 'gateway', option: 'gateway' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

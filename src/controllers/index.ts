@@ -36,6 +36,7 @@ import { roleAggregationController } from './role-aggregation.ts'
 import { serviceAccountController } from './serviceaccount/accounts.ts'
 import { legacyTokenCleaner } from './serviceaccount/legacy-tokens.ts'
 import { tokenSecretController } from './serviceaccount/tokens.ts'
+import { gatewayStatusController, type GatewaySharing } from './gateway/gateway.ts'
 import { ingressStatusController } from './ingress-status.ts'
 import { loadBalancerController, type LoadBalancing } from './loadbalancer/loadbalancer.ts'
 import { clusterInfoSigner } from './bootstrap/cluster-info.ts'
@@ -88,6 +89,8 @@ interface ControllersOptions {
   directories?: NodeDirectories
   /** How Services of type LoadBalancer get addresses; without it they are left to others. */
   loadBalancing?: LoadBalancing
+  /** How Gateways are served; without it Gateway API is left to others. */
+  gateways?: GatewaySharing
   /** Names of controllers that do not run. */
   disable?: readonly string[]
 }
@@ -161,6 +164,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     roleAggregationController,
     eventTtlController,
     ingressStatusController,
+    ...(options.gateways ? [gatewayStatusController(options.gateways)] : []),
     ...(options.loadBalancing ? [loadBalancerController(options.loadBalancing)] : []),
   ]
 }

@@ -5,6 +5,8 @@
 //   such pod is gone, the right is gone. It is computed from the mirrors at each request; nothing is cached.
 // - It announces addresses of load balancers, so it may also write the Lease for that which has its name.
 // - It serves Ingresses, so it may also read the Secrets that one of those names which are of the cluster's own class.
+// - It serves Gateways, so it may also read the Secrets that listeners of the cluster's own class name, in the namespace of
+//   the Gateway or by a ReferenceGrant.
 // - It may read these objects one by one. A list or watch is allowed only with a selector on one name.
 // - It only allows. For everything else the next authorizer is asked.
 //
@@ -14,6 +16,11 @@ import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts
 import { Pod } from '../../kinds/core/pod.ts'
 import { leaseNameOf, leaseNamespace } from '../../kinds/core/service-balancing.ts'
 import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
+import { ownGateways } from '../../kinds/gateway/attachment.ts'
+import { Gateway } from '../../kinds/gateway/gateway.ts'
+import { GatewayClass } from '../../kinds/gateway/gatewayclass.ts'
+import { secretsOfGateway } from '../../kinds/gateway/grants.ts'
+import { ReferenceGrant } from '../../kinds/gateway/referencegrant.ts'
 import { isServed, secretsOfIngress } from '../../kinds/networking/ingress-serving.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
@@ -69,7 +76,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
       const isUsed = (used: string) => inNamespace().some(pod => uses(pod).includes(used))
       const isOther = (secret: string) =>
-        isVolumeSecret(storage, podsOn(node), secret) || isIngressSecret(storage, secret)
+        isVolumeSecret(storage, podsOn(node), secret) || isServingSecret(storage, secret)
       return related(used => isUsed(used) || (resource === 'secrets' && isOther(`${namespace}/${used}`)))
     }
     case '/persistentvolumeclaims':
@@ -176,6 +183,9 @@ const isVolumeSecret = (storage: Storage, pods: readonly Pod[], secret: string):
     .flatMap(pod => volumesOf(pod, storage))
     .some(volume => driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(secret))
 
+const isServingSecret = (storage: Storage, secret: string): boolean =>
+  isIngressSecret(storage, secret) || isGatewaySecret(storage, secret)
+
 /** Whether an Ingress that the nodes serve names a Secret, which is in its namespace. */
 function isIngressSecret(storage: Storage, secret: string): boolean {
   const classes = storage.mirror(IngressClass)
@@ -184,6 +194,20 @@ function isIngressSecret(storage: Storage, secret: string): boolean {
     .byIndex('secrets', ingressSecrets, secret)
     .some(ingress => isServed(ingress, className => classes.get(undefined, className)))
 }
+
+/** Whether a listener of a Gateway that the nodes serve has its certificate in a Secret, and may have it. */
+function isGatewaySecret(storage: Storage, secret: string): boolean {
+  if (![Gateway, GatewayClass, ReferenceGrant].every(kind => storage.has(kind))) return false
+  const name = secret.slice(secret.indexOf('/') + 1)
+  const gateways = storage.mirror(Gateway).byIndex('certificates', certificateNames, name)
+  if (!gateways.length) return false
+  const classes = storage.mirror(GatewayClass).list()
+  const grants = storage.mirror(ReferenceGrant).list()
+  return ownGateways({ classes, gateways }).some(one => secretsOfGateway(one, grants).includes(secret))
+}
+
+const certificateNames = ({ spec }: Gateway) =>
+  spec.listeners.flatMap(({ tls }) => (tls?.certificateRefs ?? []).map(({ name }) => name))
 
 /** The names of the Secrets to which a pod refers. */
 export function secretsOf(pod: Pod): string[] {

@@ -139,6 +139,21 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('create delete list patch watch', 'core', 'pods'),
     eventsRule,
   ],
+  // The nodes serve Gateways here. Their statuses say whether certificates can be used.
+  'gateway-status-controller': [
+    rule(
+      'get list watch',
+      'gateway.networking.k8s.io',
+      'gatewayclasses gateways grpcroutes httproutes referencegrants tlsroutes',
+    ),
+    rule(
+      'update',
+      'gateway.networking.k8s.io',
+      'gatewayclasses/status gateways/status grpcroutes/status httproutes/status tlsroutes/status',
+    ),
+    rule('get list watch', 'core', 'namespaces nodes secrets services'),
+    rule('get list watch', 'networking.k8s.io', 'ingresses ingressclasses'),
+  ],
   // The nodes serve Ingresses here; in Kubernetes, these are programs of others.
   'ingress-status-controller': [
     rule('get list watch', 'networking.k8s.io', 'ingresses ingressclasses'),

@@ -235,6 +235,16 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   },
   // Each node serves Ingresses. Which Secrets it may read for them, the node authorizer decides.
   'kutter:ingress': { rules: [rule('list watch', 'networking.k8s.io', 'ingresses ingressclasses')] },
+  // Each node serves Gateways, of those clusters that have them.
+  'kutter:gateway': {
+    rules: [
+      rule(
+        'list watch',
+        'gateway.networking.k8s.io',
+        'gatewayclasses gateways grpcroutes httproutes referencegrants tlsroutes',
+      ),
+    ],
+  },
   // The serving certificates of kubelets are approved by a controller here; in Kubernetes, a user must approve them.
   'kutter:certificate-approver': {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
@@ -329,6 +339,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'kutter:dns': { subjects: [group('system:nodes')] },
   'kutter:network-policies': { subjects: [group('system:nodes')] },
   'kutter:ingress': { subjects: [group('system:nodes')] },
+  'kutter:gateway': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
   'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },
   'kutter:directories': { subjects: [user('system:kube-controller-manager')] },

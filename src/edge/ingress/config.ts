@@ -65,9 +65,10 @@ function certificateList({ certificates }: IngressPlan): string {
   return `${[`${certificateDir}/${placeholderFile}`, ...lines].join('\n')}\n`
 }
 
-type Process = Surroundings & { socket: string; digest: string }
+/** A process by itself, whatever it serves. */
+export type Process = Omit<Surroundings, 'http' | 'https'> & { socket: string; digest: string }
 
-function configText(plan: IngressPlan, around: Process, withServers: boolean): string {
+function configText(plan: IngressPlan, around: Surroundings & Process, withServers: boolean): string {
   const sections = [
     global(around),
     defaults,
@@ -88,7 +89,7 @@ function configText(plan: IngressPlan, around: Process, withServers: boolean): s
 
 const noBackend = '_none'
 
-const global = ({ user, group, threads, emptyDir, socket, digest }: Process) => [
+export const global = ({ user, group, threads, emptyDir, socket, digest }: Process) => [
   'global',
   `description ${digest || 'none'}`,
   `stats socket unix@${socket} mode 600 level admin expose-fd listeners`,
@@ -105,7 +106,7 @@ const global = ({ user, group, threads, emptyDir, socket, digest }: Process) => 
 
 // A request is sent once more, to another server, if the first one was not reached, and one that changes nothing also if
 // the server closed the connection without an answer.
-const defaults = [
+export const defaults = [
   'defaults',
   'mode http',
   'option http-keep-alive',
@@ -224,7 +225,7 @@ function canaryRules({ rule: { header, headerValue, cookie, weight }, stable, ca
 }
 
 /** What servers read about the client. What the client itself says of it is not passed on. */
-const forwarded = [
+export const forwarded = [
   'http-request set-header X-Forwarded-For %[src]',
   'http-request set-header X-Real-IP %[src]',
   'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
@@ -234,7 +235,7 @@ const forwarded = [
   'http-request del-header Proxy',
 ]
 
-function section({ name, lines, servers, serverOptions }: Backend, withServers: boolean): string[] {
+export function section({ name, lines, servers, serverOptions }: Backend, withServers: boolean): string[] {
   const all = withServers ? servers.map(server => serverLine(server, serverOptions)) : []
   // The options of servers are part of the structure, although no line has them without servers.
   const options = withServers || !serverOptions ? [] : [`#${serverOptions}`]

@@ -7,7 +7,7 @@ import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { objectOf } from '../../kinds/testing.ts'
 import { issue, makeAuthority } from '../../wire/x509.ts'
-import { pemOf } from './certificates.ts'
+import { pemOf } from '../../kinds/networking/tls-pem.ts'
 import { portOf, serversOf } from './endpoints.ts'
 import { usersOf } from './users.ts'
 

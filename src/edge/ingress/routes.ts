@@ -11,7 +11,7 @@
 import type { HTTPIngressPath, IngressBackend } from '../../kinds/networking/ingressspec.ts'
 import type { Ingress } from '../../kinds/networking/ingress.ts'
 import { objectKey } from '../../api/mirror.ts'
-import { checkRegex, regexOf } from './regex.ts'
+import { checkRegex, regexOf } from '../../kinds/networking/path-regex.ts'
 import { type Canary, type Problem, readSettings, type Settings } from './settings.ts'
 import { isHost, lookupPath } from './text.ts'
 

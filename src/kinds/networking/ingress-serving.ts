@@ -42,3 +42,10 @@ export function secretsOfIngress(ingress: Ingress): string[] {
   const names = [...(ingress.spec.tls ?? []).map(({ secretName }) => secretName), authSecretOf(ingress)]
   return [...new Set(names.filter((name): name is string => !!name && !name.includes('/')))]
 }
+
+/** The ports that Ingresses have at present: all of these as long as one is served. */
+export const portsOfIngresses = (
+  ingresses: readonly Ingress[],
+  classOf: (name: string) => IngressClass | undefined,
+  ports: readonly number[],
+): readonly number[] => (ingresses.some(ingress => isServed(ingress, classOf)) ? ports : [])

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fc } from '../../base/testing.ts'
-import { checkRegex, regexOf } from './regex.ts'
+import { checkRegex, regexOf } from './path-regex.ts'
 
 const problemOf = (text: string) => {
   const found = checkRegex(text)

@@ -1,0 +1,244 @@
+// Which routes belong to which listeners, and what is wrong with both. The nodes that serve them and the controller that
+// writes statuses must agree, so both compute it here. Pure.
+//
+//   Gateways, oldest first ─► listeners: port, protocol, hostname, each given once
+//   routes, oldest first ─► parents ─► listeners that select, allow and share a hostname with the route
+//
+// - All Gateways of a cluster have the addresses of its nodes. Of two listeners with the same port and hostname, or with
+//   protocols that cannot share a port, the older Gateway's counts, and in one Gateway the first.
+// Source: gateway-api.sigs.k8s.io/reference/spec (Listener, ParentReference, RouteConditionReason).
+import { type Labels, matches } from '../../api/labels.ts'
+import { objectKey } from '../../api/mirror.ts'
+import type { AnyRoute, BackendReference, ParentReference } from './common.ts'
+import type { Service } from '../core/service.ts'
+import { gatewayGroup } from './definition.ts'
+import type { Gateway, Listener, RouteKind } from './gateway.ts'
+import { type GatewayClass, gatewayController } from './gatewayclass.ts'
+import { mayRefer } from './grants.ts'
+import type { GRPCRoute } from './grpcroute.ts'
+import type { HTTPRoute } from './httproute.ts'
+import type { ReferenceGrant } from './referencegrant.ts'
+import { unsupportedInGrpc, unsupportedInHttp } from './supported.ts'
+
+export interface GatewayWorld {
+  classes: readonly GatewayClass[]
+  gateways: readonly Gateway[]
+  routes: readonly AnyRoute[]
+  grants: readonly ReferenceGrant[]
+  labelsOf(namespace: string): Labels | undefined
+  service(key: string): Service | undefined
+  /** Ports that something else of the cluster has. */
+  takenPorts: ReadonlySet<number>
+}
+
+export interface Refusal {
+  reason: string
+  message: string
+}
+
+export interface ListenerState {
+  gateway: Gateway
+  listener: Listener
+  kinds: readonly RouteKind[]
+  /** Whether some of the kinds that it allows cannot be served. */
+  hasOtherKinds: boolean
+  /** Why it is not accepted. */
+  refusal?: Refusal
+  /** Set if that is because of another listener. */
+  conflict?: Refusal
+  attached: Set<string>
+}
+
+interface Attachment {
+  listener: ListenerState
+  /** What of the route's hostnames the listener has; '' for any. */
+  hostnames: readonly string[]
+}
+
+export interface ParentState {
+  ref: ParentReference
+  refusal?: Refusal
+  attachments: readonly Attachment[]
+}
+
+export interface RouteState {
+  route: AnyRoute
+  parents: readonly ParentState[]
+  /** The first thing that is wrong with a reference to a backend. */
+  unresolved?: Refusal
+}
+
+export interface Attachments {
+  listeners: readonly ListenerState[]
+  routes: readonly RouteState[]
+}
+
+/** The most listeners of all Gateways, and routes, that are served. */
+const maxListeners = 500
+const maxRoutes = 5_000
+
+/** The order in which Gateways and routes count. */
+const byAge = (a: AnyRoute | Gateway, b: AnyRoute | Gateway): number => {
+  const [x, y] = [a, b].map(({ metadata }) => `${metadata.creationTimestamp ?? ''} ${objectKey({ metadata })}`)
+  return x! < y! ? -1 : x! > y! ? 1 : 0
+}
+
+/** The Gateways that the nodes serve. */
+export function ownGateways({ classes, gateways }: Pick<GatewayWorld, 'classes' | 'gateways'>): Gateway[] {
+  const own = new Set(
+    classes.filter(({ spec }) => spec.controllerName === gatewayController).map(({ metadata }) => metadata.name),
+  )
+  return gateways.filter(({ spec }) => own.has(spec.gatewayClassName)).sort(byAge)
+}
+
+export function planAttachments(world: GatewayWorld): Attachments {
+  const listeners = planListeners(ownGateways(world), world.takenPorts)
+  const byGateway = Map.groupBy(listeners, ({ gateway }) => objectKey(gateway))
+  const routes = [...world.routes].sort(byAge).flatMap(route => planRoute(route, byGateway, world) ?? [])
+  return { listeners, routes: routes.slice(0, maxRoutes) }
+}
+
+/** What shares a port: HTTP with HTTP, by hostnames. */
+const protocols: Readonly<Record<string, readonly string[]>> = {
+  HTTP: ['HTTPRoute', 'GRPCRoute'],
+  HTTPS: ['HTTPRoute', 'GRPCRoute'],
+  TLS: ['TLSRoute'],
+}
+
+function planListeners(gateways: readonly Gateway[], takenPorts: ReadonlySet<number>): ListenerState[] {
+  const ports = new Map<number, { protocol: string; hosts: Set<string> }>()
+  const all = gateways.flatMap(gateway => gateway.spec.listeners.map(listener => ({ gateway, listener })))
+  return all.map(({ gateway, listener }, i) => {
+    const { protocol, port, tls, allowedRoutes, hostname = '' } = listener
+    const served = Object.hasOwn(protocols, protocol) ? protocols[protocol]! : []
+    const asked: readonly RouteKind[] = allowedRoutes?.kinds?.length
+      ? allowedRoutes.kinds
+      : served.map(kind => ({ kind }))
+    const kinds = asked.filter(({ group = gatewayGroup, kind }) => group === gatewayGroup && served.includes(kind))
+    const hasOtherKinds = kinds.length < asked.length
+    const state = { gateway, listener, kinds, hasOtherKinds, attached: new Set<string>() }
+    const refuse = (reason: string, message: string) => ({ ...state, refusal: { reason, message } })
+    if (!served.length || (protocol === 'TLS' && tls?.mode !== 'Passthrough'))
+      return refuse('UnsupportedProtocol', 'HTTP, HTTPS and TLS with mode Passthrough are supported')
+    if (i >= maxListeners) return refuse('Invalid', `there are ${maxListeners} listeners already`)
+    if (takenPorts.has(port)) return refuse('PortUnavailable', `Ingresses are served on port ${port}`)
+    const there = ports.get(port) ?? { protocol, hosts: new Set<string>() }
+    const conflict =
+      there.protocol !== protocol
+        ? { reason: 'ProtocolConflict', message: `another listener has port ${port} for ${there.protocol}` }
+        : there.hosts.has(hostname)
+          ? { reason: 'HostnameConflict', message: `another listener has port ${port} for the same hostname` }
+          : undefined
+    if (conflict) return { ...state, refusal: conflict, conflict }
+    ports.set(port, there)
+    there.hosts.add(hostname)
+    return state
+  })
+}
+
+/** Undefined for a route without any parent that is ours. */
+function planRoute(
+  route: AnyRoute,
+  byGateway: ReadonlyMap<string, readonly ListenerState[]>,
+  world: GatewayWorld,
+): RouteState | undefined {
+  const parents = (route.spec.parentRefs ?? []).flatMap((ref): ParentState[] => {
+    const { group = gatewayGroup, kind = 'Gateway', namespace = route.metadata.namespace ?? '' } = ref
+    if (group !== gatewayGroup || kind !== 'Gateway') return []
+    const listeners = byGateway.get(`${namespace}/${ref.name}`)
+    return listeners ? [attach(route, ref, listeners, world)] : []
+  })
+  if (!parents.length) return undefined
+  const unresolved = (route.spec.rules ?? [])
+    .flatMap(({ backendRefs = [] }) => backendRefs)
+    .map(ref => backendOf(route, ref, world))
+    .find(one => 'reason' in one)
+  return { route, parents, ...(unresolved && 'reason' in unresolved && { unresolved }) }
+}
+
+function attach(
+  route: AnyRoute,
+  ref: ParentReference,
+  listeners: readonly ListenerState[],
+  { labelsOf }: GatewayWorld,
+): ParentState {
+  const refuse = (reason: string, message: string) => ({ ref, refusal: { reason, message }, attachments: [] })
+  const selected = listeners.filter(
+    ({ listener }) =>
+      (!ref.sectionName || listener.name === ref.sectionName) && (!ref.port || listener.port === ref.port),
+  )
+  if (!selected.length) return refuse('NoMatchingParent', 'the Gateway has no such listener')
+  const allowing = selected.filter(
+    one => one.kinds.some(({ kind }) => kind === route.kind) && allowsNamespace(one, route, labelsOf),
+  )
+  if (!allowing.length)
+    return refuse('NotAllowedByListeners', 'no listener allows this kind of route, or its namespace')
+  const attachments = allowing.flatMap(listener => {
+    const hostnames = sharedHostnames(listener.listener.hostname ?? '', route.spec.hostnames ?? [])
+    return hostnames.length ? [{ listener, hostnames }] : []
+  })
+  if (!attachments.length) return refuse('NoMatchingListenerHostname', 'no listener has one of the hostnames')
+  const unsupported = unsupportedIn(route)
+  if (unsupported) return refuse('UnsupportedValue', unsupported)
+  const accepting = attachments.filter(({ listener }) => !listener.refusal)
+  if (!accepting.length) return refuse('NoMatchingParent', 'none of the listeners is accepted')
+  for (const { listener } of accepting) listener.attached.add(`${route.kind} ${objectKey(route)}`)
+  return { ref, attachments: accepting }
+}
+
+function unsupportedIn(route: AnyRoute): string | undefined {
+  if (route.kind === 'HTTPRoute') return unsupportedInHttp(route as HTTPRoute)
+  return route.kind === 'GRPCRoute' ? unsupportedInGrpc(route as GRPCRoute) : undefined
+}
+
+function allowsNamespace(
+  { gateway, listener }: ListenerState,
+  { metadata }: AnyRoute,
+  labelsOf: GatewayWorld['labelsOf'],
+): boolean {
+  const { from = 'Same', selector } = listener.allowedRoutes?.namespaces ?? {}
+  if (from === 'All') return true
+  if (from === 'Same') return metadata.namespace === gateway.metadata.namespace
+  // A selector that is missing selects nothing here.
+  return selector !== undefined && matches(selector, labelsOf(metadata.namespace ?? ''))
+}
+
+/** Whether a hostname with `*.` stands for another one, with or without. It stands for one or more labels. */
+const covers = (wildcard: string, host: string): boolean =>
+  wildcard.startsWith('*.') && host.endsWith(wildcard.slice(1))
+
+/** The hostnames that a listener and a route have in common. */
+function sharedHostnames(listener: string, route: readonly string[]): string[] {
+  if (!listener) return route.length ? [...route] : ['']
+  if (!route.length) return [listener]
+  const shared = route.flatMap(host =>
+    host === listener || covers(listener, host) ? host : covers(host, listener) ? listener : [],
+  )
+  return [...new Set(shared)]
+}
+
+type Backend = { key: string; port: NonNullable<Service['spec']['ports']>[number] } | Refusal
+
+/** The port of the Service that a route refers to, or what is wrong with the reference. */
+export function backendOf(
+  { kind: routeKind, metadata }: AnyRoute,
+  ref: BackendReference,
+  { grants, service: serviceAt }: Pick<GatewayWorld, 'grants' | 'service'>,
+): Backend {
+  const own = metadata.namespace ?? ''
+  const { group = '', kind = 'Service', namespace = own, name, port: number } = ref
+  const key = `${namespace}/${name}`
+  if (group !== '' || kind !== 'Service')
+    return { reason: 'InvalidKind', message: `${kind} ${name} is not a Service, which alone is supported` }
+  if (!mayRefer({ kind: routeKind, namespace: own }, { kind, namespace, name }, grants))
+    return { reason: 'RefNotPermitted', message: `no ReferenceGrant allows the reference to the Service ${key}` }
+  const service = serviceAt(key)
+  // An ExternalName could be that of anything the node reaches.
+  if (!service || service.spec.type === 'ExternalName')
+    return { reason: 'BackendNotFound', message: `the Service ${key} does not exist, or is of type ExternalName` }
+  const port = service.spec.ports?.find(one => one.port === number)
+  if (!port) return { reason: 'BackendNotFound', message: `the Service ${key} has no port ${number}` }
+  if (port.protocol !== 'TCP')
+    return { reason: 'UnsupportedProtocol', message: `port ${number} of ${key} is not of TCP` }
+  return { key, port }
+}

@@ -1,0 +1,91 @@
+// The definitions of Gateway API in a real API server: what their rules refuse, and which Secrets a node may read for Gateways.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { keepGatewayKinds } from '../../src/cluster/gateway-definitions.ts'
+import { Gateway } from '../../src/kinds/gateway/gateway.ts'
+import { GatewayClass } from '../../src/kinds/gateway/gatewayclass.ts'
+import { HTTPRoute } from '../../src/kinds/gateway/httproute.ts'
+import { simulate, type Sim } from './cluster.ts'
+
+const listener = (more: object = {}) => ({ name: 'a', port: 80, protocol: 'HTTP', ...more })
+const https = (ref: object) => listener({ name: 'b', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [ref] } })
+const gateway = (listeners: readonly object[]) =>
+  ({
+    metadata: { generateName: 'g-', namespace: 'default' },
+    spec: { gatewayClassName: 'kutter', listeners },
+  }) as object
+const route = (rule: object) =>
+  ({ metadata: { generateName: 'r-', namespace: 'default' }, spec: { rules: [rule] } }) as object
+
+async function withKinds({ plane, clock }: Sim) {
+  const admin = plane.client('kutter', ['system:masters'])
+  await Promise.all([keepGatewayKinds(admin, new AbortController().signal), clock.forward(2_000)])
+  return admin
+}
+
+test('the definitions are made once, default what is missing and refuse what contradicts itself', () =>
+  simulate({ scheduler: false }, async sim => {
+    const admin = await withKinds(sim)
+    await withKinds(sim)
+    assert.deepEqual(
+      (await admin.list(GatewayClass)).items.map(({ metadata }) => metadata.name),
+      ['kutter'],
+    )
+    const made = await admin.create(HTTPRoute, route({}))
+    assert.deepEqual(made.spec.rules, [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }])
+    const { spec } = await admin.create(Gateway, gateway([listener(), https({ name: 'c' })]))
+    assert.deepEqual(spec.listeners[0]?.allowedRoutes, { namespaces: { from: 'Same' } })
+    const replace = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/y' } }
+    const match = (path: object) => ({ matches: [{ path }] })
+    const gateways: [readonly object[], RegExp][] = [
+      [[], /should have at least 1 items/],
+      [[listener(), listener({ name: 'b' })], /Combination of port, protocol and hostname must be unique/],
+      [[listener({ tls: { certificateRefs: [{ name: 'c' }] } })], /tls must not be specified for protocols/],
+      [[listener({ protocol: 'TLS' })], /tls mode must be set for protocol TLS/],
+      [[listener({ port: 0 })], /should be greater than or equal to 1/],
+    ]
+    for (const [listeners, wanted] of gateways) await assert.rejects(admin.create(Gateway, gateway(listeners)), wanted)
+    const routes: [object, RegExp][] = [
+      [match({ type: 'Exact', value: 'x' }), /must be an absolute path/],
+      [match({ type: 'PathPrefix', value: '/a//b' }), /must not contain '\/\/'/],
+      [{ filters: [{ type: 'URLRewrite' }] }, /filter.urlRewrite must be specified/],
+      [
+        { filters: [{ type: 'URLRewrite', urlRewrite: replace }], ...match({ type: 'Exact', value: '/x' }) },
+        /exactly one PathPrefix match/,
+      ],
+      [{ backendRefs: [{ name: 's' }] }, /Must have port for Service reference/],
+      [{ timeouts: { request: '1s', backendRequest: '2s' } }, /backendRequest timeout cannot be longer/],
+    ]
+    for (const [rule, wanted] of routes) await assert.rejects(admin.create(HTTPRoute, route(rule)), wanted)
+  }))
+
+test('a node may read the Secrets that Gateways of the own class name, and no others', () =>
+  simulate({ scheduler: false }, async sim => {
+    const admin = await withKinds(sim)
+    const { core } = sim.plane
+    await admin.create(
+      Gateway,
+      gateway([
+        https({ name: 'mine' }),
+        listener({ ...https({ name: 'far', namespace: 'kube-system' }), name: 'c', port: 444 }),
+      ]),
+    )
+    await admin.create(Gateway, {
+      ...gateway([https({ name: 'theirs' })]),
+      spec: { gatewayClassName: 'other', listeners: [https({ name: 'theirs' })] },
+    } as object)
+    const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
+    const may = (name: string, namespace = 'default') =>
+      core.authorizer.authorize({
+        user,
+        verb: 'get',
+        group: '',
+        resource: 'secrets',
+        subresource: '',
+        namespace,
+        name,
+      })
+    assert.equal(may('mine').allowed, true)
+    assert.equal(may('theirs').allowed, false)
+    assert.equal(may('far', 'kube-system').allowed, false)
+  }))
