@@ -1,5 +1,5 @@
 // What a cluster with `--gateway` has of Gateway API: the definitions, and the class that its nodes serve.
-import { isReason } from '../base/errors.ts'
+import { isReason, messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { CustomResourceDefinition } from '../kinds/apiextensions/customresourcedefinition.ts'
 import { bundleAnnotation, bundleVersion, type GatewayDefinition } from '../kinds/gateway/definition.ts'
@@ -9,9 +9,21 @@ import { isEstablished } from '../kinds/custom/kind.ts'
 
 const className = 'kutter'
 
-/** Creates what is missing. Definitions of other releases stay: their objects may need them. */
+/**
+ * Creates what is missing. Definitions of other releases stay: their objects may need them. A failure is logged, since
+ * the rest of the cluster does without.
+ */
 export async function keepGatewayKinds(admin: Client, signal: AbortSignal): Promise<void> {
-  await Promise.all(gatewayDefinitions.map(one => keepDefinition(admin, one, signal)))
+  try {
+    await Promise.all(gatewayDefinitions.map(one => keepDefinition(admin, one, signal)))
+    await keepClass(admin)
+  } catch (error) {
+    signal.throwIfAborted()
+    admin.log.error('cannot create the kinds of Gateway API', { why: messageOf(error) })
+  }
+}
+
+async function keepClass(admin: Client): Promise<void> {
   if (await admin.find(GatewayClass, { name: className })) return
   try {
     await admin.create(GatewayClass, { metadata: { name: className }, spec: { controllerName: gatewayController } })
@@ -21,17 +33,28 @@ export async function keepGatewayKinds(admin: Client, signal: AbortSignal): Prom
 }
 
 const pauseMs = 20
+/** How long a definition may take until it is served. One whose names another has never is. */
+const patienceMs = 10_000
 
 /** Resolves when the kind is served. */
 async function keepDefinition(admin: Client, definition: GatewayDefinition, signal: AbortSignal): Promise<void> {
   const { name } = definition.metadata
   const found = await admin.find(CustomResourceDefinition, { name })
-  if (!found) await admin.create(CustomResourceDefinition, definition)
+  if (!found) await createOnce(admin, definition)
   else if (found.metadata.annotations?.[bundleAnnotation] !== bundleVersion)
     admin.log.info('a definition is of another release of Gateway API, and stays', { name })
-  for (;;) {
+  for (const until = admin.clock.now() + patienceMs; admin.clock.now() < until; ) {
     const now = await admin.find(CustomResourceDefinition, { name })
     if (!now || isEstablished(now)) return
     await admin.clock.sleep(pauseMs, signal)
+  }
+  admin.log.error('a definition of Gateway API is not served', { name })
+}
+
+async function createOnce(admin: Client, definition: GatewayDefinition): Promise<void> {
+  try {
+    await admin.create(CustomResourceDefinition, definition)
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
   }
 }
