@@ -359,8 +359,12 @@ function claimSlot(slot: number, root: string): boolean {
 /** Releases a slot when the data of its cluster is removed. */
 export function releaseSlot(slot: number, root: string): void {
   if (!existsSync(slotFile(slot)) || readFileSync(slotFile(slot), 'utf8') !== root) return
-  rmSync(slotFile(slot))
-  if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
+  rmSync(slotFile(slot), { force: true })
+  try {
+    rmdirSync(slotDir)
+  } catch {
+    // Another cluster has a slot, or has removed the directory.
+  }
 }
 
 /** Stores the configuration. */

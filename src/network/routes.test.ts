@@ -7,7 +7,7 @@ import { type Cidr, parseCidr } from '../api/ip.ts'
 import { networksAnnotation } from '../kinds/core/node-networks.ts'
 import { networksText } from './networks.ts'
 import { planPeers, vxlanMac } from './overlay.ts'
-import { planRoutes, remoteRanges, routeProtocol } from './routes.ts'
+import { factsOf, planRoutes, remoteRanges, routeProtocol } from './routes.ts'
 
 const route = (to: string, more: Partial<Route> = {}): Route => ({
   to,
@@ -144,6 +144,23 @@ for (const one of cases) {
     assert.deepEqual(plan, { commands, links, overlay: behind, uplinks })
   })
 }
+
+test('routes are planned again when a range, address or network of any node changes, this one included', () => {
+  const at = (podCIDR: string | undefined, address: string, annotation?: string, ready = 'True') =>
+    nodeOf({
+      metadata: { name: 'n', ...(annotation && { annotations: { [networksAnnotation]: annotation } }) },
+      spec: { ...(podCIDR && { podCIDR }) },
+      status: { addresses: [{ type: 'InternalIP', address }], conditions: [{ type: 'Ready', status: ready }] },
+    })
+  const facts = [
+    at(undefined, '192.0.2.1'),
+    at('10.244.1.0/24', '192.0.2.1'),
+    at('10.244.1.0/24', '192.0.2.2'),
+    at('10.244.1.0/24', '192.0.2.2', '192.0.2.0/24'),
+  ].map(node => factsOf([node]))
+  assert.equal(new Set(facts).size, 4)
+  assert.equal(factsOf([at('10.244.1.0/24', '192.0.2.1', undefined, 'False')]), facts[1])
+})
 
 test('a node without a range of its own has no overlay', () => {
   const plan = planRoutes({

@@ -8,7 +8,6 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { type Cidr, cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
-import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { networksOf } from '../kinds/core/node-networks.ts'
@@ -54,13 +53,13 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   const failed = (error: unknown) =>
     log.error('cannot set the routes to pods of other nodes, trying again', { why: messageOf(error) })
   const chore = new Chore({ signal, retry: { clock, firstMs: retryMs, maxMs: retryMs, failed } }, async () => {
-    seen = factsOf(nodes, options)
+    seen = factsOf(nodes.list())
     cancel()
     cancel = clock.after(lookAgainMs, () => chore.wake())
     await setRoutes(options, nodes.list())
   })
   const stop = nodes.subscribe(() => {
-    if (factsOf(nodes, options) !== seen) chore.wake()
+    if (factsOf(nodes.list()) !== seen) chore.wake()
   })
   const end = () => {
     stop()
@@ -70,12 +69,18 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   chore.wake()
 }
 
-/** What of the nodes matters here. They write their status often, and most of it does not. */
-const factsOf = (nodes: Mirror<Node>, { nodeName }: PodRoutesOptions) =>
-  [4, 6]
-    .flatMap(family => remoteRanges(nodes.list(), nodeName, family as 4 | 6))
-    .map(one => `${one.range} ${one.address} ${one.networks?.map(cidr => `${cidr.base}/${cidr.bits}`).join()}`)
-    .join(' ')
+/**
+ * What of the nodes matters here, this one's own range too, without which there is no VXLAN. They write their status
+ * often, and most of it does not matter.
+ */
+export const factsOf = (nodes: readonly Node[]): string =>
+  ([4, 6] as const)
+    .flatMap(family => placesOf(nodes, family))
+    .map(
+      one => `${one.name} ${one.range} ${one.address} ${one.networks?.map(cidr => `${cidr.base}/${cidr.bits}`).join()}`,
+    )
+    .sort()
+    .join('; ')
 
 async function setRoutes(options: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
   for (const podCidr of options.podCidrs) await setRoutesIn(podCidr, options, nodes)

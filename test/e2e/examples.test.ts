@@ -37,7 +37,10 @@ test('a Service for a load balancer answers on its node port', options, async ()
   await cluster.kubectl('apply -f examples/my-service-loadbalancer.yaml')
   await cluster.apply(answering('mine', { app: 'my-app' }, 9376))
   await eventually('an answer', async () => (await curl('http://127.0.0.1:30002')) === 'mine')
-  assert.match(await cluster.kubectl('get service my-service'), /LoadBalancer\s+\S+\s+<pending>\s+80:30002\/TCP/)
+  assert.match(
+    await cluster.kubectl('get service my-service'),
+    /LoadBalancer\s+\S+\s+\d+\.\d+\.\d+\.\d+\s+80:30002\/TCP/,
+  )
 })
 
 test('a Service with two ports has two node ports', options, async () => {
