@@ -56,6 +56,10 @@ export function parseCidr(text: string): Cidr | undefined {
   return { family: ip.family, base: (ip.value / size) * size, bits, size }
 }
 
+/** The families of ranges, in their order. What is no range is passed over. */
+export const familiesOf = (ranges: readonly string[]): (4 | 6)[] =>
+  ranges.flatMap(range => parseCidr(range)?.family ?? [])
+
 export function cidrContains(cidr: Cidr, address: string): boolean {
   const ip = parseIP(address)
   return ip?.family === cidr.family && ip.value >= cidr.base && ip.value < cidr.base + cidr.size

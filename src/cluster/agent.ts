@@ -4,7 +4,7 @@ import { realClock } from '../base/clock.ts'
 import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
 import { keepLifeline } from './lifeline.ts'
-import { nodeAddresses, otherAddresses, urlHost } from './node-addresses.ts'
+import { movedSignal, nodeAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
@@ -25,17 +25,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     signal,
   })
   const nodeIPs = nodeAddresses(config, nodeName)
-  const moved = new AbortController()
-  otherAddresses(() => nodeAddresses(config, nodeName), realClock, signal).then(
-    () => {
-      log.warn('the node has other addresses, starting again', {
-        before: nodeIPs,
-        now: nodeAddresses(config, nodeName),
-      })
-      moved.abort()
-    },
-    () => {},
-  )
+  const moved = movedSignal(config, nodeName, realClock, log, signal)
   await runNode({
     config,
     paths,
@@ -44,7 +34,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     connection: connect(options, nodeIPs),
     report: lifeline.report,
     log,
-    signal: joined(signal, moved.signal).signal,
+    signal: joined(signal, moved).signal,
   })
 }
 

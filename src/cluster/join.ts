@@ -7,7 +7,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
-import { ipFamily } from '../api/ip.ts'
+import { familiesOf, ipFamily } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -24,7 +24,6 @@ import { discover } from './discovery.ts'
 import { readJoinToken } from './join-token.ts'
 import { hostAddresses, missingPackages } from './machine.ts'
 import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
-import { familiesOf } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
@@ -199,7 +198,7 @@ const nodeAddress = (local: string) => {
 
 /** One address for each family of the cluster: that of the command line, else the local one, else one of the machine. */
 function nodeIPsOf(facts: ClusterFacts, given: readonly string[], local: string): string[] {
-  const found = familiesOf(facts).flatMap(family => {
+  const found = familiesOf(facts.podCidrs).flatMap(family => {
     const named = given.find(ip => ipFamily(ip.trim()) === family)?.trim()
     return named ?? (ipFamily(local) === family ? local : (hostAddresses(family)[0] ?? []))
   })

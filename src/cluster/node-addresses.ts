@@ -1,13 +1,10 @@
 // The addresses of the nodes of a machine: one of each family of the cluster, that of the default family first.
-import { ipFamily, parseCidr } from '../api/ip.ts'
+import { familiesOf, ipFamily, parseCidr } from '../api/ip.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { ClusterConfig } from './config.ts'
 import { hostAddresses } from './machine.ts'
 import { addressIn } from './node-range.ts'
-
-/** The families of a cluster, the default family first. */
-export const familiesOf = ({ podCidrs }: Pick<ClusterConfig, 'podCidrs'>): (4 | 6)[] =>
-  podCidrs.flatMap(range => parseCidr(range)?.family ?? [])
 
 /**
  * The addresses of a node. One in a namespace has them out of the ranges of nodes. The machine has its own, and where it
@@ -17,7 +14,7 @@ export function nodeAddresses(config: ClusterConfig, nodeName: string): string[]
   if (config.joined) return [...config.joined.nodeIPs]
   const own = config.nodes.find(node => node.name === nodeName)
   if (own) return config.nodeCidrs.map(range => addressIn(range, own.index))
-  return familiesOf(config).flatMap(family => {
+  return familiesOf(config.podCidrs).flatMap(family => {
     const range = config.nodeCidrs.find(cidr => parseCidr(cidr)?.family === family)
     return hostAddresses(family)[0] ?? (family === 4 ? '127.0.0.1' : range ? addressIn(range, 1) : [])
   })
@@ -44,9 +41,33 @@ export async function otherAddresses(
   }
 }
 
+/** A signal that aborts when a node has other addresses, so that its process starts again with them. */
+export function movedSignal(
+  config: ClusterConfig,
+  nodeName: string,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): AbortSignal {
+  const moved = new AbortController()
+  const addresses = () => nodeAddresses(config, nodeName)
+  const before = addresses()
+  otherAddresses(addresses, clock, signal).then(
+    () => {
+      log.warn('the node has other addresses, starting again', { before, now: addresses() })
+      moved.abort()
+    },
+    // The process ends for another reason.
+    () => {},
+  )
+  return moved.signal
+}
+
+/** Whether a cluster has IPv6, alone or beside IPv4. */
+export const hasIPv6 = ({ podCidrs }: Pick<ClusterConfig, 'podCidrs'>): boolean => familiesOf(podCidrs).includes(6)
+
 /** What servers listen on to be reached by all families of a cluster. */
-export const anyAddress = (config: Pick<ClusterConfig, 'podCidrs'>): string =>
-  familiesOf(config).includes(6) ? '::' : '0.0.0.0'
+export const anyAddress = (config: Pick<ClusterConfig, 'podCidrs'>): string => (hasIPv6(config) ? '::' : '0.0.0.0')
 
 /** An address as the host of a URL, where IPv6 has brackets. */
 export const urlHost = (address: string): string => (ipFamily(address) === 6 ? `[${address}]` : address)

@@ -5,6 +5,7 @@
 //                                         └── kt<tag>-3 ═══ eth0 10.32.0.3  namespace kutter-<tag>-node-3
 import { silentLog } from '../base/log.ts'
 import { type Link, makeIp, makeNft, setKernel } from '../linux/index.ts'
+import { deleteTableText } from '../proxy/index.ts'
 import type { ClusterConfig, LocalNode } from './config.ts'
 import { addressIn, strangeRoute } from './node-range.ts'
 import { bridgeOf, cableOf, namespaceOf, namespacePrefix, nodeBridgeOf, nodeTableOf, tableOf } from './node-names.ts'
@@ -46,7 +47,7 @@ export async function removeNodeNetwork(tag: string): Promise<void> {
   for (const name of await ip.namespaces()) if (name.startsWith(namespacePrefix(tag))) await ip.deleteNamespace(name)
   const nft = makeNft()
   const table = nodeTableOf(tag)
-  if ((await nft.tables()).some(one => one.split(' ')[1] === table)) await nft.apply(removeNodeTableText(table))
+  if ((await nft.tables()).some(one => one.split(' ')[1] === table)) await nft.apply(deleteTableText(table))
 }
 
 /** The links, namespaces and tables of a cluster that exist, as words for a message. */
@@ -100,7 +101,7 @@ function nodeTableText(table: string, { bridge, nodeCidrs, podCidrs }: NodeTable
     return `${ip} saddr ${range} ${ip} daddr != ${podCidrs[i]} oifname != "${bridge}" masquerade fully-random`
   })
   return [
-    removeNodeTableText(table).trimEnd(),
+    deleteTableText(table).trimEnd(),
     `add table inet ${table}`,
     `add chain inet ${table} postrouting { type nat hook postrouting priority srcnat ; }`,
     ...outward.map(rule => `add rule inet ${table} postrouting ${rule}`),
@@ -110,10 +111,6 @@ function nodeTableText(table: string, { bridge, nodeCidrs, podCidrs }: NodeTable
     '',
   ].join('\n')
 }
-
-/** Removes the table, and the one of the family ip that versions before had. */
-const removeNodeTableText = (table: string) =>
-  ['inet', 'ip'].map(family => `add table ${family} ${table}\ndelete table ${family} ${table}\n`).join('')
 
 async function ensureCable(
   tag: string,

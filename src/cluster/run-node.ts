@@ -2,6 +2,7 @@
 // API server, and the containerd they use.
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { familiesOf } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -28,7 +29,7 @@ import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
 import { poolOf } from './load-balancing.ts'
 import { Isolation } from './node-isolation.ts'
-import { anyAddress, familiesOf } from './node-addresses.ts'
+import { anyAddress, hasIPv6 } from './node-addresses.ts'
 import { keepNodeNetwork } from './node-network.ts'
 import { addressIn } from './node-range.ts'
 import {
@@ -158,6 +159,19 @@ function keepRules({ config, paths, nodeName, nodeIPs, log, signal }: NodeOption
   })
 }
 
+/** Starts the node's DNS server on these of its addresses. */
+function startNames(
+  { config, nodeName, log }: NodeOptions,
+  client: Client,
+  addresses: readonly string[],
+  resolvConf: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const place = { addresses, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
+  const around = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
+  return startDns({ client, nodeName, ...place, ...around })
+}
+
 /** Starts DNS on the node's own addresses, where the pod network is left to a CNI plugin. */
 function serveNames({
   options,
@@ -166,10 +180,8 @@ function serveNames({
   resolvConf,
   proxy,
 }: Omit<NetworkSetUp, 'podCidrs' | 'kubelet' | 'signal'>): void {
-  const { config, log, nodeName, nodeIPs, signal } = options
-  const place = { addresses: nodeIPs, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
-  const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
-  Promise.all([startDns({ client, nodeName, ...place, ...surroundings }), proxy]).then(
+  const { nodeIPs, signal } = options
+  Promise.all([startNames(options, client, nodeIPs, resolvConf, signal), proxy]).then(
     () => report({ ready: true }),
     (error: unknown) => {
       if (!signal.aborted) report({ ready: true, problem: `DNS: ${messageOf(error)}` })
@@ -219,7 +231,7 @@ function serveIngresses(options: NodeOptions, client: Client, report: NodeOption
     client,
     nodeName,
     nodeIP: nodeIPs[0]!,
-    isIPv6: familiesOf(config).includes(6),
+    isIPv6: hasIPv6(config),
     ports: ingressPortsOf(config),
     dir: nodeDirs(paths.node(nodeName)).ingress,
     report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
@@ -236,7 +248,7 @@ function serveGateways(options: NodeOptions, client: Client, report: NodeOptions
   startGateways({
     client,
     nodeName,
-    isIPv6: familiesOf(config).includes(6),
+    isIPv6: hasIPv6(config),
     ...gatewaySharingOf(config),
     dir: nodeDirs(paths.node(nodeName)).gateway,
     report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
@@ -323,16 +335,14 @@ async function setUpNetwork({
     client,
     nodeName,
     table: policyTableOf(clusterTag(paths, config.name)),
-    families: familiesOf(config),
+    families: familiesOf(config.podCidrs),
     dns: { addresses, port: dnsPort },
     clock: realClock,
     log: log.with({ part: 'network' }),
     signal,
   })
   isolation.use(policies)
-  const place = { addresses, port: dnsPort, metricsPort: dnsMetricsPort, domain: config.domain, resolvConf }
-  const surroundings = { clock: realClock, random: realRandom, log: log.with({ part: 'dns' }), signal }
-  await startDns({ client, nodeName, ...place, ...surroundings })
+  await startNames(options, client, addresses, resolvConf, signal)
   await Promise.all([proxy, policies])
   const works = await dnsWorks(config, dnsPatience, signal)
   await announceNetwork(pods, mtu)

@@ -23,7 +23,7 @@ import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
-import { anyAddress, machineAddress, nodeAddresses, otherAddresses } from './node-addresses.ts'
+import { anyAddress, machineAddress, movedSignal } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { pluginSwitches } from './plugin-switches.ts'
@@ -87,15 +87,8 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await startControllers({ plane, config, authority, identity, directories, signal, scheduling })
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  const moved = new AbortController()
-  otherAddresses(() => nodeAddresses(config, config.nodeName), clock, signal).then(
-    () => {
-      log.warn('the machine has another address, starting again', { now: machineAddress(config) })
-      moved.abort()
-    },
-    () => {},
-  )
-  await aborted(joined(joined(signal, storeFailed.signal).signal, moved.signal).signal)
+  const moved = movedSignal(config, config.nodeName, clock, log, signal)
+  await aborted(joined(joined(signal, storeFailed.signal).signal, moved).signal)
   await http.close()
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.

@@ -4,7 +4,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
-import { parseCidr } from '../api/ip.ts'
+import { familiesOf, parseCidr } from '../api/ip.ts'
 import { type Link, makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
 
@@ -42,7 +42,7 @@ export async function makeBridge(
     ),
     `link set dev ${bridge} mtu ${mtu} up`,
   ])
-  const families = podCidrs.map(range => parseCidr(range)?.family)
+  const families = familiesOf(podCidrs)
   if (families.includes(4)) await forwardIPv4(bridge, log)
   if (families.includes(6)) await forwardIPv6(uplinksOf(links, bridge), log)
   return { addresses: gateways, mtu }

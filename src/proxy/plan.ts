@@ -13,7 +13,7 @@
 //
 // Without an endpoint the keys are in no-endpoints and node-no-endpoints, which refuse the connection. IPv4 and IPv6 are
 // planned alike: a Service of both has the elements of both. Session affinity is in affinity.ts.
-import { cidrContains, parseCidr, parseIP } from '../api/ip.ts'
+import { cidrContains, familiesOf, parseCidr, parseIP } from '../api/ip.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { ServicePort } from '../kinds/core/servicespec.ts'
 import type { Endpoint } from '../kinds/discovery/endpoint.ts'
@@ -55,7 +55,7 @@ export function planService(service: Service, slices: readonly EndpointSlice[], 
   if (leftToOthers.some(label => metadata.labels?.[label] !== undefined)) return fragment
   if (spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return fragment
   const clusterIPs = spec.clusterIPs ?? [spec.clusterIP]
-  for (const family of context.podCidrs.flatMap(cidr => familyOf(cidr) ?? [])) {
+  for (const family of familiesOf(context.podCidrs)) {
     const own = clusterIPs.filter(ip => familyOf(ip) === family)
     // What is not among the families of the Service has no endpoints either.
     if (!own.length) continue

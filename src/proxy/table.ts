@@ -23,7 +23,7 @@
 //   `delete table` removes it all, and other tables of the machine are not touched.
 //
 // Source of what the rules do: kube-proxy's nftables mode (KEP-3866).
-import { ipFamily } from '../api/ip.ts'
+import { familiesOf, ipFamily } from '../api/ip.ts'
 
 export type Family = 4 | 6
 
@@ -137,11 +137,9 @@ function pickRules(podCidr: string, { family, way, count }: PickChain): string[]
 }
 
 const podCidrOf = ({ podCidrs }: TableOptions, family: Family) => podCidrs.find(cidr => familyOf(cidr) === family)!
+
 /** The family of a range or an address. */
 export const familyOf = (text: string): Family | undefined => ipFamily(text.split('/')[0]!)
-
-/** The families of a table, which are those of the ranges of pods. */
-const familiesOf = ({ podCidrs }: TableOptions): Family[] => podCidrs.flatMap(cidr => familyOf(cidr) ?? [])
 
 /** The maps and sets for one family, with their definitions. */
 function collectionsOf(family: Family): [name: string, kind: 'map' | 'set', definition: string][] {
@@ -229,7 +227,7 @@ const hooks: Readonly<Record<string, string>> = {
 /** The text that replaces the table, whether it exists or not, by a new one without Services. */
 export function tableText(options: TableOptions): string {
   const { table, bridge } = options
-  const families = familiesOf(options)
+  const families = familiesOf(options.podCidrs)
   const name = `inet ${table}`
   const rules: Record<string, string[]> = {
     // Links to pods route 127/8 so that NodePorts work on 127.0.0.1. Packets from other links must not get in this way.

@@ -47,7 +47,7 @@ describe('--disable network', () => {
     assert.doesNotMatch((await run('ip', ['link'])).stdout, new RegExp(`kt${tag}:`))
     mkdirSync('/etc/cni/net.d', { recursive: true })
     const ipam = { type: 'host-local', ranges: [[{ subnet: '10.199.7.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] }
-    const bridge = { type: 'bridge', bridge: link, isGateway: true, ipMasq: true, hairpinMode: true, ipam }
+    const bridge = { type: 'bridge', bridge: link, isGateway: true, hairpinMode: true, ipam }
     writeFileSync(file, JSON.stringify({ cniVersion: '1.0.0', name: 'kutter-test', plugins: [bridge] }))
     await eventually('the node is Ready', async () =>
       / Ready /.test(await cluster.kubectl(`get ${nodeName.trim()} --no-headers`)),
