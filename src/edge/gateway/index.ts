@@ -2,13 +2,12 @@
 // is no process and no port.
 //
 //   change in a mirror ─► plan.ts ─┬─ only servers or a certificate differ ─► the process is changed as it runs
-//                                  └─ anything else ─► config.ts: another process takes over (../ingress/process.ts)
+//                                  └─ anything else ─► config.ts: another process takes over (../ingress/running.ts)
 //
 // - What is decided is pure (plan.ts, matches.ts, filters.ts, config.ts). Text of users passes supported.ts, and once more
 //   ../ingress/text.ts. When HAProxy does not take a configuration all the same, the one before goes on, with a report.
 // - A port that another program has is left out, reported, and tried again.
 import { setImmediate } from 'node:timers/promises'
-import { cpus } from 'node:os'
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -28,15 +27,9 @@ import { TLSRoute } from '../../kinds/gateway/tlsroute.ts'
 import { portsOfIngresses } from '../../kinds/networking/ingress-serving.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
-import { portFree } from '../../linux/index.ts'
-import { placeholderPem } from '../ingress/certificates.ts'
-import { changeCertificate, changeServers, maxSentPem, planServers, type Servers } from '../ingress/changes.ts'
-import { ask, hold, serversAt } from '../ingress/cli.ts'
-import { type Files, placeholderFile } from '../ingress/config.ts'
-import { nameOf } from '../ingress/endpoints.ts'
-import { type Generation, Haproxy } from '../ingress/process.ts'
+import type { Files } from '../ingress/config.ts'
+import { RunningHaproxy } from '../ingress/running.ts'
 import { SecretWatches } from '../ingress/secrets.ts'
-import { unprivileged } from '../ingress/user.ts'
 import { filesOf } from './config.ts'
 import { type GatewayPlan, planGateways, type World } from './plan.ts'
 
@@ -63,7 +56,6 @@ const retry = { firstMs: 500, maxMs: 30_000 }
 const pauseMs = 1_000
 /** When a port that another program has is tried again, and servers that are off and had connections. */
 const againMs = 3_000
-const maxThreads = 4
 const routeKinds = [HTTPRoute, GRPCRoute, TLSRoute]
 
 /** Serves the Gateways until the signal aborts. */
@@ -71,21 +63,11 @@ export async function startGateways(options: GatewayOptions): Promise<void> {
   await new GatewayKeeper(options).start()
 }
 
-interface Running extends Generation {
-  servers: Servers
-  /** The ports that it has. */
-  ports: ReadonlySet<number>
-  release(): void
-}
-
 class GatewayKeeper {
   readonly #o: GatewayOptions
-  readonly #haproxy: Haproxy
+  readonly #haproxy: RunningHaproxy
   readonly #secrets: SecretWatches
   readonly #work: Chore
-  #running: Running | undefined
-  /** Whether it is certain that no other process than `#running` is there. */
-  #hasLooked = false
   #lastStart = -Infinity
   #cancelAgain: (() => void) | undefined
   #services: ReadonlySet<string> = new Set()
@@ -93,7 +75,7 @@ class GatewayKeeper {
   constructor(options: GatewayOptions) {
     this.#o = options
     const { client, clock, log, signal, dir } = options
-    this.#haproxy = new Haproxy(dir, clock)
+    this.#haproxy = new RunningHaproxy({ dir, clock, log, signal, ended: () => this.#work.wake() })
     this.#secrets = new SecretWatches(client, () => this.#work.wake())
     const failed = (error: unknown) => {
       log.error('cannot serve Gateways, trying again', { why: messageOf(error) })
@@ -116,7 +98,7 @@ class GatewayKeeper {
     const stop = () => {
       for (const one of stops) one()
       this.#cancelAgain?.()
-      this.#running?.release()
+      this.#haproxy.release()
     }
     signal.addEventListener('abort', stop, { once: true })
     wake()
@@ -148,13 +130,13 @@ class GatewayKeeper {
     await this.#secrets.use(new Set(ours.flatMap(one => secretsOfGateway(one, world.grants))), this.#o.signal)
     if (!ours.length) return this.#nothing()
     await this.#haproxy.prepare()
-    if (!this.#running) await this.#goOn()
     const plan = planGateways(world)
     this.#services = plan.services
-    const ports = await this.#freePorts(plan)
-    const files = filesOf(plan, await this.#surroundings(), ports)
-    if (this.#running) await this.#change(this.#running, plan)
-    if (this.#running?.digest !== files.digest) await this.#restart(plan, files, ports)
+    const ports = await this.#haproxy.freePorts(plan.ports.map(({ port }) => port))
+    const around = { ...(await this.#haproxy.surroundings()), isIPv6: this.#o.isIPv6 }
+    const files = filesOf(plan, around, ports)
+    if ((await this.#haproxy.change(plan)).areLeft) this.#again(againMs)
+    if (this.#haproxy.digest !== files.digest) await this.#restart(plan, files, ports)
     const taken = plan.ports.flatMap(({ port }) => (ports.has(port) ? [] : port))
     if (taken.length) this.#again(againMs)
     this.#o.report(
@@ -165,90 +147,18 @@ class GatewayKeeper {
   /** There is nothing to serve: no process, no port. */
   async #nothing(): Promise<void> {
     this.#services = new Set()
-    if (!this.#running && this.#hasLooked) return
-    this.#running?.release()
-    this.#running = undefined
-    await this.#haproxy.finish()
-    this.#hasLooked = true
-    this.#o.report(undefined)
-  }
-
-  /** Goes on with the process that a former agent has started. */
-  async #goOn(): Promise<void> {
-    this.#hasLooked = true
-    const found = await this.#haproxy.current()
-    if (!found) return
-    const ports = [...found.config.matchAll(/^\s*bind \S*:(\d+)( |$)/gm)].map(([, port]) => Number(port))
-    this.#runs(found, await serversAt(found.socket), new Set(ports))
-  }
-
-  #runs(generation: Generation, servers: Servers, ports: ReadonlySet<number>): void {
-    this.#running?.release()
-    const running: Running = { ...generation, servers, ports, release: () => {} }
-    running.release = hold(generation.socket, () => {
-      if (this.#running !== running || this.#o.signal.aborted) return
-      this.#o.log.warn('HAProxy of Gateways has ended')
-      this.#running = undefined
-      this.#work.wake()
-    })
-    this.#running = running
-  }
-
-  /** The ports that this node can have. One that another program has must not take the others along. */
-  async #freePorts({ ports }: GatewayPlan): Promise<ReadonlySet<number>> {
-    const has = this.#running?.ports
-    const free = await Promise.all(
-      ports.map(async ({ port }) => (has?.has(port) || (await portFree(port)) ? [port] : [])),
-    )
-    return new Set(free.flat())
-  }
-
-  async #surroundings() {
-    return {
-      ...(await unprivileged()),
-      isIPv6: this.#o.isIPv6,
-      threads: Math.min(maxThreads, cpus().length),
-      emptyDir: this.#haproxy.emptyDir,
-    }
-  }
-
-  /** Brings the servers and certificates of the running process up to the plan. If that fails, it is replaced. */
-  async #change(running: Running, plan: GatewayPlan): Promise<void> {
-    const askIt = (command: string) => ask(running.socket, command)
-    try {
-      if (await changeServers(askIt, running.servers, planServers(running.servers, plan.backends))) this.#again(againMs)
-      for (const [file, { pem }] of plan.certificates) {
-        const before = await this.#haproxy.certificate(file)
-        // A file that is new comes with another configuration.
-        if (before === pem || !before) continue
-        if (pem.length <= maxSentPem) await changeCertificate(askIt, file, pem)
-        else running.digest = ''
-        await this.#haproxy.writeCertificate(file, pem)
-      }
-    } catch (error) {
-      if (this.#o.signal.aborted) throw error
-      this.#o.log.warn('HAProxy does not take a change, starting it again', { why: messageOf(error) })
-      running.digest = ''
-    }
+    if (await this.#haproxy.finish()) this.#o.report(undefined)
   }
 
   async #restart(plan: GatewayPlan, files: Files, ports: ReadonlySet<number>): Promise<void> {
-    const { clock, log, signal } = this.#o
+    const { clock, log } = this.#o
     const waitMs = this.#lastStart + pauseMs - clock.now()
     // Meanwhile changes of servers must not wait.
     if (waitMs > 0) return this.#again(waitMs)
     this.#lastStart = clock.now()
-    if (!(await this.#haproxy.certificate(placeholderFile)))
-      await this.#haproxy.writeCertificate(placeholderFile, await placeholderPem(clock.now()))
-    for (const [file, { pem }] of plan.certificates)
-      if ((await this.#haproxy.certificate(file)) !== pem) await this.#haproxy.writeCertificate(file, pem)
-    const generation = await this.#haproxy.start(files, this.#running, signal)
-    const servers: Servers = new Map(
-      plan.backends.map(({ name, servers }) => [name, new Map(servers.map(one => [nameOf(one), 'ready']))]),
-    )
-    this.#runs(generation, servers, ports)
-    await this.#haproxy.keepCertificates(new Set(plan.certificates.keys()))
-    log.info('HAProxy serves Gateways', { pid: generation.pid, ports: ports.size })
+    await this.#haproxy.writeCertificates(plan)
+    const pid = await this.#haproxy.start(files, plan, ports)
+    log.info('HAProxy serves Gateways', { pid, ports: ports.size })
   }
 
   #again(delayMs: number): void {

@@ -5,13 +5,12 @@
 //                                  └─ anything else ─► config.ts, process.ts: another process takes over
 //
 // - What is decided is pure (routes.ts, settings.ts, plan.ts, config.ts); text of users passes text.ts and regex.ts.
-// - `#running` has what the process has. A change that it refuses, and a process that is not as expected, lead to another.
+// - running.ts has what the process has. A change that it refuses, and a process that is not as expected, lead to another.
 // - When HAProxy does not take a configuration, the one before goes on. The certificate or Ingress at fault is looked for
 //   by halves, left out and reported by an event; all others are served.
 // - A port that another program has is left out, reported, and tried again.
 // - When the agent ends HAProxy goes on, and the next agent goes on with it or takes over.
 import { setImmediate } from 'node:timers/promises'
-import { cpus } from 'node:os'
 import { objectKey } from '../../api/mirror.ts'
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -25,19 +24,14 @@ import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { isServed, secretsOfIngress } from '../../kinds/networking/ingress-serving.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
-import { portFree } from '../../linux/index.ts'
-import { placeholderPem } from './certificates.ts'
-import { changeCertificate, changeServers, maxSentPem, planServers, refreshCookies, type Servers } from './changes.ts'
-import { ask, hold, serversAt } from './cli.ts'
-import { type Files, filesOf, placeholderFile, type Surroundings } from './config.ts'
-import { nameOf } from './endpoints.ts'
+import { type Files, filesOf, type Surroundings } from './config.ts'
 import { LeftOut } from './left-out.ts'
 import { type IngressPlan, planIngress } from './plan.ts'
-import { type Generation, Haproxy } from './process.ts'
+import { Haproxy } from './process.ts'
 import { Reports } from './reports.ts'
 import { byAge } from './routes.ts'
+import { RunningHaproxy } from './running.ts'
 import { SecretWatches } from './secrets.ts'
-import { unprivileged } from './user.ts'
 
 interface IngressPorts {
   http: number
@@ -71,7 +65,6 @@ const portAgainMs = 5_000
 const removeAgainMs = 2_000
 /** When what was left out is tried again, if it has not changed before. */
 const leftOutAgainMs = 60_000
-const maxThreads = 4
 
 const starts = counter('kutter_ingress_starts_total', 'Starts of HAProxy by result')
 const changed = counter('kutter_ingress_server_changes_total', 'Changes of servers in a running HAProxy')
@@ -86,22 +79,12 @@ export async function startIngress(options: IngressOptions): Promise<void> {
 /** Ends the HAProxy of a node, and removes its files. */
 export const stopIngress = (dir: string, clock: Clock): Promise<void> => new Haproxy(dir, clock).stop()
 
-interface Running extends Generation {
-  servers: Servers
-  certificates: Map<string, string>
-  ports: { http: boolean; https: boolean }
-  release(): void
-}
-
 class IngressKeeper {
   readonly #o: IngressOptions
-  readonly #haproxy: Haproxy
+  readonly #haproxy: RunningHaproxy
   readonly #secrets: SecretWatches
   readonly #reports: Reports
   readonly #work: Chore
-  #running: Running | undefined
-  /** Whether it is certain that no other process than `#running` is there. */
-  #hasLooked = false
   #lastStart = -Infinity
   readonly #leftOut = new LeftOut()
   readonly #cancelAgain = new Map<string, () => void>()
@@ -110,7 +93,7 @@ class IngressKeeper {
   constructor(options: IngressOptions) {
     this.#o = options
     const { client, clock, log, signal, nodeName, nodeIP, dir } = options
-    this.#haproxy = new Haproxy(dir, clock)
+    this.#haproxy = new RunningHaproxy({ dir, clock, log, signal, ended: () => this.#work.wake() })
     this.#secrets = new SecretWatches(client, () => this.#work.wake())
     this.#reports = new Reports(new EventRecorder(client, { component: 'kutter-ingress', host: nodeName }), nodeIP)
     const failed = (error: unknown) => {
@@ -137,7 +120,7 @@ class IngressKeeper {
     ]
     const stop = () => {
       for (const one of [...stops, ...this.#cancelAgain.values()]) one()
-      this.#running?.release()
+      this.#haproxy.release()
     }
     signal.addEventListener('abort', stop, { once: true })
     wake()
@@ -161,13 +144,14 @@ class IngressKeeper {
     await this.#secrets.use(new Set(ours.flatMap(secretKeys)), signal)
     if (!ours.length) return this.#nothing()
     await this.#haproxy.prepare()
-    if (!this.#running) await this.#goOn()
     const around = await this.#surroundings()
     const plan = this.#leftOut.without(this.#plan(this.#leftOut.rest(ours)))
     this.#services = plan.services
     const files = filesOf(plan, around)
-    if (this.#running) await this.#change(this.#running, plan)
-    if (this.#running?.digest !== files.digest) {
+    const { changes, areLeft } = await this.#haproxy.change(plan)
+    if (changes) changed.add({}, changes)
+    if (areLeft) this.#again('remove', removeAgainMs)
+    if (this.#haproxy.digest !== files.digest) {
       const waitMs = this.#lastStart + pauseMs - clock.now()
       // Meanwhile changes of servers must not wait.
       if (waitMs > 0) this.#again('start', waitMs)
@@ -184,51 +168,21 @@ class IngressKeeper {
   /** There is nothing to serve: no process, no port. */
   async #nothing(): Promise<void> {
     this.#services = new Set()
-    if (!this.#running && this.#hasLooked) return
-    this.#running?.release()
-    this.#running = undefined
-    await this.#haproxy.finish()
-    this.#hasLooked = true
+    if (!(await this.#haproxy.finish())) return
     this.#leftOut.clear()
     paths.set(0)
     this.#o.report(undefined)
   }
 
-  /** Goes on with the process that a former agent has started. */
-  async #goOn(): Promise<void> {
-    this.#hasLooked = true
-    const found = await this.#haproxy.current()
-    if (!found) return
-    const { http, https } = this.#o.ports
-    const servers = await serversAt(found.socket)
-    const has = (port: number) => new RegExp(`^\\s*bind \\S*:${port}( |$)`, 'm').test(found.config)
-    this.#runs(found, servers, new Map(), { http: has(http), https: has(https) })
-  }
-
-  #runs(generation: Generation, servers: Servers, certificates: Map<string, string>, ports: Running['ports']): void {
-    this.#running?.release()
-    const running: Running = { ...generation, servers, certificates, ports, release: () => {} }
-    running.release = hold(generation.socket, () => {
-      if (this.#running !== running || this.#o.signal.aborted) return
-      this.#o.log.warn('HAProxy has ended')
-      this.#running = undefined
-      this.#work.wake()
-    })
-    this.#running = running
-  }
-
   /** Which of the ports this node can have. One that another program has must not take the other one along. */
   async #surroundings(): Promise<Surroundings> {
     const { http, https } = this.#o.ports
-    const has = this.#running?.ports
-    const [isHttp, isHttps] = await Promise.all([has?.http || portFree(http), has?.https || portFree(https)])
+    const free = await this.#haproxy.freePorts([http, https])
     return {
-      http: isHttp ? http : undefined,
-      https: isHttps ? https : undefined,
-      ...(await unprivileged()),
+      http: free.has(http) ? http : undefined,
+      https: free.has(https) ? https : undefined,
       isIPv6: this.#o.isIPv6,
-      threads: Math.min(maxThreads, cpus().length),
-      emptyDir: this.#haproxy.emptyDir,
+      ...(await this.#haproxy.surroundings()),
     }
   }
 
@@ -265,76 +219,26 @@ class IngressKeeper {
     })
   }
 
-  /** Brings the servers and certificates of the running process up to the plan. If that fails, it is replaced. */
-  async #change(running: Running, plan: IngressPlan): Promise<void> {
-    const askIt = (command: string) => ask(running.socket, command)
-    try {
-      const changes = planServers(running.servers, plan.backends)
-      const areLeft = await changeServers(askIt, running.servers, changes)
-      await refreshCookies(askIt, plan.backends, changes)
-      if (changes.length) changed.add({}, changes.length)
-      if (areLeft) this.#again('remove', removeAgainMs)
-      await this.#changeCertificates(running, plan, askIt)
-    } catch (error) {
-      if (this.#o.signal.aborted) throw error
-      this.#o.log.warn('HAProxy does not take a change, starting it again', { why: messageOf(error) })
-      running.digest = ''
-    }
-  }
-
-  async #changeCertificates(
-    running: Running,
-    plan: IngressPlan,
-    askIt: (command: string) => Promise<string>,
-  ): Promise<void> {
-    for (const [file, { pem }] of plan.certificates) {
-      const before = running.certificates.get(file) ?? (await this.#haproxy.certificate(file))
-      running.certificates.set(file, before)
-      // A file that is new comes with another configuration.
-      if (before === pem || !before) continue
-      // The file is written last: until then it says what has to be done again.
-      if (pem.length <= maxSentPem) await changeCertificate(askIt, file, pem)
-      else running.digest = ''
-      await this.#haproxy.writeCertificate(file, pem)
-      running.certificates.set(file, pem)
-    }
-  }
-
   async #start(ours: readonly Ingress[], plan: IngressPlan, files: Files, around: Surroundings): Promise<void> {
     const { log, signal, clock } = this.#o
-    await this.#writeCertificates(plan)
+    await this.#haproxy.writeCertificates(plan)
     this.#lastStart = clock.now()
     try {
-      const generation = await this.#haproxy.start(files, this.#running, signal)
-      const servers: Servers = new Map(
-        plan.backends.map(({ name, servers }) => [name, new Map(servers.map(one => [nameOf(one), 'ready']))]),
-      )
-      const certificates = new Map([...plan.certificates].map(([file, { pem }]) => [file, pem]))
-      this.#runs(generation, servers, certificates, {
-        http: around.http !== undefined,
-        https: around.https !== undefined,
-      })
-      await this.#haproxy.keepCertificates(new Set(plan.certificates.keys()))
+      const ports = new Set([around.http, around.https].flatMap(port => port ?? []))
+      const pid = await this.#haproxy.start(files, plan, ports)
       starts.add({ result: 'ok' })
-      log.info('HAProxy serves Ingresses', { pid: generation.pid, paths: plan.paths })
+      log.info('HAProxy serves Ingresses', { pid, paths: plan.paths })
     } catch (error) {
       signal.throwIfAborted()
       starts.add({ result: 'failed' })
-      if (await this.#haproxy.accepts(files, signal)) throw error
+      if (await this.#haproxy.accepts(files)) throw error
       log.error('HAProxy does not take the configuration', { why: messageOf(error) })
-      const accepts = (some: IngressPlan) => this.#haproxy.accepts(filesOf(some, around), signal)
+      const accepts = (some: IngressPlan) => this.#haproxy.accepts(filesOf(some, around))
       const planOf = (some: readonly Ingress[]) => this.#leftOut.without(this.#plan(some))
       await this.#leftOut.find(this.#leftOut.rest(ours), planOf, accepts, messageOf(error))
       this.#again('left out', leftOutAgainMs)
       this.#work.wake()
     }
-  }
-
-  async #writeCertificates(plan: IngressPlan): Promise<void> {
-    if (!(await this.#haproxy.certificate(placeholderFile)))
-      await this.#haproxy.writeCertificate(placeholderFile, await placeholderPem(this.#o.clock.now()))
-    for (const [file, { pem }] of plan.certificates)
-      if ((await this.#haproxy.certificate(file)) !== pem) await this.#haproxy.writeCertificate(file, pem)
   }
 
   /** Wakes the work after a time, once for each purpose. */
