@@ -27,6 +27,7 @@ const packages: Readonly<Record<string, string>> = {
   'docker-registry': 'docker-registry',
   'mkfs.ext4': 'e2fsprogs',
   losetup: 'mount',
+  etcd: 'etcd-server',
 }
 
 interface Ran {

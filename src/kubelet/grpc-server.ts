@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import * as grpc from '@grpc/grpc-js'
 import { messageOf } from '../base/errors.ts'
-import { capital, clientsOf, type Definition } from './grpc.ts'
+import { capital, clientsOf, type Definition } from '../wire/grpc.ts'
 
 /** Answers one call. What it throws becomes the status Unknown with the error's message, as in Go programs. */
 type Handler = (request: object) => Promise<object> | object

@@ -6,7 +6,7 @@ import { StatusError } from '../base/errors.ts'
 import { containerdConfig } from './containerd/index.ts'
 import { enums, messages, services } from './cri/definition.ts'
 import { eventOf } from './cri/events.ts'
-import { clientsOf, errorOf, grpcOf } from './grpc.ts'
+import { clientsOf, errorOf, grpcOf } from '../wire/grpc.ts'
 
 test('the CRI definition can be loaded, and a request is decoded as it was sent', () => {
   const { RuntimeService } = clientsOf({ package: 'runtime.v1', messages, enums, services })

@@ -1,9 +1,10 @@
 // The store room: everything durable in a cluster, as bytes under keys. The store is a log. Each write gets the next
 // revision, a read is of one revision, and a watch reads on from one. `openEmbeddedStore` keeps the log in a directory
-// of this machine, `openMemoryStore` only in memory. Read store.ts first, which has the contract, then log-store.ts,
+// of this machine, `openEtcdStore` in an etcd that several servers share, `openMemoryStore` only in memory. Read store.ts first, which has the contract, then log-store.ts,
 // which implements it over any log.
 export { StoreConflict, tooLarge } from './store.ts'
 export type { Change, Entry, Store } from './store.ts'
 export { openMemoryStore } from './memory.ts'
 export { openEmbeddedStore } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded.ts'
+export { openEtcdStore } from './etcd/index.ts'

@@ -5,8 +5,9 @@
 //                   ▲                                      │
 //                   └───── writes that came meanwhile ◀────┘
 import { assert, StatusError } from '../base/errors.ts'
+import { Waiters } from '../base/waiters.ts'
 import { KeyIndex } from './key-index.ts'
-import type { Log, Row } from './log.ts'
+import { LogMoved, type Log, type Row, type SharedLog } from './log.ts'
 import {
   checkKey,
   checkValue,
@@ -26,9 +27,8 @@ import { WatchHub, storeClosed } from './watch-hub.ts'
 import { planBatch, type Batch, type Write } from './write-batch.ts'
 
 const logStoreLimits = {
-  /** Limits of one append; the bytes may be exceeded by one row. */
-  batchRows: 1024,
-  batchBytes: 16 << 20,
+  /** Limits of one append. */
+  batch: { rows: 1024, sizeBytes: 16 << 20, oneRowPerKey: false },
   /** Beyond this much history the store compacts the older half by itself. */
   historyRows: 200_000,
   historyBytes: 512 << 20,
@@ -39,10 +39,14 @@ export interface LogStoreOptions {
   historyBytes?: number
   /** Called with failures that belong to no caller: of the store's own compaction, of a damaged old value. */
   onError?: (error: unknown) => void
+  /** Called once when a shared log has failed: everything is refused from then on. */
+  onFailure?: (error: StatusError) => void
 }
 
 export class LogStore implements Store {
   #log: Log
+  /** The same log, if other processes append to it. */
+  #shared: SharedLog | undefined
   #index = new KeyIndex()
   #hub: WatchHub
   #limits: { historyRows: number; historyBytes: number }
@@ -61,6 +65,9 @@ export class LogStore implements Store {
    */
   #doomed: Revision[]
   #closed = false
+  #failed: StatusError | undefined
+  /** Of revisions that others have written and the shared log has yet to show. */
+  readonly #shown = new Waiters()
 
   constructor(log: Log, options: LogStoreOptions = {}) {
     this.#log = log
@@ -88,21 +95,29 @@ export class LogStore implements Store {
     // A crash in the middle of a compaction leaves rows that can no longer be read.
     this.#doomed = this.#index.compact(compacted)
     if (this.#doomed.length > 0) this.#compacting = this.#remove().catch(error => this.#onError(error))
+    if (!isShared(log)) return
+    this.#shared = log
+    const fail = (error: StatusError) => {
+      this.#fail(error)
+      options.onFailure?.(error)
+    }
+    log.follow(rows => this.#show(rows), fail)
   }
 
   async revision(): Promise<Revision> {
     this.#mustBeOpen()
+    if (this.#shared) await this.#catchUp(this.#shared)
     return this.#revision
   }
 
   async get(key: string, at?: Revision): Promise<Entry | undefined> {
-    const position = this.#position(at)
+    const position = await this.#position(at)
     const revision = at === undefined ? this.#index.current(key)?.revision : this.#index.at(key, position)
     return revision === undefined ? undefined : entryOf(this.#log.read(revision))
   }
 
   async list(prefix: string, { limit = 0, after, at }: ListOptions = {}): Promise<Page> {
-    const position = this.#position(at)
+    const position = await this.#position(at)
     const found: Revision[] = []
     let remaining = 0
     for (const key of this.#index.keys(prefix, after)) {
@@ -133,6 +148,7 @@ export class LogStore implements Store {
     { after, upTo, limit }: { after: Revision; upTo: Revision; limit: number },
   ): Promise<Change[]> {
     this.#mustBeOpen()
+    if (this.#shared && upTo > this.#revision) await this.#catchUp(this.#shared)
     if (after < this.#compacted) throw watchExpired()
     const found: Change[] = []
     for (const change of this.#changes(prefix, after)) {
@@ -161,16 +177,33 @@ export class LogStore implements Store {
     await this.#flushing
     // A failure is reported to the caller of the compaction.
     await this.#compacting.catch(() => {})
-    this.#hub.close()
+    this.#shown.fail(storeClosed())
+    this.#hub.close(storeClosed())
     await this.#log.close()
   }
 
   #mustBeOpen(): void {
     if (this.#closed) throw storeClosed()
+    if (this.#failed) throw this.#failed
   }
 
-  #position(at: Revision | undefined): Revision {
+  /** Waits for all that other processes have written. */
+  async #catchUp(shared: SharedLog): Promise<void> {
+    const newest = await shared.newest()
     this.#mustBeOpen()
+    if (newest > this.#revision) await this.#shown.wait(newest)
+  }
+
+  #fail(error: StatusError): void {
+    this.#failed = error
+    for (const write of this.#queue.splice(0)) write.reject(error)
+    this.#shown.fail(error)
+    this.#hub.close(error)
+  }
+
+  async #position(at: Revision | undefined): Promise<Revision> {
+    this.#mustBeOpen()
+    if (this.#shared && (at === undefined || at > this.#revision)) await this.#catchUp(this.#shared)
     if (at === undefined) return this.#revision
     if (at > this.#revision) throw tooLarge(at, this.#revision)
     if (at < this.#compacted) throw listExpired()
@@ -196,20 +229,48 @@ export class LogStore implements Store {
   /** Writes batches to the log until the queue is empty. Never rejects: a failure is reported to the writers. */
   async #flush(): Promise<void> {
     for (; this.#queue.length > 0; await this.#turn()) {
-      const batch = planBatch(this.#takeBatch(), this.#revision, key => this.#index.current(key))
-      for (const { write, conflict } of batch.stale) write.reject(conflict)
-      if (batch.rows.length === 0) continue
+      const writes = this.#takeBatch()
       try {
-        await this.#log.append(batch.rows)
+        await this.#append(writes)
       } catch (error) {
-        for (const write of batch.winners) write.reject(error)
-        for (const { write } of batch.losers) write.reject(error)
-        continue
+        for (const write of writes) write.reject(error)
       }
-      this.#show(batch)
-      this.#boundHistory()
     }
     this.#flushing = undefined
+  }
+
+  async #append(writes: readonly Write[]): Promise<void> {
+    let batch = this.#plan(writes)
+    if (this.#shared && batch.stale.some(({ write }) => this.#isUncertain(write))) {
+      await this.#catchUp(this.#shared)
+      batch = this.#plan(writes)
+    }
+    for (const { write, conflict } of batch.stale) write.reject(conflict)
+    if (batch.rows.length === 0) return
+    try {
+      await this.#log.append(batch.rows)
+    } catch (error) {
+      if (!(error instanceof LogMoved)) throw error
+      const stale = new Set(batch.stale.map(({ write }) => write))
+      this.#putBack(writes.filter(write => !stale.has(write)))
+      return
+    }
+    if (!this.#shared) this.#show(batch.rows)
+    batch.winners.forEach((write, i) => write.resolve(batch.rows[i]!.revision))
+    for (const { write, conflict } of batch.losers) write.reject(conflict)
+    this.#boundHistory()
+  }
+
+  /**
+   * Whether a write that conflicts with what has been shown here may not conflict with what others have written since.
+   * Revisions of a key only grow, so an expected one that has been passed does not come back.
+   */
+  #isUncertain({ expect }: Write): boolean {
+    return expect === 'absent' || expect > this.#revision
+  }
+
+  #plan(writes: readonly Write[]): Batch {
+    return planBatch(writes, this.#revision, key => this.#index.current(key))
   }
 
   /**
@@ -220,17 +281,30 @@ export class LogStore implements Store {
   }
 
   #takeBatch(): Write[] {
-    const { batchRows, batchBytes } = logStoreLimits
+    const limits = this.#log.batchLimits ?? logStoreLimits.batch
+    const keys = new Set<string>()
     let rows = 0
     let sizeBytes = 0
-    while (rows < this.#queue.length && rows < batchRows && sizeBytes < batchBytes)
-      sizeBytes += this.#queue[rows++]!.value?.byteLength ?? 0
+    for (const { key, value } of this.#queue) {
+      const more = sizeBytes + (value?.byteLength ?? 0)
+      if (rows > 0 && (rows >= limits.rows || more > limits.sizeBytes || (limits.oneRowPerKey && keys.has(key)))) break
+      keys.add(key)
+      rows++
+      sizeBytes = more
+    }
     this.#queuedBytes -= sizeBytes
     return this.#queue.splice(0, rows)
   }
 
-  /** Makes a durable batch visible to readers and watchers, and then resolves its writes. */
-  #show({ rows, winners, losers }: Batch): void {
+  /** Queues writes before all others. Those whose store has closed or failed meanwhile are refused. */
+  #putBack(writes: readonly Write[]): void {
+    if (this.#closed || this.#failed) for (const write of writes) write.reject(this.#failed ?? storeClosed())
+    else this.#queue.unshift(...writes)
+    if (!this.#closed) for (const { value } of writes) this.#queuedBytes += value?.byteLength ?? 0
+  }
+
+  /** Makes durable rows visible to readers and watchers. */
+  #show(rows: readonly Row[]): void {
     const watched = this.#hub.watched
     const changes: Change[] = []
     for (const row of rows) {
@@ -239,8 +313,7 @@ export class LogStore implements Store {
     }
     this.#revision = rows[rows.length - 1]!.revision
     this.#hub.publish(changes)
-    winners.forEach((write, i) => write.resolve(rows[i]!.revision))
-    for (const { write, conflict } of losers) write.reject(conflict)
+    this.#shown.reach(this.#revision)
   }
 
   /** @param newer changes of the same batch, which are not in the ring yet */
@@ -297,3 +370,5 @@ export class LogStore implements Store {
 
 /** The entry of a row or a change that has a value. */
 const entryOf = ({ key, value, revision, created }: Row | Entry): Entry => ({ key, value, revision, created })
+
+const isShared = (log: Log): log is SharedLog => 'follow' in log

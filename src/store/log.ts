@@ -1,5 +1,6 @@
 // The interface of a log, over which log-store.ts implements the store: append durably, read by revision, remove. The
 // memory store and the embedded store differ only in their logs.
+import type { StatusError } from '../base/errors.ts'
 import type { Revision } from './store.ts'
 
 export interface Row {
@@ -21,6 +22,8 @@ export interface RowHead {
 }
 
 export interface Log {
+  /** Limits of one append, where they are not those of every log. */
+  readonly batchLimits?: BatchLimits
   /** Returns all rows in order of revision, and the compaction point. It is called once, before everything else. */
   load(): { compacted: Revision; rows: Iterable<RowHead> }
   /** Appends all rows or none. They are durable when it resolves. Rejects with a StatusError, and stays usable then. */
@@ -37,4 +40,33 @@ export interface Log {
   turn(fn: () => void): void
   sizeBytes(): number
   close(): Promise<void>
+}
+
+interface BatchLimits {
+  rows: number
+  /** Exceeded only by a batch of one row. */
+  sizeBytes: number
+  /** Whether the rows of a batch must have different keys. */
+  oneRowPerKey: boolean
+}
+
+/**
+ * A log that other processes append to as well. `append` rejects with LogMoved when others have appended since the
+ * newest row that was shown.
+ */
+export interface SharedLog extends Log {
+  /**
+   * Shows all rows that are not part of `load`, in order and each once: those of others, and those of `append` before
+   * it resolves. Calls `fail` once when the log cannot go on. It is called once, after `load`.
+   */
+  follow(show: (rows: readonly Row[]) => void, fail: (error: StatusError) => void): void
+  /** The newest durable revision, of all processes. What `append` has resolved anywhere before the call is part of it. */
+  newest(): Promise<Revision>
+}
+
+/** The rows of an append were planned at an old state; the newer rows have been shown. Nothing was appended. */
+export class LogMoved extends Error {
+  constructor() {
+    super('others have appended to the log')
+  }
 }

@@ -68,9 +68,10 @@ export class WatchHub {
     return first === undefined ? undefined : this.#ring[revision - first]
   }
 
-  close(): void {
+  /** Ends all watches with the error. */
+  close(error: StatusError): void {
     this.#closed = true
-    for (const watcher of this.#watchers) watcher.fail(storeClosed())
+    for (const watcher of this.#watchers) watcher.fail(error)
   }
 
   /** For Watcher: the next changes after `after`, and the position that they reach. */

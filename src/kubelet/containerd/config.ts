@@ -2,7 +2,7 @@
 // that several nodes and the machine's own containerd can run at the same time.
 // Source: containerd 1.6 docs/ops.md, docs/cri/config.md.
 import { join } from 'node:path'
-import { criNamespace } from '../grpc.ts'
+import { criNamespace } from '../cri-namespace.ts'
 
 export interface ContainerdSettings {
   /** The directory of this containerd. It must be short, since the path of a socket has at most 107 bytes. */

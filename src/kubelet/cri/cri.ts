@@ -20,7 +20,7 @@ import {
   type Sent,
   type ServiceWords,
   socketChannelOptions,
-} from '../grpc.ts'
+} from '../../wire/grpc.ts'
 import { enums, messages, services } from './definition.ts'
 
 /** A CRI message as received. */

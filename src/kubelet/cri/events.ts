@@ -8,14 +8,14 @@ import { realClock } from '../../base/clock.ts'
 import {
   callUnary,
   capital,
-  criNamespace,
   errorOf,
   clientsOf,
   messageReader,
   type Received,
   socketChannelOptions,
   type ServiceClient,
-} from '../grpc.ts'
+} from '../../wire/grpc.ts'
+import { criNamespace } from '../cri-namespace.ts'
 
 /** One event. `containerId` may be the id of a sandbox, since containerd does not distinguish them here. */
 export type RuntimeEvent =

@@ -8,7 +8,7 @@ import {
   type ServiceClient,
   type ServiceWords,
   socketClient,
-} from '../grpc.ts'
+} from '../../wire/grpc.ts'
 import { csiEnums, csiMessages, csiServices } from './definition.ts'
 
 /** The most time of a call to a driver. Source: csiTimeout in pkg/volume/csi/csi_plugin.go. */

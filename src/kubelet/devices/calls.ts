@@ -1,6 +1,6 @@
 // Calls to a device plugin over its Unix socket. A plugin may hang, die or answer nonsense: every call has a deadline, and
 // every answer a limit. Source: pkg/kubelet/cm/devicemanager/endpoint.go.
-import { callUnary, followStream, type Received, socketClient, timeToConnect } from '../grpc.ts'
+import { callUnary, followStream, type Received, socketClient, timeToConnect } from '../../wire/grpc.ts'
 import { pluginMessages, pluginServices } from './definition.ts'
 
 type Message<N extends keyof typeof pluginMessages> = Received<typeof pluginMessages, Record<never, string>, N>

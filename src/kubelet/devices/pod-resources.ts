@@ -1,6 +1,6 @@
 // Which pod has which devices, CPUs and claims, for monitoring agents and plugins on the node. Pure answers; start.ts serves them.
 // Source: pkg/kubelet/apis/podresources/server_v1.go, pkg/kubelet/cm/devicemanager/pod_devices.go.
-import type { Received, Sent } from '../grpc.ts'
+import type { Received, Sent } from '../../wire/grpc.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import {
   initContainers,

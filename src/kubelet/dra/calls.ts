@@ -2,7 +2,7 @@
 // every answer a limit. Source: pkg/kubelet/cm/dra/plugin/dra_plugin.go.
 import { connectivityState } from '@grpc/grpc-js'
 import type { Clock } from '../../base/clock.ts'
-import { callUnary, followStream, grpcOf, type Received, socketClient } from '../grpc.ts'
+import { callUnary, followStream, grpcOf, type Received, socketClient } from '../../wire/grpc.ts'
 import { counts } from '../metrics.ts'
 import { draMessages, draServices, healthEnums, healthMessages, healthServices } from './definition.ts'
 

@@ -1,6 +1,6 @@
 // Calls to the registration socket of a plugin. A plugin may hang, die or answer nonsense: every call has a deadline, and
 // every answer a limit. Source: k8s.io/kubelet pkg/apis/pluginregistration/v1.
-import { callUnary, type Received, socketClient } from '../grpc.ts'
+import { callUnary, type Received, socketClient } from '../../wire/grpc.ts'
 
 const messages = {
   PluginInfo: { type: 'string = 1', name: 'string = 2', endpoint: 'string = 3', supportedVersions: 'string[] = 4' },

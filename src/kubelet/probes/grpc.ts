@@ -2,7 +2,7 @@
 import * as grpc from '@grpc/grpc-js'
 import { durationText } from '../../api/time.ts'
 import { messageOf } from '../../base/errors.ts'
-import { callUnary, clientsOf, grpcOf, timeToConnect } from '../grpc.ts'
+import { callUnary, clientsOf, grpcOf, timeToConnect } from '../../wire/grpc.ts'
 
 const definition = {
   package: 'grpc.health.v1',

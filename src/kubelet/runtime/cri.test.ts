@@ -10,7 +10,7 @@ import { type Clock, realClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { enums, messages, services } from '../cri/definition.ts'
 import { definition } from '../cri/events.ts'
-import { clientsOf } from '../grpc.ts'
+import { clientsOf } from '../../wire/grpc.ts'
 import { CriRuntime } from './cri.ts'
 import { labelNames } from './runtime.ts'
 

@@ -13,7 +13,8 @@ import { dirname, join } from 'node:path'
 import { messageOf } from '../../base/errors.ts'
 import { realRandom } from '../../base/random.ts'
 import { run } from '../../linux/index.ts'
-import { callUnary, criNamespace, grpcOf, type Received, socketClient, type ServiceClient } from '../grpc.ts'
+import { callUnary, grpcOf, type Received, socketClient, type ServiceClient } from '../../wire/grpc.ts'
+import { criNamespace } from '../cri-namespace.ts'
 import type { ExecProcess, StreamOptions } from './runtime.ts'
 
 const any = { typeUrl: 'string = 1', value: 'bytes = 2' } as const

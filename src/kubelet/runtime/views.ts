@@ -5,7 +5,8 @@
 // Sources: containerd api/services/snapshots/v1, docs/garbage-collection.md.
 import { isReason } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
-import { callStream, callUnary, criNamespace, type Received, socketClient, type ServiceClient } from '../grpc.ts'
+import { callStream, callUnary, type Received, socketClient, type ServiceClient } from '../../wire/grpc.ts'
+import { criNamespace } from '../cri-namespace.ts'
 import type { FileSystem, ImageView } from './runtime.ts'
 
 const definition = {

@@ -14,10 +14,7 @@ type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
 /** Enum name → its names in order from 0, separated by one space. */
 type EnumWords = Readonly<Record<string, string>>
 
-/** The namespace in which containerd's CRI plugin keeps everything. It cannot be configured. */
-export const criNamespace = 'k8s.io'
-
-/** Method, first letter small → `Request Response`; `stream ` before the response makes it a stream. */
+/** Method, first letter small → `Request Response`; `stream ` before one of them makes it a stream. */
 export type ServiceWords = Readonly<Record<string, string>>
 
 type Scalars = {
@@ -114,8 +111,9 @@ function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
   }
   for (const [name, words] of Object.entries(definition.services)) {
     const methods = Object.entries(words).map(([method, text]) => {
-      const [requestType, ...rest] = text.split(' ')
-      return [capital(method), { requestType, responseType: rest.at(-1), responseStream: rest.length > 1 }]
+      const [, requestStream, requestType, responseStream, responseType] = methodSyntax.exec(text) ?? []
+      const streams = { requestStream: requestStream !== undefined, responseStream: responseStream !== undefined }
+      return [capital(method), { requestType, responseType, ...streams }]
     })
     nested[name] = { methods: Object.fromEntries(methods) }
   }
@@ -123,6 +121,8 @@ function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
   for (const part of definition.package.split('.').reverse()) json = { nested: { [part]: json } }
   return fromJSON(json as Parameters<typeof fromJSON>[0], { longs: Number, enums: String, defaults: true })
 }
+
+const methodSyntax = /^(stream )?(\S+) (stream )?(\S+)$/
 
 function readField(text: string): object {
   const [type = '', number] = text.split(' = ')
@@ -211,7 +211,13 @@ export async function* followStream(
   signal: AbortSignal,
 ): AsyncGenerator<object> {
   signal.throwIfAborted()
-  const stream = (client[capital(method)] as StreamMethod).call(client, request, new grpc.Metadata(), {})
+  yield* answersOf((client[capital(method)] as StreamMethod).call(client, request, new grpc.Metadata(), {}), signal)
+}
+
+async function* answersOf(
+  stream: grpc.ClientReadableStream<object> | grpc.ClientDuplexStream<object, object>,
+  signal: AbortSignal,
+): AsyncGenerator<object> {
   const onAbort = () => stream.cancel()
   signal.addEventListener('abort', onAbort, { once: true })
   try {
@@ -223,6 +229,24 @@ export async function* followStream(
     signal.removeEventListener('abort', onAbort)
     stream.cancel()
   }
+}
+
+type DuplexMethod = (metadata: grpc.Metadata) => grpc.ClientDuplexStream<object, object>
+
+/**
+ * A call in which both sides are streams: sends one request, and yields each answer as `followStream` does. The side of
+ * the requests stays open until the end.
+ */
+export async function* followDuplex(
+  client: ServiceClient,
+  method: string,
+  request: object,
+  { signal, metadata }: { signal: AbortSignal } & Pick<CallOptions, 'metadata'>,
+): AsyncGenerator<object> {
+  signal.throwIfAborted()
+  const stream = (client[capital(method)] as DuplexMethod).call(client, metadataOf({ ...(metadata && { metadata }) }))
+  stream.write(request)
+  yield* answersOf(stream, signal)
 }
 
 /** Connects, with retries until the time is over. Returns the milliseconds left, or undefined without a connection. */

@@ -1,0 +1,30 @@
+// A store in etcd, for several servers: the contract of store.ts over a log that all of them append to. layout.ts says
+// how the keys look, etcd-log.ts how the servers agree on one order.
+import { randomUUID } from 'node:crypto'
+import type { Log } from '../../base/log.ts'
+import { LogStore, type LogStoreOptions } from '../log-store.ts'
+import type { Store } from '../store.ts'
+import { EtcdClient, type EtcdTls } from './client.ts'
+import { openEtcdLog } from './etcd-log.ts'
+import { Layout } from './layout.ts'
+
+export interface EtcdOptions extends LogStoreOptions {
+  /** `host:port` of each member. */
+  endpoints: readonly string[]
+  /** Begins all keys of the store in etcd, such as `/kutter`. */
+  prefix: string
+  tls?: EtcdTls
+  log: Log
+}
+
+/** Opens the store. Throws ServiceUnavailable when no member answers. */
+export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
+  const client = new EtcdClient(options.endpoints, options.tls)
+  try {
+    const log = await openEtcdLog(client, new Layout(options.prefix), { log: options.log, newId: randomUUID })
+    return new LogStore(log, options)
+  } catch (error) {
+    client.close()
+    throw error
+  }
+}
