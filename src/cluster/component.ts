@@ -20,7 +20,7 @@ import { builtinKinds } from '../kinds/all.ts'
 import { defaultConfig, loadSchedulerConfig, startScheduler } from '../scheduler/index.ts'
 import { readSigningKey, signToken } from '../wire/jwt.ts'
 import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
-import { publishedBalancing } from './load-balancing.ts'
+import { publishedSharing } from './load-balancing.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
 import { directoriesOf } from './storage.ts'
 
@@ -55,7 +55,7 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
   const grace = durationOption(parsed, 'node-monitor-grace-period')
   const signing = durationOption(parsed, 'cluster-signing-duration')
   await runComponent('kube-controller-manager', options, async ({ client, accounts, fetch, signal, log }) => {
-    const loadBalancing = await publishedBalancing(client)
+    const sharing = await publishedSharing(client)
     await startControllers({
       reader: client,
       clientFor: accounts,
@@ -76,7 +76,7 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
       ...(clusterCidr && { clusterCidr }),
       ...(grace && { nodeMonitorGraceMs: grace.ms }),
       ...(signing && { certificateLifeMs: signing.ms }),
-      ...(loadBalancing && { loadBalancing }),
+      ...sharing,
     })
   })
 }

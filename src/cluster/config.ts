@@ -100,11 +100,6 @@ export function ingressPortsOf({
   return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
 
-/** The ports of Ingresses, which Gateways leave alone while there are some. */
-export const gatewaySharingOf = (config: ClusterConfig): { ingressPorts: number[] } => ({
-  ingressPorts: config.disable?.includes('ingress') ? [] : Object.values(ingressPortsOf(config)),
-})
-
 /** The number of the VXLAN of a cluster. No other cluster of its server's machine has it. */
 export const vxlanIdOf = (slot: number): number => 0x4b00 + slot
 

@@ -8,13 +8,13 @@ import { loadSchedulerConfig, type Scheduler, startScheduler } from '../schedule
 import type { KeyPair } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
-import { type ClusterConfig, gatewaySharingOf, type ServerPart } from './config.ts'
+import type { ClusterConfig, ServerPart } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { keepGatewayKinds } from './gateway-definitions.ts'
 import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
-import { loadBalancingOf } from './load-balancing.ts'
+import { gatewaySharingOf, loadBalancingOf } from './load-balancing.ts'
 import { machineAddress, urlHost } from './node-addresses.ts'
 import { keepStorageClasses } from './storage.ts'
 
@@ -43,8 +43,10 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   const { core } = plane
   const common = { clock: core.clock, random: realRandom }
   const runs = (part: ServerPart) => !config.disable?.includes(part)
-  const loadBalancing = loadBalancingOf(config)
-  if (config.gateway) await keepGatewayKinds(plane.client('kutter', ['system:masters']), options.signal)
+  // Controllers would wait for kinds that are not served.
+  const gateway = config.gateway && (await keepGatewayKinds(plane.client('kutter', ['system:masters']), options.signal))
+  const sharing = { ...config, gateway: gateway ?? false }
+  const [loadBalancing, gateways] = [loadBalancingOf(sharing), gatewaySharingOf(sharing)]
   const parts = [serveNodes(options)]
   if (runs('controller-manager'))
     parts.push(
@@ -62,7 +64,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           clusterCidr: config.podCidrs.join(','),
           ...(runs('storage') && { directories: options.directories }),
           ...(loadBalancing && { loadBalancing }),
-          ...(config.gateway && { gateways: gatewaySharingOf(config) }),
+          ...(gateways && { gateways }),
           ...(config.clusterSigningDuration && {
             certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
           }),

@@ -11,15 +11,17 @@ const className = 'kutter'
 
 /**
  * Creates what is missing. Definitions of other releases stay: their objects may need them. A failure is logged, since
- * the rest of the cluster does without.
+ * the rest of the cluster does without. Returns whether all kinds are served.
  */
-export async function keepGatewayKinds(admin: Client, signal: AbortSignal): Promise<void> {
+export async function keepGatewayKinds(admin: Client, signal: AbortSignal): Promise<boolean> {
   try {
-    await Promise.all(gatewayDefinitions.map(one => keepDefinition(admin, one, signal)))
+    const served = await Promise.all(gatewayDefinitions.map(one => keepDefinition(admin, one, signal)))
     await keepClass(admin)
+    return served.every(Boolean)
   } catch (error) {
     signal.throwIfAborted()
     admin.log.error('cannot create the kinds of Gateway API', { why: messageOf(error) })
+    return false
   }
 }
 
@@ -36,8 +38,8 @@ const pauseMs = 20
 /** How long a definition may take until it is served. One whose names another has never is. */
 const patienceMs = 10_000
 
-/** Resolves when the kind is served. */
-async function keepDefinition(admin: Client, definition: GatewayDefinition, signal: AbortSignal): Promise<void> {
+/** Whether the kind is served, which may take a moment. */
+async function keepDefinition(admin: Client, definition: GatewayDefinition, signal: AbortSignal): Promise<boolean> {
   const { name } = definition.metadata
   const found = await admin.find(CustomResourceDefinition, { name })
   if (!found) await createOnce(admin, definition)
@@ -45,10 +47,12 @@ async function keepDefinition(admin: Client, definition: GatewayDefinition, sign
     admin.log.info('a definition is of another release of Gateway API, and stays', { name })
   for (const until = admin.clock.now() + patienceMs; admin.clock.now() < until; ) {
     const now = await admin.find(CustomResourceDefinition, { name })
-    if (!now || isEstablished(now)) return
+    if (!now) return false
+    if (isEstablished(now)) return true
     await admin.clock.sleep(pauseMs, signal)
   }
   admin.log.error('a definition of Gateway API is not served', { name })
+  return false
 }
 
 async function createOnce(admin: Client, definition: GatewayDefinition): Promise<void> {

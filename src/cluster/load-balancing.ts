@@ -1,12 +1,13 @@
 // How Services of type LoadBalancer get their addresses, by the configuration of the cluster.
 import { type IPRange, parseIPRange, rangesOverlap } from '../api/ip-range.ts'
-import type { LoadBalancing } from '../controllers/index.ts'
+import type { GatewaySharing, LoadBalancing } from '../controllers/index.ts'
 import { parsePool } from '../kinds/core/service-balancing.ts'
 import type { Client } from '../client/index.ts'
 import { findClusterFacts } from './cluster-facts.ts'
 import { type ClusterConfig, ingressPortsOf } from './config.ts'
 
-type PoolConfig = Pick<ClusterConfig, 'loadBalancerPool' | 'disable'> &
+type PortConfig = Parameters<typeof ingressPortsOf>[0]
+type PoolConfig = Pick<ClusterConfig, 'loadBalancerPool' | 'disable' | 'gateway'> &
   Partial<Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs'>>
 
 /**
@@ -30,17 +31,33 @@ export function poolOf({
   return pool
 }
 
-/** The same for a controller that runs by itself. A cluster that is not Kutter's has another controller for it. */
-export async function publishedBalancing(client: Client): Promise<LoadBalancing | undefined> {
+/** How Gateways share nodes and pool with Ingresses and Services; undefined when they are left to others. */
+export function gatewaySharingOf(config: PoolConfig & PortConfig): GatewaySharing | undefined {
+  if (!config.gateway) return undefined
+  const ports = Object.values(ingressPortsOf(config))
+  return { ingressPorts: config.disable?.includes('ingress') ? [] : ports, pool: poolOf(config) ?? [] }
+}
+
+/** The settings for controllers that run by themselves. A cluster that is not Kutter's has other controllers for it. */
+export async function publishedSharing(
+  client: Client,
+): Promise<{ loadBalancing?: LoadBalancing; gateways?: GatewaySharing }> {
   const facts = await findClusterFacts(client)
-  return facts && loadBalancingOf({ name: '', slot: -1, ...facts })
+  if (!facts) return {}
+  const config = { name: '', slot: -1, ...facts }
+  const [loadBalancing, gateways] = [loadBalancingOf(config), gatewaySharingOf(config)]
+  return { ...(loadBalancing && { loadBalancing }), ...(gateways && { gateways }) }
 }
 
 /** What the controller is to do; undefined when load balancing is left to others. */
-export function loadBalancingOf(config: PoolConfig & Parameters<typeof ingressPortsOf>[0]): LoadBalancing | undefined {
+export function loadBalancingOf(config: PoolConfig & PortConfig): LoadBalancing | undefined {
   if (config.disable?.includes('loadbalancer')) return undefined
   const pool = poolOf(config)
   const { http, https } = ingressPortsOf(config)
   const isIngress = !config.disable?.includes('ingress')
-  return { ...(pool && { pool }), ...(isIngress && { ingressPorts: [http, https] }) }
+  return {
+    ...(pool && { pool }),
+    ...(isIngress && { ingressPorts: [http, https] }),
+    ...(config.gateway && { gateways: true }),
+  }
 }

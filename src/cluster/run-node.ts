@@ -2,6 +2,7 @@
 // API server, and the containerd they use.
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import type { IPRange } from '../api/ip-range.ts'
 import { familiesOf } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -16,18 +17,11 @@ import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../ku
 import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import {
-  type ClusterConfig,
-  clusterTag,
-  gatewaySharingOf,
-  ingressPortsOf,
-  type ServerPart,
-  vxlanIdOf,
-} from './config.ts'
+import { type ClusterConfig, clusterTag, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
-import { poolOf } from './load-balancing.ts'
+import { gatewaySharingOf, poolOf } from './load-balancing.ts'
 import { Isolation } from './node-isolation.ts'
 import { anyAddress, hasIPv6 } from './node-addresses.ts'
 import { keepNodeNetwork } from './node-network.ts'
@@ -218,12 +212,18 @@ function keepRoutes(
 
 /** Serves what leads requests from outside to Services. */
 function serveRequests(options: NodeOptions, client: Client, reports: ReturnType<typeof problemsOf>): void {
-  serveIngresses(options, client, reports('ingress'))
-  if (options.config.gateway) serveGateways(options, client, reports('gateways'))
+  const sharing = gatewaySharingOf(options.config)
+  serveIngresses(options, client, sharing?.pool ?? [], reports('ingress'))
+  if (sharing) serveGateways(options, client, sharing, reports('gateways'))
 }
 
 /** Serves Ingresses from the mirrors of the proxy, unless they are left to others. */
-function serveIngresses(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
+function serveIngresses(
+  options: NodeOptions,
+  client: Client,
+  pool: readonly IPRange[],
+  report: NodeOptions['report'],
+): void {
   const { config, paths, nodeName, nodeIPs, signal } = options
   if (config.disable?.includes('ingress')) return
   const log = options.log.with({ part: 'ingress' })
@@ -233,6 +233,7 @@ function serveIngresses(options: NodeOptions, client: Client, report: NodeOption
     nodeIP: nodeIPs[0]!,
     isIPv6: hasIPv6(config),
     ports: ingressPortsOf(config),
+    pool,
     dir: nodeDirs(paths.node(nodeName)).ingress,
     report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
     clock: realClock,
@@ -242,14 +243,19 @@ function serveIngresses(options: NodeOptions, client: Client, report: NodeOption
 }
 
 /** Serves Gateways from the mirrors of the proxy. */
-function serveGateways(options: NodeOptions, client: Client, report: NodeOptions['report']): void {
+function serveGateways(
+  options: NodeOptions,
+  client: Client,
+  sharing: NonNullable<ReturnType<typeof gatewaySharingOf>>,
+  report: NodeOptions['report'],
+): void {
   const { config, paths, nodeName, signal } = options
   const log = options.log.with({ part: 'gateways' })
   startGateways({
     client,
     nodeName,
     isIPv6: hasIPv6(config),
-    ...gatewaySharingOf(config),
+    ...sharing,
     dir: nodeDirs(paths.node(nodeName)).gateway,
     report: problem => report({ ready: true, ...(problem !== undefined && { problem }) }),
     clock: realClock,
@@ -285,6 +291,7 @@ async function announceAddresses(
       nodeName,
       nodeIPs,
       pool,
+      gateways: config.gateway ?? false,
       ledger,
       table,
       podBridge: bridgeOf(tag),

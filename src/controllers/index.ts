@@ -56,6 +56,7 @@ import { resourceClaimController } from './resourceclaim/resourceclaim.ts'
 import { deviceTaintEvictionController } from './resourceclaim/taint-eviction.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
+export type { GatewaySharing } from './gateway/gateway.ts'
 export type { LoadBalancing } from './loadbalancer/loadbalancer.ts'
 export { directoryProvisioner, type NodeDirectories, sharedParameter } from './volumes/directories.ts'
 

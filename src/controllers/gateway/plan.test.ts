@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Service } from '../../kinds/core/service.ts'
+import { parsePool } from '../../kinds/core/service-balancing.ts'
 import { planAttachments } from '../../kinds/gateway/attachment.ts'
 import type { AnyRoute, Condition } from '../../kinds/gateway/common.ts'
 import { Gateway } from '../../kinds/gateway/gateway.ts'
@@ -16,6 +17,7 @@ const gateway = (listeners: readonly object[], name = 'edge', more: object = {})
     metadata: { name, creationTimestamp: `2026-01-0${name.length}T00:00:00Z` },
     spec: { gatewayClassName: 'kutter', listeners, ...more },
   } as object)
+const pool = parsePool(['198.51.100.1-198.51.100.3', '2001:db8::1-2001:db8::3'])
 const web = { name: 'web', port: 80, protocol: 'HTTP' }
 const route = (spec: object, status?: object): AnyRoute =>
   objectOf(HTTPRoute, {
@@ -41,8 +43,12 @@ function worldOf(
     service: key =>
       key.endsWith('/gone') ? undefined : objectOf(Service, { spec: { ports: [{ port: 80, protocol: 'TCP' }] } }),
     secret: () => undefined,
-    takenPorts: new Set(),
-    addresses: ['192.0.2.1'],
+    takenPorts: new Map(),
+    isApart: false,
+    pool: [],
+    nodes: ['192.0.2.1'],
+    nodeAddresses: new Set(['192.0.2.1']),
+    balanced: new Set(),
     nowMs: 0,
     now: '2026-02-01T00:00:00Z',
     ...more,
@@ -69,11 +75,11 @@ test('a listener has what is wrong with it in its conditions', () => {
     Conflicted: 'False NoConflicts',
   }
   const bad = (reason: string) => ({ ...good, Accepted: `False ${reason}`, Programmed: 'False Invalid' })
-  const conflict = (reason: string) => ({ ...bad(reason), Conflicted: `True ${reason}` })
+  const conflict = (reason: string) => ({ ...bad('Invalid'), Conflicted: `True ${reason}` })
   const tls = { certificateRefs: [{ name: 'c' }] }
   const rows: [readonly object[], readonly object[], Partial<StatusWorld>?][] = [
     [[web], [good]],
-    [[web], [bad('PortUnavailable')], { takenPorts: new Set([80]) }],
+    [[web], [bad('PortUnavailable')], { takenPorts: new Map([[80, 'x']]) }],
     [[{ ...web, protocol: 'UDP' }], [bad('UnsupportedProtocol')]],
     [
       [web, { ...web, name: 'b', hostname: 'b.test' }],
@@ -81,7 +87,7 @@ test('a listener has what is wrong with it in its conditions', () => {
     ],
     [
       [web, { ...web, name: 'b', protocol: 'HTTPS', tls }],
-      [good, { ...conflict('ProtocolConflict'), ResolvedRefs: 'False InvalidCertificateRef' }],
+      [conflict('ProtocolConflict'), { ...conflict('ProtocolConflict'), ResolvedRefs: 'False InvalidCertificateRef' }],
     ],
     [
       [{ ...web, port: 443, protocol: 'HTTPS', tls }],
@@ -97,7 +103,74 @@ test('a listener has what is wrong with it in its conditions', () => {
     ],
   ]
   for (const [listeners, wanted, more] of rows) assert.deepEqual(listenersSay([gateway(listeners)], more), wanted)
-  assert.deepEqual(listenersSay([gateway([web], 'longer'), gateway([web])]), [good, conflict('HostnameConflict')])
+  const two = [gateway([web], 'longer'), gateway([web])]
+  assert.deepEqual(listenersSay(two), [good, conflict('HostnameConflict')])
+  assert.deepEqual(listenersSay(two, { isApart: true, pool }), [good, good])
+})
+
+test('TLS that is passed on and TLS that ends share a port if their hostnames differ', () => {
+  const tls = (name: string, protocol: string, hostname?: string) => ({
+    name,
+    port: 443,
+    protocol,
+    ...(hostname && { hostname }),
+    tls: protocol === 'TLS' ? { mode: 'Passthrough' } : { certificateRefs: [{ name: 'c' }] },
+  })
+  const say = (...listeners: object[]) =>
+    listenersSay([gateway(listeners)]).map(one => [one.Conflicted, one.OverlappingTLSConfig])
+  const fine = ['False NoConflicts', undefined]
+  assert.deepEqual(say(tls('a', 'HTTPS', '*.test'), tls('b', 'TLS', 'b.test')), [fine, fine])
+  const conflict = ['True ProtocolConflict', undefined]
+  assert.deepEqual(say(tls('a', 'HTTPS', 'b.test'), tls('b', 'TLS', 'b.test')), [conflict, conflict])
+  const overlap = ['False NoConflicts', 'True OverlappingHostnames']
+  assert.deepEqual(say(tls('a', 'HTTPS', '*.test'), tls('b', 'HTTPS', 'b.test'), tls('c', 'HTTPS', 'c.org')), [
+    overlap,
+    overlap,
+    fine,
+  ])
+})
+
+test('a Gateway gets addresses of the pool, keeps them, or says why it has none', () => {
+  const status = (...values: string[]) => ({ addresses: values.map(value => ({ type: 'IPAddress', value })) })
+  const asks = (...values: string[]) => ({ addresses: values.map(value => ({ type: 'IPAddress', value })) })
+  const of = (gateways: readonly Gateway[], more: Partial<StatusWorld> = {}) => {
+    const world = worldOf(gateways, [], { isApart: true, pool, ...more })
+    return planGatewayStatuses(planAttachments(world), world).map(one => [
+      (one.status.addresses ?? []).map(({ value }) => value).join(),
+      ...Object.values(said(one.status.conditions)),
+    ])
+  }
+  const made = (name: string, spec: object = {}, present: object = {}) =>
+    objectOf(Gateway, { ...gateway([web], name, spec), status: present } as object)
+  const good = ['True Accepted', 'True Programmed']
+  assert.deepEqual(of([made('a'), made('bb')]), [
+    ['198.51.100.1,2001:db8::1', ...good],
+    ['198.51.100.2,2001:db8::2', ...good],
+  ])
+  // The status is the memory: the younger one keeps its address.
+  assert.deepEqual(of([made('a'), made('bb', {}, status('198.51.100.1'))]), [
+    ['198.51.100.2,2001:db8::1', ...good],
+    ['198.51.100.1,2001:db8::2', ...good],
+  ])
+  const four = parsePool(['198.51.100.1'])
+  assert.deepEqual(of([made('a'), made('bb')], { pool: four }), [
+    ['198.51.100.1', ...good],
+    ['', 'True Accepted', 'False AddressNotAssigned'],
+  ])
+  const balanced = new Set(['198.51.100.1'])
+  assert.deepEqual(of([made('a', {}, status('198.51.100.1'))], { pool: four, balanced }), [
+    ['', 'True Accepted', 'False AddressNotAssigned'],
+  ])
+  assert.deepEqual(of([made('a', asks('198.51.100.2', '192.0.2.77'))]), [
+    ['198.51.100.2', 'True Accepted', 'False AddressNotUsable'],
+  ])
+  assert.deepEqual(of([made('a', asks('198.51.100.2'))]), [['198.51.100.2', ...good]])
+  assert.deepEqual(of([made('a', { addresses: [{ type: 'Hostname', value: 'a.test' }] })]), [
+    ['', 'False UnsupportedAddress', 'False Invalid'],
+  ])
+  assert.deepEqual(of([made('a', asks('192.0.2.1'))], { isApart: false, pool: [] }), [['192.0.2.1', ...good]])
+  const infrastructure = { parametersRef: { group: 'x', kind: 'Y', name: 'z' } }
+  assert.deepEqual(of([made('a', { infrastructure })]), [['', 'False InvalidParameters', 'False Invalid']])
 })
 
 test('a route has what is wrong with it, and what is wrong with its backends', () => {

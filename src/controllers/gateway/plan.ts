@@ -9,23 +9,22 @@ import type { Secret } from '../../kinds/core/secret.ts'
 import {
   type Attachments,
   type GatewayWorld,
-  type ListenerState,
   ownGateways,
   type ParentState,
   type RouteState,
 } from '../../kinds/gateway/attachment.ts'
 import type { AnyRoute, ParentStatus } from '../../kinds/gateway/common.ts'
+import { gatewayRefusal, type ListenerState } from '../../kinds/gateway/listeners.ts'
 import { gatewayGroup } from '../../kinds/gateway/definition.ts'
 import type { Gateway, ListenerStatus } from '../../kinds/gateway/gateway.ts'
 import { type GatewayClass, gatewayController } from '../../kinds/gateway/gatewayclass.ts'
 import { certificatesOf } from '../../kinds/gateway/grants.ts'
 import { pemOf } from '../../kinds/networking/tls-pem.ts'
+import { type Addresses, type AddressWorld, planGatewayAddresses } from './addresses.ts'
 import { conditionsOf, type Verdict } from './conditions.ts'
 
-export interface StatusWorld extends GatewayWorld {
+export interface StatusWorld extends GatewayWorld, AddressWorld {
   secret(key: string): Secret | undefined
-  /** Where the nodes are reached. */
-  addresses: readonly string[]
   nowMs: number
   now: string
 }
@@ -74,49 +73,47 @@ export function planGatewayStatuses(
   world: StatusWorld,
 ): { gateway: Gateway; status: NonNullable<Gateway['status']> }[] {
   const byGateway = Map.groupBy(listeners, ({ gateway }) => objectKey(gateway))
-  return ownGateways(world).map(gateway => {
+  const gateways = ownGateways(world)
+  const places = planGatewayAddresses(gateways, world)
+  return gateways.map(gateway => {
     const own = byGateway.get(objectKey(gateway)) ?? []
     const statuses = own.map(state => listenerStatus(state, world))
-    const isRight = (type: string) => (one: ListenerStatus) =>
-      one.conditions.some(condition => condition.type === type && condition.status === 'True')
-    const hasAddress = (gateway.spec.addresses ?? []).every(
-      ({ type = 'IPAddress', value }) => type === 'IPAddress' && (!value || world.addresses.includes(value)),
-    )
-    const all = own.every(one => !one.refusal)
-    const accepted: Verdict = hasAddress
-      ? all
-        ? { type: 'Accepted', status: true, reason: 'Accepted' }
-        : {
-            type: 'Accepted',
-            status: own.some(one => !one.refusal),
-            reason: 'ListenersNotValid',
-            message: 'some listeners are not accepted',
-          }
-      : {
-          type: 'Accepted',
-          status: false,
-          reason: 'UnsupportedAddress',
-          message: 'only addresses of the nodes can be had',
-        }
-    const isProgrammed = accepted.status && statuses.some(isRight('Programmed'))
-    const programmed: Verdict = !world.addresses.length
-      ? { type: 'Programmed', status: false, reason: 'AddressNotAssigned', message: 'no node is ready' }
-      : isProgrammed
-        ? { type: 'Programmed', status: true, reason: 'Programmed' }
-        : { type: 'Programmed', status: false, reason: 'Invalid', message: 'no listener is programmed' }
-    const conditions = conditionsOf(
-      gateway.status?.conditions,
-      [accepted, programmed],
-      generationOf(gateway),
-      world.now,
-    )
-    const addresses = world.addresses.slice(0, maxAddresses).map(value => ({ type: 'IPAddress', value }))
-    return { gateway, status: { addresses, conditions, listeners: statuses } }
+    const place = places.get(gateway) ?? { addresses: [] }
+    const accepted = acceptedOf(gateway, own)
+    const verdicts = [accepted, programmedOf(accepted.status, statuses, place)]
+    return {
+      gateway,
+      status: {
+        addresses: place.addresses.slice(0, maxAddresses).map(value => ({ type: 'IPAddress', value })),
+        conditions: conditionsOf(gateway.status?.conditions, verdicts, generationOf(gateway), world.now),
+        listeners: statuses,
+      },
+    }
   })
 }
 
+function acceptedOf(gateway: Gateway, listeners: readonly ListenerState[]): Verdict {
+  const type = 'Accepted'
+  const refusal = gatewayRefusal(gateway)
+  if (refusal) return { type, status: false, ...refusal }
+  if (listeners.every(one => !one.refusal)) return { type, status: true, reason: 'Accepted' }
+  const status = listeners.some(one => !one.refusal)
+  return { type, status, reason: 'ListenersNotValid', message: 'some listeners are not accepted' }
+}
+
+function programmedOf(isAccepted: boolean, listeners: readonly ListenerStatus[], { problem }: Addresses): Verdict {
+  const type = 'Programmed'
+  if (isAccepted && problem) return { type, status: false, ...problem }
+  const isProgrammed = listeners.some(({ conditions }) =>
+    conditions.some(one => one.type === 'Programmed' && one.status === 'True'),
+  )
+  return isAccepted && isProgrammed
+    ? { type, status: true, reason: 'Programmed' }
+    : { type, status: false, reason: 'Invalid', message: 'no listener is programmed' }
+}
+
 function listenerStatus(state: ListenerState, world: StatusWorld): ListenerStatus {
-  const { gateway, listener, kinds, refusal, conflict, attached } = state
+  const { gateway, listener, kinds, refusal, conflict, overlaps, attached } = state
   const before = gateway.status?.listeners?.find(({ name }) => name === listener.name)?.conditions
   const resolved = resolvedRefs(state, world)
   const isUsable = !refusal && (resolved.status || resolved.reason === 'InvalidRouteKinds')
@@ -129,13 +126,27 @@ function listenerStatus(state: ListenerState, world: StatusWorld): ListenerStatu
     conflict
       ? { type: 'Conflicted', status: true, ...conflict }
       : { type: 'Conflicted', status: false, reason: 'NoConflicts' },
+    ...(overlaps ? [overlapping] : []),
   ]
   return {
     name: listener.name,
     supportedKinds: kinds.map(({ kind }) => ({ group: gatewayGroup, kind })),
     attachedRoutes: attached.size,
-    conditions: conditionsOf(before, verdicts, generationOf(gateway), world.now),
+    conditions: conditionsOf(
+      before?.filter(({ type }) => type !== overlapping.type),
+      verdicts,
+      generationOf(gateway),
+      world.now,
+    ),
   }
+}
+
+/** The condition is there only while it is true. A client may use a connection for one listener for the other. */
+const overlapping: Verdict = {
+  type: 'OverlappingTLSConfig',
+  status: true,
+  reason: 'OverlappingHostnames',
+  message: 'another HTTPS listener of the port has hostnames in common with this one',
 }
 
 function resolvedRefs({ gateway, listener, hasOtherKinds }: ListenerState, world: StatusWorld): Verdict {

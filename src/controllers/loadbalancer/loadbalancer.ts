@@ -6,6 +6,7 @@
 // holds that key back until the mirrors have its writes, so a plan never misses what the one before has given out.
 // Source: cloud-provider controllers/service (controller.go), whose events and finalizer these are.
 import type { IPRange } from '../../api/ip-range.ts'
+import { objectKey } from '../../api/mirror.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { counter, gauge } from '../../base/metrics.ts'
 import { sameJson } from '../../api/equal.ts'
@@ -13,6 +14,10 @@ import { Node } from '../../kinds/core/node.ts'
 import { isBalanced, takesPart } from '../../kinds/core/service-balancing.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { presentAddresses } from '../../kinds/gateway/addresses.ts'
+import { ownGateways } from '../../kinds/gateway/attachment.ts'
+import { Gateway } from '../../kinds/gateway/gateway.ts'
+import { GatewayClass } from '../../kinds/gateway/gatewayclass.ts'
 import { isServed, legacyClassAnnotation } from '../../kinds/networking/ingress-serving.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
@@ -26,6 +31,8 @@ export interface LoadBalancing {
   pool?: readonly IPRange[]
   /** The ports of the nodes on which Ingresses are served, if they are. */
   ingressPorts?: readonly number[]
+  /** Whether the cluster serves Gateways. */
+  gateways?: boolean
 }
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup'
@@ -89,24 +96,48 @@ const watches: Watch[] = [
   },
 ]
 
+/** Gateways have addresses of the pool, or ports of the nodes. */
+const gatewayWatches: Watch[] = [
+  { kind: GatewayClass, keys: () => all },
+  {
+    kind: Gateway,
+    keys: ({ type, item, before }) =>
+      type === 'MODIFIED' && claimsOf(item.object as Gateway) === claimsOf(before?.object as Gateway | undefined)
+        ? []
+        : all,
+  },
+]
+const claimsOf = (gateway: Gateway | undefined) =>
+  JSON.stringify([
+    gateway?.status?.addresses,
+    gateway?.spec.gatewayClassName,
+    gateway?.spec.listeners.map(one => one.port),
+  ])
+
 export function loadBalancerController(balancing: LoadBalancing): Controller {
   const reports = new Reports()
   return defineKeyedController({
     name: 'service-lb-controller',
     identity: 'service-controller',
     workers: 1,
-    watches,
+    watches: [...watches, ...(balancing.gateways ? gatewayWatches : [])],
     reads: [IngressClass],
     async reconcile(_key, ctx) {
       const cache: Caches = kind => ctx.cache(kind)
       const services = cache(Service).byIndex('load balancing', service => (matters(service) ? ['yes'] : []), 'yes')
+      const gateways = balancing.gateways
+        ? ownGateways({ classes: cache(GatewayClass).list(), gateways: cache(Gateway).list() })
+        : []
       const outcomes = planBalancing({
         services,
         nodes: cache(Node).list(),
         slicesOf: service => slicesOf(cache, nameOf(service)),
         pool: balancing.pool,
         reserved: reservedPorts(cache),
-        occupied: balancing.pool ? new Map() : ingressPorts(cache, balancing.ingressPorts ?? []),
+        occupied: balancing.pool
+          ? new Map()
+          : new Map([...gatewayPorts(gateways), ...ingressPorts(cache, balancing.ingressPorts ?? [])]),
+        gatewayAddresses: new Set(gateways.flatMap(one => presentAddresses(one, balancing.pool ?? []))),
       })
       pending.set([...outcomes.values()].filter(({ addresses }) => !addresses.length).length)
       reports.forget(outcomes)
@@ -135,6 +166,14 @@ function ingressPorts(cache: Caches, ports: readonly number[]): Map<string, stri
     .some(ingress => isServed(ingress, name => cache(IngressClass).get(undefined, name)))
   return new Map(isUsed ? ports.map(port => [portKey('TCP', port), 'Ingresses']) : [])
 }
+
+/** The ports of Gateways that have no addresses of their own. */
+const gatewayPorts = (gateways: readonly Gateway[]): Map<string, string> =>
+  new Map(
+    gateways.flatMap(gateway =>
+      gateway.spec.listeners.map(({ port }) => [portKey('TCP', port), `the Gateway ${objectKey(gateway)}`]),
+    ),
+  )
 
 /** Calls `act` for all, a few at a time. A failure of one does not keep the others. Returns whether none has failed. */
 async function inTurns(services: readonly Service[], act: (service: Service) => Promise<boolean>): Promise<boolean> {

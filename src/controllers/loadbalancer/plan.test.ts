@@ -27,6 +27,7 @@ function plan(
     slicesOf: () => o.slices ?? [],
     reserved: new Map([['TCP 6443', 'the API server']]),
     occupied: new Map(o.occupied ?? []),
+    gatewayAddresses: new Set<string>(),
   })
   return Object.fromEntries(
     [...outcomes].map(([name, { addresses, problem }]) => [name.split('/')[1], problem ?? addresses]),

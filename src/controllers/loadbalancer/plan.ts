@@ -20,6 +20,8 @@ interface Balancing {
   reserved: ReadonlyMap<string, string>
   /** Ports of the nodes that a Service can keep, but not get any more. */
   occupied: ReadonlyMap<string, string>
+  /** Addresses of the pool that Gateways have: a Service can keep such a one, but not get it any more. */
+  gatewayAddresses: ReadonlySet<string>
 }
 
 /** The most addresses of nodes in a status; at others the Service is not reached. */
@@ -31,7 +33,7 @@ export function planBalancing(balancing: Balancing): Map<string, Outcome> {
   const ours = services.filter(service => isBalanced(service) && !service.metadata.deletionTimestamp)
   if (!balancing.pool) return planOnNodes(balancing, services, new Set(ours))
   const taken = balancing.nodes.flatMap(({ status }) => (status.addresses ?? []).map(({ address }) => address))
-  return planFromPool(ours, balancing.pool, new Set(taken))
+  return planFromPool(ours, balancing.pool, { taken: new Set(taken), occupied: balancing.gatewayAddresses })
 }
 
 /** The older one first, and of two from the same second the one that has an address. */

@@ -18,6 +18,7 @@ const outcomesOf = (services: readonly Service[], pool: readonly string[]) =>
     pool: parsePool(pool),
     reserved: new Map(),
     occupied: new Map(),
+    gatewayAddresses: new Set<string>(),
   })
 
 function plan(services: readonly Service[], ...pool: string[]) {

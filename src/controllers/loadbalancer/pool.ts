@@ -16,16 +16,20 @@ const requestAnnotation = 'kutter.dev/load-balancer-ips'
 /** Services with the same value may have the same address. */
 const sharingAnnotation = 'kutter.dev/allow-shared-ip'
 
-/**
- * Plans the addresses of Services, which are in the order of their age.
- * @param taken addresses that no Service can have, those of nodes
- */
+interface Others {
+  /** Addresses that no Service can have, those of nodes. */
+  taken: ReadonlySet<string>
+  /** Addresses that a Service can keep, and not get, those of Gateways. */
+  occupied: ReadonlySet<string>
+}
+
+/** Plans the addresses of Services, which are in the order of their age. */
 export function planFromPool(
   services: readonly Service[],
   pool: readonly IPRange[],
-  taken: ReadonlySet<string>,
+  others: Others,
 ): Map<string, Outcome> {
-  const stock = new Stock(pool, taken)
+  const stock = new Stock(pool, others)
   const wishes = services.map(service => ({ service, request: requestOf(service), has: new Map<4 | 6, string>() }))
   for (const { service, request, has } of wishes)
     for (const address of presentOf(service)) {
@@ -76,20 +80,31 @@ function complete({ service, request, has }: Wish, stock: Stock): Outcome {
 
 class Stock {
   readonly #pool: readonly IPRange[]
-  readonly #taken: ReadonlySet<string>
+  readonly #others: Others
   readonly #users = new Map<string, Service[]>()
   /** Where the search for a free address goes on: what lies before is in use. */
   readonly #rest = new Map<4 | 6, Iterator<string>>()
 
-  constructor(pool: readonly IPRange[], taken: ReadonlySet<string>) {
+  constructor(pool: readonly IPRange[], others: Others) {
     this.#pool = pool
-    this.#taken = taken
+    this.#others = others
+  }
+
+  /** Whether something else than a Service has an address that this Service does not have. */
+  #isTaken(address: string, service?: Service): boolean {
+    const { taken, occupied } = this.#others
+    const isKept = service !== undefined && presentOf(service).includes(address)
+    return taken.has(address) || (occupied.has(address) && !isKept)
   }
 
   /** Whether the Service has the address now. */
   take(address: string, service: Service): boolean {
     const users = this.#users.get(address) ?? []
-    if (this.#taken.has(address) || !isInRanges(this.#pool, address) || !users.every(user => mayShare(user, service)))
+    if (
+      this.#isTaken(address, service) ||
+      !isInRanges(this.#pool, address) ||
+      !users.every(user => mayShare(user, service))
+    )
       return false
     this.#users.set(address, [...users, service])
     return true
@@ -106,14 +121,15 @@ class Stock {
     const rest = this.#rest.get(family) ?? addressesIn(this.#pool, family)[Symbol.iterator]()
     this.#rest.set(family, rest)
     for (let step = rest.next(); !step.done; step = rest.next())
-      if (!this.#users.has(step.value) && !this.#taken.has(step.value)) return step.value
+      if (!this.#users.has(step.value) && !this.#isTaken(step.value)) return step.value
     return undefined
   }
 
   whyNot(address: string): string {
     if (!isInRanges(this.#pool, address)) return `the address ${address} is not in the pool`
     const user = this.#users.get(address)?.[0]
-    return `the address ${address} is used by ${user ? `the Service ${nameOf(user)}` : 'a node'}`
+    const other = this.#others.occupied.has(address) ? 'a Gateway' : 'a node'
+    return `the address ${address} is used by ${user ? `the Service ${nameOf(user)}` : other}`
   }
 }
 

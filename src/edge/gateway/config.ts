@@ -12,15 +12,26 @@ import {
   type Process,
   section,
 } from '../ingress/config.ts'
+import { type Binding, bindingKey } from '../ingress/ports.ts'
+import { hostCondition } from './matches.ts'
 import { errorBackend, type GatewayPlan, type PortPlan, type Share } from './plan.ts'
 
-/** @param withPorts the ports that this node can have */
-export function filesOf(
-  plan: GatewayPlan,
-  around: Omit<Process, 'socket' | 'digest'>,
-  withPorts: ReadonlySet<number>,
-): Files {
-  const ports = plan.ports.filter(({ port }) => withPorts.has(port))
+/** What a configuration needs of the node. */
+interface Node extends Process {
+  /** A text that no other HAProxy of the machine has. */
+  mark: string
+  /** Where this node can listen, as `bindingKey` writes it. */
+  free: ReadonlySet<string>
+}
+
+/** Where a port is served. */
+export const bindingsOf = ({ addresses, port, isBehind }: PortPlan): Binding[] =>
+  isBehind ? [] : (addresses.length ? addresses : ['']).map(address => ({ address, port }))
+
+export function filesOf(plan: GatewayPlan, around: Omit<Node, 'socket' | 'digest'>): Files {
+  const isFree = (one: PortPlan) => bindingsOf(one).some(binding => around.free.has(bindingKey(binding)))
+  const fronts = plan.ports.filter(isFree)
+  const ports = plan.ports.filter(one => fronts.includes(one) || fronts.some(({ behind }) => behind === one.name))
   const lists = ports
     .filter(({ protocol }) => protocol === 'HTTPS')
     .map(one => [listOf(one), certificateList(one)] as const)
@@ -34,7 +45,7 @@ export function filesOf(
   }
 }
 
-const listOf = ({ port }: PortPlan) => `certificates-${port}.list`
+const listOf = ({ name }: PortPlan) => `certificates-${name}.list`
 
 /** The first certificate is for names without one: that of a listener for all names, or one that nobody trusts. */
 function certificateList({ certificates }: PortPlan): string {
@@ -47,7 +58,7 @@ function certificateList({ certificates }: PortPlan): string {
   return `${lines.join('\n')}\n`
 }
 
-function configText(plan: GatewayPlan, ports: readonly PortPlan[], around: Process, withServers: boolean): string {
+function configText(plan: GatewayPlan, ports: readonly PortPlan[], around: Node, withServers: boolean): string {
   const sections = [
     global(around),
     defaults,
@@ -57,6 +68,7 @@ function configText(plan: GatewayPlan, ports: readonly PortPlan[], around: Proce
     [`backend ${noBackend}`, 'http-request return status 404 content-type text/plain string "404 page not found"'],
     [`backend ${errorBackend}`, 'http-request return status 500 content-type text/plain string "500 no backend"'],
     [`backend ${closedTls}`, 'mode tcp', 'tcp-request content reject'],
+    ...ports.flatMap(port => inner(port, around)),
     ...plan.backends.map(backend => section(backend, withServers)),
   ]
   return sections.map(([head, ...lines]) => `${[head, ...lines].join('\n  ')}\n`).join('\n')
@@ -65,12 +77,21 @@ function configText(plan: GatewayPlan, ports: readonly PortPlan[], around: Proce
 const noBackend = '_none'
 const closedTls = '_closed'
 
-function bind({ port, protocol }: PortPlan, isIPv6: boolean): string {
+/** The lines by which a port is listened on. An address that the node does not have yet may come to it later. */
+function bind(plan: PortPlan, { isIPv6, free, mark }: Node): string[] {
+  const tls = plan.protocol === 'HTTPS' ? ` ssl crt-list ${listOf(plan)} alpn h2,http/1.1` : ''
+  if (plan.isBehind) return [`bind ${socketOf(plan.name, mark)} accept-proxy${tls}`]
   // With IPv6 one listener is for both families.
   const [any, both] = isIPv6 ? ['::', ' v4v6'] : ['', '']
-  const tls = protocol === 'HTTPS' ? ` ssl crt-list certificates-${port}.list alpn h2,http/1.1` : ''
-  return `bind ${any}:${port}${both}${tls}`
+  return bindingsOf(plan)
+    .filter(one => free.has(bindingKey(one)))
+    .map(({ address, port }) =>
+      address ? `bind ${address}:${port} transparent${tls}` : `bind ${any}:${port}${both}${tls}`,
+    )
 }
+
+/** A socket by which one section leads to another, without a place in a file system. */
+const socketOf = (name: string, mark: string) => `abns@${mark}-${name}`
 
 /** Names for conditions, each of which is written once. */
 class Conditions {
@@ -91,19 +112,34 @@ class Conditions {
 
 const notYet = '!{ var(txn.rule) -m found }'
 
-function httpFrontend(plan: PortPlan, { shares }: GatewayPlan, { isIPv6 }: Process): string[] {
+function httpFrontend(plan: PortPlan, { shares }: GatewayPlan, around: Node): string[] {
   const conditions = new Conditions()
-  const listeners = plan.listeners.map(
-    one =>
-      `http-request set-var(txn.listener) str(${one.name}) if !{ var(txn.listener) -m found }${conditions.all(one.conditions)}`,
-  )
+  const choose = (variable: string, fetch: string, condition = '') =>
+    plan.listeners.map(
+      ({ name, hostname }) =>
+        `http-request set-var(${variable}) str(${name}) if${condition} !{ var(${variable}) -m found }${conditions.all(hostCondition(fetch, hostname))}`,
+    )
+  const isMany = plan.protocol === 'HTTPS' && plan.listeners.length > 1
+  const listeners = [
+    ...choose('txn.listener', 'var(txn.host)'),
+    // A connection for one listener must not be used for another: they may have certificates of different owners.
+    ...(isMany
+      ? [
+          ...choose('txn.asked', 'ssl_fc_sni,lower', ' { ssl_fc_has_sni }'),
+          ...plan.listeners.map(
+            ({ name }) =>
+              `http-request return status 421 content-type text/plain string "421 misdirected request" if { ssl_fc_has_sni } { var(txn.asked) -m str ${name} } !{ var(txn.listener) -m str ${name} }`,
+          ),
+        ]
+      : []),
+  ]
   const entries = plan.entries.map(
     one => `http-request set-var(txn.rule) str(${one.rule}) if ${notYet}${conditions.all(one.conditions)}`,
   )
   const rules = [...new Set(plan.entries.map(({ rule }) => rule))]
   return [
-    `frontend port${plan.port}`,
-    bind(plan, isIPv6),
+    `frontend port${plan.name}`,
+    ...bind(plan, around),
     ...conditions.lines,
     'http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }',
     'http-request disable-l7-retry if !METH_GET !METH_HEAD',
@@ -111,7 +147,7 @@ function httpFrontend(plan: PortPlan, { shares }: GatewayPlan, { isIPv6 }: Proce
     ...listeners,
     ...entries,
     ...forwarded,
-    ...rules.flatMap(rule => choose(rule, shares.get(rule) ?? [])),
+    ...rules.flatMap(rule => chooseShare(rule, shares.get(rule) ?? [])),
     'use_backend %[var(txn.backend)] if { var(txn.backend) -m found }',
     `default_backend ${noBackend}`,
   ]
@@ -131,7 +167,7 @@ const requestRules = [
 ]
 
 /** One of the backends of a rule, by chance and weight. */
-function choose(rule: string, shares: readonly Share[]): string[] {
+function chooseShare(rule: string, shares: readonly Share[]): string[] {
   const isRule = `{ var(txn.rule) -m str ${rule} }`
   const total = shares.reduce((sum, { weight }) => sum + weight, 0)
   const [first, ...rest] = shares
@@ -152,11 +188,12 @@ function below(shares: readonly Share[]): { backend: string; limit: number }[] {
   return shares.map(({ backend, weight }) => ({ backend, limit: (limit += weight) }))
 }
 
-function tlsFrontend(plan: PortPlan, { shares }: GatewayPlan, { isIPv6 }: Process): string[] {
+function tlsFrontend(plan: PortPlan, { shares }: GatewayPlan, around: Node): string[] {
   const conditions = new Conditions()
   const isFree = '!{ var(txn.listener) -m found }'
   const listeners = plan.listeners.map(
-    one => `tcp-request content set-var(txn.listener) str(${one.name}) if ${isFree}${conditions.all(one.conditions)}`,
+    ({ name, hostname }) =>
+      `tcp-request content set-var(txn.listener) str(${name}) if { req.ssl_hello_type 1 } ${isFree}${conditions.all(hostCondition('req.ssl_sni,lower', hostname))}`,
   )
   const uses = plan.entries.flatMap(({ rule, conditions: all }) => {
     const some = shares.get(rule) ?? []
@@ -166,17 +203,34 @@ function tlsFrontend(plan: PortPlan, { shares }: GatewayPlan, { isIPv6 }: Proces
       return `use_backend ${to} if${conditions.all(all)} { rand(${left}) lt ${weight} }`
     })
   })
+  const ended = plan.listeners.filter(({ isServed }) => !isServed)
   return [
-    `frontend port${plan.port}`,
+    `frontend port${plan.name}`,
     'mode tcp',
-    bind(plan, isIPv6),
+    ...bind(plan, around),
     ...conditions.lines,
     'timeout client 1h',
     'tcp-request inspect-delay 5s',
-    ...listeners.map(line => line.replace(' if ', ' if { req.ssl_hello_type 1 } ')),
+    ...listeners,
     'tcp-request content accept if { req.ssl_hello_type 1 }',
     'tcp-request content reject if WAIT_END',
     ...uses,
+    ...ended.map(({ name }) => `use_backend ${endsBackend(plan)} if { var(txn.listener) -m str ${name} }`),
     `default_backend ${closedTls}`,
   ]
 }
+
+const endsBackend = ({ behind }: PortPlan) => `_${behind}`
+
+/** Leads from a port to the section in which TLS ends. The address of the client goes along. */
+const inner = (plan: PortPlan, { mark }: Node): string[][] =>
+  plan.behind === undefined
+    ? []
+    : [
+        [
+          `backend ${endsBackend(plan)}`,
+          'mode tcp',
+          'timeout server 1h',
+          `server ends ${socketOf(plan.behind, mark)} send-proxy-v2`,
+        ],
+      ]

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { Service } from '../../kinds/core/service.ts'
+import { parsePool } from '../../kinds/core/service-balancing.ts'
 import type { AnyRoute } from '../../kinds/gateway/common.ts'
 import { Gateway } from '../../kinds/gateway/gateway.ts'
 import { GatewayClass, gatewayController } from '../../kinds/gateway/gatewayclass.ts'
@@ -16,7 +17,8 @@ import { HTTPRoute } from '../../kinds/gateway/httproute.ts'
 import { TLSRoute } from '../../kinds/gateway/tlsroute.ts'
 import { objectOf } from '../../kinds/testing.ts'
 import { noHaproxy } from '../ingress/testing.ts'
-import { filesOf } from './config.ts'
+import { bindingKey, bindingsIn } from '../ingress/ports.ts'
+import { bindingsOf, filesOf } from './config.ts'
 import { planGateways, type World } from './plan.ts'
 
 const parentRefs = [{ name: 'edge' }]
@@ -46,7 +48,9 @@ function worldOf(
             metadata: { name: key.split('/')[1]! },
             spec: { ports: [{ port: 80, protocol: 'TCP' }] },
           }),
-    takenPorts: new Set(),
+    takenPorts: new Map(),
+    isApart: false,
+    pool: [],
     slices: () => [
       objectOf(EndpointSlice, {
         addressType: 'IPv4',
@@ -59,10 +63,11 @@ function worldOf(
   }
 }
 
-const around = { user: 'nobody', group: 'nogroup', isIPv6: false, threads: 1, emptyDir: '/tmp/empty' }
+const around = { user: 'nobody', group: 'nogroup', isIPv6: false, threads: 1, emptyDir: '/tmp/empty', mark: 'test' }
 function configOf(world: World): string {
   const plan = planGateways(world)
-  const files = filesOf(plan, around, new Set(plan.ports.map(({ port }) => port)))
+  const free = new Set(plan.ports.flatMap(bindingsOf).map(bindingKey))
+  const files = filesOf(plan, { ...around, free })
   return files.textsFor('cli-1').get('haproxy.cfg') ?? ''
 }
 const orderOf = (routes: readonly AnyRoute[]) =>
@@ -246,4 +251,38 @@ test('whatever users write, each line is one that was meant, and HAProxy takes t
   } finally {
     rmSync(dir, { recursive: true })
   }
+})
+
+test('with a pool each Gateway is served at its own addresses, and of two with the same one the older', () => {
+  const gateway = (name: string, addresses: readonly string[]) =>
+    objectOf(Gateway, {
+      metadata: { name, creationTimestamp: `2026-01-0${name}T00:00:00Z` },
+      spec: { gatewayClassName: 'kutter', listeners: [{ name: 'web', port: 80, protocol: 'HTTP' }] },
+      status: { addresses: addresses.map(value => ({ type: 'IPAddress', value })) },
+    } as object)
+  const gateways = [
+    gateway('1', ['192.0.2.1', '2001:db8::1']),
+    gateway('2', ['192.0.2.1', '192.0.2.2']),
+    gateway('3', ['198.51.100.1']),
+    gateway('4', []),
+  ]
+  const pool = parsePool(['192.0.2.0/24', '2001:db8::/120'])
+  const world: World = { ...worldOf([]), gateways, pool, isApart: true, takenPorts: new Map([[80, 'x']]) }
+  assert.deepEqual(
+    planGateways(world).ports.map(({ addresses }) => addresses),
+    [['192.0.2.1', '2001:db8::1'], ['192.0.2.2']],
+  )
+  const binds = [...configOf(world).matchAll(/^ {2}(bind .*)$/gm)].map(([, line]) => line)
+  assert.deepEqual(binds, [
+    'bind 192.0.2.1:80 transparent',
+    'bind 2001:db8::1:80 transparent',
+    'bind 192.0.2.2:80 transparent',
+  ])
+  assert.deepEqual(bindingsIn(`  ${binds.join('\n  ')}\n  bind :::81 v4v6\n  bind :82\n  bind abns@x accept-proxy`), [
+    '192.0.2.1:80',
+    '2001:db8::1:80',
+    '192.0.2.2:80',
+    ':81',
+    ':82',
+  ])
 })

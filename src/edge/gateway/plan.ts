@@ -4,6 +4,8 @@
 //   listeners of a port ─► which listener has the host ─► its matches, in their order ─► rule ─► one of its backends
 //
 // A listener whose host is the most specific one has the request alone: no other listener's routes are looked at.
+import { createHash } from 'node:crypto'
+import type { IPRange } from '../../api/ip-range.ts'
 import { objectKey } from '../../api/mirror.ts'
 import type { Secret } from '../../kinds/core/secret.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
@@ -11,14 +13,16 @@ import {
   type Attachments,
   backendOf,
   type GatewayWorld,
-  type ListenerState,
+  ownGateways,
   planAttachments,
   type RouteState,
 } from '../../kinds/gateway/attachment.ts'
+import { servedAddresses } from '../../kinds/gateway/addresses.ts'
 import type { AnyRoute, AnyRule, BackendReference } from '../../kinds/gateway/common.ts'
 import { certificatesOf } from '../../kinds/gateway/grants.ts'
 import type { GRPCRoute } from '../../kinds/gateway/grpcroute.ts'
 import type { HTTPRoute, HTTPRouteMatch } from '../../kinds/gateway/httproute.ts'
+import type { ListenerState } from '../../kinds/gateway/listeners.ts'
 import type { Backend } from '../ingress/backend.ts'
 import { pemOf } from '../../kinds/networking/tls-pem.ts'
 import { serversOf } from '../ingress/endpoints.ts'
@@ -30,6 +34,8 @@ import { byRank, grpcMatch, hostCondition, hostRank, httpMatch, prefixOf } from 
 export interface World extends GatewayWorld {
   slices(service: string): readonly EndpointSlice[]
   secret(key: string): Secret | undefined
+  /** The addresses of which Gateways may have some of their own; `isApart` is whether there are any. */
+  pool: readonly IPRange[]
   now: number
 }
 
@@ -46,10 +52,18 @@ interface Entry {
 }
 
 export interface PortPlan {
+  /** The name of the port among all others, with letters that files and sections may have. */
+  name: string
   port: number
+  /** Where it is served; empty for all addresses. */
+  addresses: readonly string[]
   protocol: 'HTTP' | 'HTTPS' | 'TLS'
-  /** The name of each listener, with the conditions of its hostname; the most specific first. */
-  listeners: readonly { name: string; conditions: readonly string[] }[]
+  /** Set where names choose between TLS that is passed on and TLS that ends here: the name of the latter's plan. */
+  behind?: string
+  /** Whether it is reached through the plan of another protocol only. */
+  isBehind: boolean
+  /** The name of each listener, with its hostname or '' for all; the most specific first. */
+  listeners: readonly { name: string; hostname: string; isServed: boolean }[]
   /** The first that matches counts. */
   entries: readonly Entry[]
   /** Certificates by their files, each with the hostname that it is for, or '' for all. */
@@ -74,14 +88,31 @@ const maxEntries = 5_000
 export function planGateways(world: World): GatewayPlan {
   const attachments = planAttachments(world)
   const maker = new PlanMaker(world)
-  const ports = Map.groupBy(
-    attachments.listeners.filter(one => !one.refusal),
-    ({ listener }) => listener.port,
-  )
-  return {
-    ports: [...ports].sort(([a], [b]) => a - b).map(([port, listeners]) => maker.port(port, listeners, attachments)),
-    ...maker.made(),
-  }
+  const usable = attachments.listeners.filter(one => !one.refusal)
+  return { ports: placesOf(usable, world).flatMap(place => maker.port(place, attachments)), ...maker.made() }
+}
+
+/** A port of some addresses. */
+interface Place {
+  name: string
+  port: number
+  addresses: readonly string[]
+  listeners: readonly ListenerState[]
+}
+
+function placesOf(listeners: readonly ListenerState[], world: World): Place[] {
+  const byPort = (some: readonly ListenerState[]) =>
+    [...Map.groupBy(some, ({ listener }) => listener.port)].sort(([a], [b]) => a - b)
+  if (!world.isApart)
+    return byPort(listeners).map(([port, some]) => ({ name: `${port}`, port, addresses: [], listeners: some }))
+  const own = servedAddresses(ownGateways(world), world.pool)
+  return [...Map.groupBy(listeners, ({ gateway }) => gateway)].flatMap(([gateway, all]) => {
+    const addresses = own.get(gateway) ?? []
+    const mark = createHash('sha256').update(objectKey(gateway)).digest('hex').slice(0, 12)
+    return addresses.length
+      ? byPort(all).map(([port, some]) => ({ name: `${mark}-${port}`, port, addresses, listeners: some }))
+      : []
+  })
 }
 
 type Ranked = Entry & { rank: readonly number[] }
@@ -107,9 +138,32 @@ class PlanMaker {
     }
   }
 
-  port(port: number, all: readonly ListenerState[], { routes }: Attachments): PortPlan {
-    const protocol = all[0]!.listener.protocol as PortPlan['protocol']
-    const host = protocol === 'TLS' ? 'req.ssl_sni' : 'var(txn.host)'
+  /** The plan of a port, or two if names choose between TLS that is passed on and TLS that ends here. */
+  port(place: Place, attachments: Attachments): PortPlan[] {
+    const { port, name, addresses, listeners } = place
+    const isPassed = ({ listener }: ListenerState) => listener.protocol === 'TLS'
+    const [passed, ended] = [listeners.filter(isPassed), listeners.filter(one => !isPassed(one))]
+    const common = { port, addresses }
+    if (!passed.length || !ended.length)
+      return [{ ...common, name, isBehind: false, ...this.#frontend(listeners, listeners, attachments) }]
+    const behind = `${name}-ends`
+    return [
+      { ...common, name, isBehind: false, behind, ...this.#frontend(listeners, passed, attachments) },
+      { ...common, name: behind, isBehind: true, ...this.#frontend(ended, ended, attachments) },
+    ]
+  }
+
+  /**
+   * @param all the listeners among which the name chooses
+   * @param served those whose routes are served here
+   */
+  #frontend(
+    all: readonly ListenerState[],
+    served: readonly ListenerState[],
+    { routes }: Attachments,
+  ): Pick<PortPlan, 'protocol' | 'listeners' | 'entries' | 'certificates'> {
+    const protocol = served[0]!.listener.protocol as PortPlan['protocol']
+    const host = protocol === 'TLS' ? 'req.ssl_sni,lower' : 'var(txn.host)'
     const certified = all.map(state => ({ state, files: protocol === 'HTTPS' ? this.#files(state) : [] }))
     const usable = certified.filter(({ files }) => protocol !== 'HTTPS' || files.length)
     const sorted = usable
@@ -117,13 +171,15 @@ class PlanMaker {
       .filter(({ listener }) => !listener.hostname || isHost(listener.hostname))
       .sort((a, b) => byRank(hostRank(a.listener.hostname ?? ''), hostRank(b.listener.hostname ?? '')))
     return {
-      port,
       protocol,
       listeners: sorted.map((state, i) => ({
         name: `l${i}`,
-        conditions: hostCondition(host, state.listener.hostname ?? ''),
+        hostname: state.listener.hostname ?? '',
+        isServed: served.includes(state),
       })),
-      entries: sorted.flatMap((state, i) => this.#ofListener(state, `l${i}`, host, routes)),
+      entries: sorted.flatMap((state, i) =>
+        served.includes(state) ? this.#ofListener(state, `l${i}`, host, routes) : [],
+      ),
       certificates: usable.flatMap(({ state, files }) =>
         files.map(file => ({ file, hostname: state.listener.hostname ?? '' })),
       ),
@@ -214,8 +270,9 @@ class PlanMaker {
 
   #backend(route: AnyRoute, name: string, ref: BackendReference, lines: readonly string[]): string {
     const found = backendOf(route, ref, this.#world)
+    // What is missing may come.
+    this.#services.add(`${ref.namespace ?? route.metadata.namespace}/${ref.name}`)
     if ('reason' in found) return errorBackend
-    this.#services.add(found.key)
     const isH2 = route.kind === 'GRPCRoute' || found.port.appProtocol === 'kubernetes.io/h2c'
     const servers = serversOf(this.#world.slices(found.key), found.port.name ?? '')
     return this.#section(name, lines, servers, isH2 ? ' proto h2' : '')

@@ -11,6 +11,7 @@
 // - A port that another program has is left out, reported, and tried again.
 // - When the agent ends HAProxy goes on, and the next agent goes on with it or takes over.
 import { setImmediate } from 'node:timers/promises'
+import type { IPRange } from '../../api/ip-range.ts'
 import { objectKey } from '../../api/mirror.ts'
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -27,6 +28,7 @@ import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import { type Files, filesOf, type Surroundings } from './config.ts'
 import { LeftOut } from './left-out.ts'
 import { type IngressPlan, planIngress } from './plan.ts'
+import { bindingKey } from './ports.ts'
 import { Haproxy } from './process.ts'
 import { Reports } from './reports.ts'
 import { byAge } from './routes.ts'
@@ -45,6 +47,8 @@ interface IngressOptions {
   /** Whether clients may come by IPv6, too. */
   isIPv6: boolean
   ports: IngressPorts
+  /** Addresses of the cluster's pool, at which Gateways may have ports of their own. */
+  pool: readonly IPRange[]
   /** A directory of the node for this alone, with a short path. */
   dir: string
   /** Called with what is wrong on this node, or undefined when nothing is any more. */
@@ -92,8 +96,8 @@ class IngressKeeper {
 
   constructor(options: IngressOptions) {
     this.#o = options
-    const { client, clock, log, signal, nodeName, nodeIP, dir } = options
-    this.#haproxy = new RunningHaproxy({ dir, clock, log, signal, ended: () => this.#work.wake() })
+    const { client, clock, log, signal, nodeName, nodeIP, dir, pool } = options
+    this.#haproxy = new RunningHaproxy({ dir, pool, clock, log, signal, ended: () => this.#work.wake() })
     this.#secrets = new SecretWatches(client, () => this.#work.wake())
     this.#reports = new Reports(new EventRecorder(client, { component: 'kutter-ingress', host: nodeName }), nodeIP)
     const failed = (error: unknown) => {
@@ -177,10 +181,11 @@ class IngressKeeper {
   /** Which of the ports this node can have. One that another program has must not take the other one along. */
   async #surroundings(): Promise<Surroundings> {
     const { http, https } = this.#o.ports
-    const free = await this.#haproxy.freePorts([http, https])
+    const free = await this.#haproxy.freeBindings([http, https].map(port => ({ address: '', port })))
+    const own = (port: number) => (free.has(bindingKey({ address: '', port })) ? port : undefined)
     return {
-      http: free.has(http) ? http : undefined,
-      https: free.has(https) ? https : undefined,
+      http: own(http),
+      https: own(https),
       isIPv6: this.#o.isIPv6,
       ...(await this.#haproxy.surroundings()),
     }
@@ -224,8 +229,9 @@ class IngressKeeper {
     await this.#haproxy.writeCertificates(plan)
     this.#lastStart = clock.now()
     try {
-      const ports = new Set([around.http, around.https].flatMap(port => port ?? []))
-      const pid = await this.#haproxy.start(files, plan, ports)
+      const ports = [around.http, around.https].flatMap(port => port ?? [])
+      const bindings = new Set(ports.map(port => bindingKey({ address: '', port })))
+      const pid = await this.#haproxy.start(files, plan, bindings)
       starts.add({ result: 'ok' })
       log.info('HAProxy serves Ingresses', { pid, paths: plan.paths })
     } catch (error) {

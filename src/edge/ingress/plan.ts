@@ -3,6 +3,7 @@
 //   routes.ts: table ─┬─► backends, each with its servers (endpoints.ts, backend.ts)
 //                     ├─► maps from host and path to a backend
 //                     └─► certificates by host (certificates.ts)
+import { createHash } from 'node:crypto'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Secret } from '../../kinds/core/secret.ts'
 import type { Service } from '../../kinds/core/service.ts'
@@ -201,8 +202,14 @@ class PlanMaker {
   }
 }
 
+/** The longest name of a file that is taken from that of a Secret. */
+const maxFileName = 200
+
 /** The file of a Secret. No name has an underscore. */
-export const fileOf = (secret: string) => `${secret.replace('/', '_')}.pem`
+export function fileOf(secret: string): string {
+  const name = secret.replace('/', '_')
+  return `${name.length <= maxFileName ? name : createHash('sha256').update(secret).digest('hex')}.pem`
+}
 
 const usersOfSecret = (ingresses: readonly Ingress[], secret: string): string[] =>
   ingresses.flatMap(({ metadata, spec }) =>

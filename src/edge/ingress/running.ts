@@ -1,22 +1,25 @@
 // The HAProxy of a node as it runs: which servers, certificates and ports it has, how it is changed without another
 // process, and how another one takes over. Ingresses and Gateways each have one.
 import { cpus } from 'node:os'
+import type { IPRange } from '../../api/ip-range.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { portFree } from '../../linux/index.ts'
 import type { Backend } from './backend.ts'
 import { placeholderPem } from './certificates.ts'
 import { changeCertificate, changeServers, maxSentPem, planServers, refreshCookies, type Servers } from './changes.ts'
 import { ask, hold, serversAt } from './cli.ts'
 import { type Files, placeholderFile } from './config.ts'
 import { nameOf } from './endpoints.ts'
+import { type Binding, bindingKey, bindingsIn, isFree } from './ports.ts'
 import { type Generation, Haproxy } from './process.ts'
 import { unprivileged } from './user.ts'
 
 interface RunningOptions {
   /** A directory of the node for this alone, with a short path. */
   dir: string
+  /** Addresses of the cluster's pool, at which Gateways may have ports of their own. */
+  pool: readonly IPRange[]
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -34,7 +37,8 @@ interface Running extends Generation {
   servers: Servers
   /** The certificates of which it is known what the process has. */
   certificates: Map<string, string>
-  ports: ReadonlySet<number>
+  /** Where it listens, as `bindingKey` writes it. */
+  bindings: ReadonlySet<string>
   release(): void
 }
 
@@ -64,14 +68,19 @@ export class RunningHaproxy {
     this.#hasLooked = true
     const found = await this.#haproxy.current()
     if (!found) return
-    const ports = [...found.config.matchAll(/^\s*bind \S*:(\d+)( |$)/gm)].map(([, port]) => Number(port))
-    this.#runs(found, await serversAt(found.socket), new Map(), new Set(ports))
+    const bindings = new Set(bindingsIn(found.config))
+    this.#runs(found, await serversAt(found.socket), new Map(), bindings)
   }
 
-  /** Those ports that this node can have. One that another program has must not take the others along. */
-  async freePorts(ports: readonly number[]): Promise<ReadonlySet<number>> {
-    const has = this.#running?.ports
-    const free = await Promise.all(ports.map(async port => (has?.has(port) || (await portFree(port)) ? [port] : [])))
+  /** Those places in which this node can listen. One that another program has must not take the others along. */
+  async freeBindings(bindings: readonly Binding[]): Promise<ReadonlySet<string>> {
+    const has = this.#running?.bindings
+    const free = await Promise.all(
+      bindings.map(async one => {
+        const key = bindingKey(one)
+        return has?.has(key) || (await isFree(one, this.#o.pool)) ? [key] : []
+      }),
+    )
     return new Set(free.flat())
   }
 
@@ -131,12 +140,12 @@ export class RunningHaproxy {
   }
 
   /** Starts a process that takes over from the one before. Returns its pid. When it throws, the one before goes on. */
-  async start(files: Files, { backends, certificates }: Served, ports: ReadonlySet<number>): Promise<number> {
+  async start(files: Files, { backends, certificates }: Served, bindings: ReadonlySet<string>): Promise<number> {
     const generation = await this.#haproxy.start(files, this.#running, this.#o.signal)
     const servers: Servers = new Map(
       backends.map(({ name, servers }) => [name, new Map(servers.map(one => [nameOf(one), 'ready']))]),
     )
-    this.#runs(generation, servers, new Map([...certificates].map(([file, { pem }]) => [file, pem])), ports)
+    this.#runs(generation, servers, new Map([...certificates].map(([file, { pem }]) => [file, pem])), bindings)
     await this.#haproxy.keepCertificates(new Set(certificates.keys()))
     return generation.pid
   }
@@ -146,9 +155,14 @@ export class RunningHaproxy {
     return this.#haproxy.accepts(files, this.#o.signal)
   }
 
-  #runs(generation: Generation, servers: Servers, certificates: Map<string, string>, ports: ReadonlySet<number>): void {
+  #runs(
+    generation: Generation,
+    servers: Servers,
+    certificates: Map<string, string>,
+    bindings: ReadonlySet<string>,
+  ): void {
     this.#running?.release()
-    const running: Running = { ...generation, servers, certificates, ports, release: () => {} }
+    const running: Running = { ...generation, servers, certificates, bindings, release: () => {} }
     running.release = hold(generation.socket, () => {
       if (this.#running !== running || this.#o.signal.aborted) return
       this.#o.log.warn('HAProxy has ended')

@@ -6,7 +6,8 @@
 // leaves nothing that cannot be found.
 //
 // With an address on a link, every program of the machine that listens on all addresses would answer at it, too. The
-// table refuses what is for such an address and has not been translated by kube-proxy.
+// table refuses what is for such an address and has not been translated by kube-proxy, but for the ports of Gateways, at
+// which HAProxy listens.
 import { cidrContains, ipFamily, parseCidr } from '../../api/ip.ts'
 
 /** An address of the kernel, as `ip address show` lists it. */
@@ -100,8 +101,15 @@ function networks(held: readonly Held[], { ledger, podBridge }: Place) {
   })
 }
 
-/** The text that replaces the table by one that refuses what is for these addresses; without any it is removed. */
-export function refusalText(table: string, addresses: readonly string[]): string {
+/**
+ * The text that replaces the table by one that refuses what is for these addresses; without any it is removed.
+ * @param open TCP ports of addresses that are served on the node itself
+ */
+export function refusalText(
+  table: string,
+  addresses: readonly string[],
+  open: ReadonlyMap<string, readonly number[]> = new Map(),
+): string {
   const name = `inet ${table}`
   const lines = [`add table ${name}`, `delete table ${name}`]
   const of = (family: 4 | 6) => addresses.filter(address => ipFamily(address) === family)
@@ -116,6 +124,13 @@ export function refusalText(table: string, addresses: readonly string[]): string
     `add rule ${name} refuse meta l4proto tcp reject with tcp reset`,
     `add rule ${name} refuse reject`,
     `add chain ${name} input { type filter hook input priority filter ; }`,
+    ...addresses.flatMap(address => {
+      const ports = open.get(address) ?? []
+      const word = ipFamily(address) === 6 ? 'ip6' : 'ip'
+      return ports.length
+        ? `add rule ${name} input ${word} daddr ${address} tcp dport { ${ports.join(', ')} } accept`
+        : []
+    }),
     // The kernel may answer a ping, and has to answer neighbours.
     ...families.map(
       ({ word, icmp, some }) =>

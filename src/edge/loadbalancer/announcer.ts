@@ -40,17 +40,22 @@ export class Announcer {
    * Makes the node announce exactly these. Returns those that it did not before. Throws when one of them fails; the
    * others are as they should be.
    * @param again whether the neighbours are shown those too that the node has already
+   * @param open TCP ports of the addresses that are served on the node itself
    */
-  async set(wanted: ReadonlySet<string>, again = false): Promise<string[]> {
+  async set(
+    wanted: ReadonlySet<string>,
+    again = false,
+    open: ReadonlyMap<string, readonly number[]> = new Map(),
+  ): Promise<string[]> {
     const plan = planAddresses(wanted, await this.#ip.addresses(), this.#o)
     const { links, news, ours, lost } = plan
     // What is refused is refused before the kernel could answer.
-    await this.#refuse([...new Set([...ours, ...wanted])])
+    await this.#refuse([...new Set([...ours, ...wanted])], open)
     if (wanted.size) await this.#makeLedger()
     const failures = await this.#carryOut(plan)
     if (failures.length) throw failures[0]
     if (!wanted.size && ours.length) await removeLedger(this.#o.ledger)
-    await this.#refuse([...wanted])
+    await this.#refuse([...wanted], open)
     for (const [address, link] of links) {
       const isNew = news.includes(address)
       if (ipFamily(address) === 4 && (again || isNew)) this.#show(address, link)
@@ -95,8 +100,8 @@ export class Announcer {
     }
   }
 
-  async #refuse(addresses: readonly string[]): Promise<void> {
-    const text = refusalText(this.#o.table, [...addresses].sort())
+  async #refuse(addresses: readonly string[], open: ReadonlyMap<string, readonly number[]>): Promise<void> {
+    const text = refusalText(this.#o.table, [...addresses].sort(), open)
     if (text === this.#table || (this.#table === undefined && !addresses.length)) return
     await this.#nft.apply(text)
     this.#table = text

@@ -27,7 +27,7 @@ const onNodes = (...names: string[]) =>
     endpoints: names.map((nodeName, i) => ({ addresses: [`10.244.0.${i + 1}`], nodeName })),
   })
 const plan = (services: Service[], nodes: Node[], slices: EndpointSlice[] = []) =>
-  planCandidates({ services, nodes, slicesOf: () => slices, pool })
+  planCandidates({ services, nodes, slicesOf: () => slices, pool, gatewayAddresses: [] })
 const names = (services: Service[], nodes: Node[], slices: EndpointSlice[] = []) =>
   [...(plan(services, nodes, slices).get('192.0.2.1') ?? [])].sort()
 
@@ -89,4 +89,11 @@ test('the first node that is alive announces an address', () => {
   deepStrictEqual(own({ isShown: false, held: ['x'] }, 'me', 'b'), true)
   deepStrictEqual(own({ alive: ['b'], held: ['x'] }, 'b', 'me'), true, 'it keeps what it has until another is certain')
   deepStrictEqual(own({ alive: ['b'], certain: ['b'], held: ['x'] }, 'b', 'me'), false)
+})
+
+test('the address of a Gateway is announced by any node that is ready', () => {
+  const nodes = [node('a'), node('b'), node('c', { isReady: false })]
+  const gatewayAddresses = ['192.0.2.9']
+  const found = planCandidates({ services: [], nodes, slicesOf: () => [], pool, gatewayAddresses })
+  assert.deepEqual([...(found.get('192.0.2.9') ?? [])].sort(), ['a', 'b'])
 })

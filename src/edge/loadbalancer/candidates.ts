@@ -17,6 +17,8 @@ interface Cluster {
   nodes: readonly Node[]
   slicesOf(service: Service): readonly EndpointSlice[]
   pool: readonly IPRange[]
+  /** Addresses of the pool that Gateways have; every node serves them. */
+  gatewayAddresses: readonly string[]
 }
 
 /**
@@ -26,12 +28,12 @@ interface Cluster {
 const maxCandidates = 3
 
 /**
- * For each address of the pool that a Service has, the nodes that may announce it. They are ready and not excluded, and
+ * For each address of the pool that a Service or Gateway has, the nodes that may announce it. They are ready and not excluded, and
  * with the policy Local have an endpoint. Where some nodes of the cluster have a link to the network of the address,
  * only those are asked: nobody could find it at others. The order is by the hash of address and node, so a node that
  * comes or goes moves only the addresses that it gets or had.
  */
-export function planCandidates({ services, nodes, slicesOf, pool }: Cluster): Candidates {
+export function planCandidates({ services, nodes, slicesOf, pool, gatewayAddresses }: Cluster): Candidates {
   const ready = nodes.filter(takesPart)
   const networks = new Map(nodes.map(node => [node, networksOf(node) ?? []]))
   const suited = new Map<string, readonly Node[]>()
@@ -44,6 +46,7 @@ export function planCandidates({ services, nodes, slicesOf, pool }: Cluster): Ca
       suited.set(ip, before ? before.filter(node => some.includes(node)) : some)
     }
   }
+  for (const address of gatewayAddresses) if (!suited.has(address)) suited.set(address, ready)
   const candidates = new Map<string, readonly string[]>()
   for (const [address, some] of suited) {
     const isOn = (node: Node) => networks.get(node)!.some(network => cidrContains(network, address))

@@ -1,5 +1,5 @@
-// Announces the addresses of a pool that Services of type LoadBalancer have: of the nodes that may, one answers for each
-// address on its network. kube-proxy, which every node has, brings the packets to the pods.
+// Announces the addresses of a pool that Services of type LoadBalancer, and Gateways, have: of the nodes that may, one answers for each
+// address on its network. kube-proxy, which every node has, brings the packets to the pods; for Gateways HAProxy does.
 //
 //   Services, nodes, slices ─► candidates.ts: who may announce each address, in which order
 //   Leases of the others    ─► heartbeats.ts: who of them is alive
@@ -34,6 +34,10 @@ import {
 } from '../../kinds/core/service-balancing.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { servedAddresses } from '../../kinds/gateway/addresses.ts'
+import { ownGateways } from '../../kinds/gateway/attachment.ts'
+import { Gateway } from '../../kinds/gateway/gateway.ts'
+import { GatewayClass } from '../../kinds/gateway/gatewayclass.ts'
 import { Announcer } from './announcer.ts'
 import { type Candidates, mustShow, ownAddresses, planCandidates } from './candidates.ts'
 import { Heartbeats, renewMs } from './heartbeats.ts'
@@ -45,6 +49,8 @@ interface BalancerOptions {
   nodeName: string
   nodeIPs: readonly string[]
   pool: readonly IPRange[]
+  /** Whether the cluster serves Gateways, which have addresses of the pool. */
+  gateways: boolean
   /** The names of the link and of the table that this part has for itself. */
   ledger: string
   table: string
@@ -67,6 +73,8 @@ const lookMs = 100
 /** How long a renewal, and the removal of the Lease at the end, may take. */
 const renewLimitMs = 2_000
 const endLimitMs = 1_000
+/** How long the kinds of Gateway API may take, which a cluster has not from the start. */
+const gatewaysMs = 30_000
 const serviceLabel = 'kubernetes.io/service-name'
 
 const announced = gauge('kutter_load_balancer_addresses', 'Addresses of load balancers that this node announces')
@@ -119,6 +127,7 @@ class AddressKeeper implements Balancer {
     const { client, signal } = this.#o
     const [services, slices, nodes] = [client.mirror(Service), client.mirror(EndpointSlice), client.mirror(Node)]
     await client.synced([services, slices, nodes], signal)
+    await this.#gatewaysThere()
     const wake = () => this.#work.wake()
     const isLocal = (service: Service | undefined) =>
       service && isBalanced(service) && service.spec.externalTrafficPolicy === 'Local'
@@ -130,12 +139,30 @@ class AddressKeeper implements Balancer {
       nodes.subscribeEach(({ type, item, before }) => {
         if (type === 'DELETED' || factsOf(item.object) !== factsOf(before?.object)) wake()
       }, 'load balancer'),
+      ...(this.#o.gateways
+        ? [
+            client.mirror(GatewayClass).subscribe(wake, 'load balancer'),
+            client.mirror(Gateway).subscribe(wake, 'load balancer'),
+          ]
+        : []),
     ]
     const stop = () => {
       for (const one of [...stops, ...this.#cancels.values()]) one()
     }
     signal.addEventListener('abort', stop, { once: true })
     wake()
+  }
+
+  /** Waits a while for Gateways, so that an agent that starts again keeps their addresses. */
+  async #gatewaysThere(): Promise<void> {
+    const { client, clock, log, signal, gateways } = this.#o
+    if (!gateways) return
+    const mirrors = [client.mirror(GatewayClass), client.mirror(Gateway)]
+    try {
+      await within(clock, gatewaysMs, signal, limit => client.synced(mirrors, limit))
+    } catch (error) {
+      if (!signal.aborted) log.warn('Gateways cannot be read yet', { why: messageOf(error) })
+    }
   }
 
   async stop(): Promise<void> {
@@ -172,23 +199,43 @@ class AddressKeeper implements Balancer {
     const { client, nodeName, pool, report, signal } = this.#o
     this.#held ??= await this.#announcer.held()
     const slices = client.mirror(EndpointSlice)
+    const open = this.#openPorts()
     this.#candidates = planCandidates({
       services: balancedIn(client.mirror(Service)),
       nodes: client.mirror(Node).list(),
       slicesOf: service => slices.byIndex('service', slice => [serviceOf(slice)], objectKey(service)),
       pool,
+      gatewayAddresses: [...open.keys()],
     })
     this.#heartbeats.keepOnly(new Set([...this.#candidates.values()].flat()))
     await this.#show(mustShow(this.#candidates, nodeName))
     const wanted = this.#wanted()
     const { returns } = this.#heartbeats
-    const news = await this.#announcer.set(wanted, returns !== this.#returns)
+    const news = await this.#announcer.set(wanted, returns !== this.#returns, open)
     this.#returns = returns
     this.#held = wanted
     announced.set(wanted.size)
     for (const address of news) this.#assigned(address)
     if (!this.#shows) await this.#removeLease(signal)
     report(undefined)
+  }
+
+  /** The addresses of the pool that each Gateway has. */
+  #gateways(): Map<Gateway, string[]> {
+    const { client, pool, gateways } = this.#o
+    if (!gateways) return new Map()
+    const [classes, all] = [client.mirror(GatewayClass).list(), client.mirror(Gateway).list()]
+    return servedAddresses(ownGateways({ classes, gateways: all }), pool)
+  }
+
+  /** The addresses of Gateways, with the ports at which each is served. */
+  #openPorts(): Map<string, number[]> {
+    return new Map(
+      [...this.#gateways()].flatMap(([{ spec }, addresses]) => {
+        const ports = [...new Set(spec.listeners.map(({ port }) => port))].sort((a, b) => a - b)
+        return addresses.map((address): [string, number[]] => [address, ports])
+      }),
+    )
   }
 
   #wanted(): Set<string> {
@@ -208,6 +255,9 @@ class AddressKeeper implements Balancer {
     for (const service of balancedIn(client.mirror(Service)))
       if (service.status.loadBalancer.ingress?.some(({ ip }) => ip === address))
         this.#recorder.event(service, 'Normal', 'nodeAssigned', `announcing ${address} from node "${nodeName}"`)
+    for (const [gateway, addresses] of this.#gateways())
+      if (addresses.includes(address))
+        this.#recorder.event(gateway, 'Normal', 'nodeAssigned', `announcing ${address} from node "${nodeName}"`)
   }
 
   /** Begins or ends to renew the Lease, and to look at those of others. */

@@ -1,22 +1,21 @@
 // Which routes belong to which listeners, and what is wrong with both. The nodes that serve them and the controller that
 // writes statuses must agree, so both compute it here. Pure.
 //
-//   Gateways, oldest first ─► listeners: port, protocol, hostname, each given once
+//   Gateways, oldest first ─► listeners (listeners.ts)
 //   routes, oldest first ─► parents ─► listeners that select, allow and share a hostname with the route
 //
-// - All Gateways of a cluster have the addresses of its nodes. Of two listeners with the same port and hostname, or with
-//   protocols that cannot share a port, the older Gateway's counts, and in one Gateway the first.
-// Source: gateway-api.sigs.k8s.io/reference/spec (Listener, ParentReference, RouteConditionReason).
+// Source: gateway-api.sigs.k8s.io/reference/spec (ParentReference, RouteConditionReason).
 import { type Labels, matches } from '../../api/labels.ts'
 import { objectKey } from '../../api/mirror.ts'
 import type { AnyRoute, BackendReference, ParentReference } from './common.ts'
 import type { Service } from '../core/service.ts'
 import { gatewayGroup } from './definition.ts'
-import type { Gateway, Listener, RouteKind } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { type GatewayClass, gatewayController } from './gatewayclass.ts'
 import { mayRefer } from './grants.ts'
 import type { GRPCRoute } from './grpcroute.ts'
 import type { HTTPRoute } from './httproute.ts'
+import { covers, type ListenerState, planListeners, type Refusal } from './listeners.ts'
 import type { ReferenceGrant } from './referencegrant.ts'
 import { unsupportedInGrpc, unsupportedInHttp } from './supported.ts'
 
@@ -27,26 +26,10 @@ export interface GatewayWorld {
   grants: readonly ReferenceGrant[]
   labelsOf(namespace: string): Labels | undefined
   service(key: string): Service | undefined
-  /** Ports that something else of the cluster has. */
-  takenPorts: ReadonlySet<number>
-}
-
-export interface Refusal {
-  reason: string
-  message: string
-}
-
-export interface ListenerState {
-  gateway: Gateway
-  listener: Listener
-  kinds: readonly RouteKind[]
-  /** Whether some of the kinds that it allows cannot be served. */
-  hasOtherKinds: boolean
-  /** Why it is not accepted. */
-  refusal?: Refusal
-  /** Set if that is because of another listener. */
-  conflict?: Refusal
-  attached: Set<string>
+  /** Ports of the nodes that something else of the cluster has, and what that is. */
+  takenPorts: ReadonlyMap<number, string>
+  /** Whether each Gateway has addresses of its own; otherwise all have those of the nodes. */
+  isApart: boolean
 }
 
 interface Attachment {
@@ -73,8 +56,7 @@ export interface Attachments {
   routes: readonly RouteState[]
 }
 
-/** The most listeners of all Gateways, and routes, that are served. */
-const maxListeners = 500
+/** The most routes that are served. */
 const maxRoutes = 5_000
 
 /** The order in which Gateways and routes count. */
@@ -92,48 +74,10 @@ export function ownGateways({ classes, gateways }: Pick<GatewayWorld, 'classes' 
 }
 
 export function planAttachments(world: GatewayWorld): Attachments {
-  const listeners = planListeners(ownGateways(world), world.takenPorts)
+  const listeners = planListeners(ownGateways(world), world)
   const byGateway = Map.groupBy(listeners, ({ gateway }) => objectKey(gateway))
   const routes = [...world.routes].sort(byAge).flatMap(route => planRoute(route, byGateway, world) ?? [])
   return { listeners, routes: routes.slice(0, maxRoutes) }
-}
-
-/** What shares a port: HTTP with HTTP, by hostnames. */
-const protocols: Readonly<Record<string, readonly string[]>> = {
-  HTTP: ['HTTPRoute', 'GRPCRoute'],
-  HTTPS: ['HTTPRoute', 'GRPCRoute'],
-  TLS: ['TLSRoute'],
-}
-
-function planListeners(gateways: readonly Gateway[], takenPorts: ReadonlySet<number>): ListenerState[] {
-  const ports = new Map<number, { protocol: string; hosts: Set<string> }>()
-  const all = gateways.flatMap(gateway => gateway.spec.listeners.map(listener => ({ gateway, listener })))
-  return all.map(({ gateway, listener }, i) => {
-    const { protocol, port, tls, allowedRoutes, hostname = '' } = listener
-    const served = Object.hasOwn(protocols, protocol) ? protocols[protocol]! : []
-    const asked: readonly RouteKind[] = allowedRoutes?.kinds?.length
-      ? allowedRoutes.kinds
-      : served.map(kind => ({ kind }))
-    const kinds = asked.filter(({ group = gatewayGroup, kind }) => group === gatewayGroup && served.includes(kind))
-    const hasOtherKinds = kinds.length < asked.length
-    const state = { gateway, listener, kinds, hasOtherKinds, attached: new Set<string>() }
-    const refuse = (reason: string, message: string) => ({ ...state, refusal: { reason, message } })
-    if (!served.length || (protocol === 'TLS' && tls?.mode !== 'Passthrough'))
-      return refuse('UnsupportedProtocol', 'HTTP, HTTPS and TLS with mode Passthrough are supported')
-    if (i >= maxListeners) return refuse('Invalid', `there are ${maxListeners} listeners already`)
-    if (takenPorts.has(port)) return refuse('PortUnavailable', `Ingresses are served on port ${port}`)
-    const there = ports.get(port) ?? { protocol, hosts: new Set<string>() }
-    const conflict =
-      there.protocol !== protocol
-        ? { reason: 'ProtocolConflict', message: `another listener has port ${port} for ${there.protocol}` }
-        : there.hosts.has(hostname)
-          ? { reason: 'HostnameConflict', message: `another listener has port ${port} for the same hostname` }
-          : undefined
-    if (conflict) return { ...state, refusal: conflict, conflict }
-    ports.set(port, there)
-    there.hosts.add(hostname)
-    return state
-  })
 }
 
 /** Undefined for a route without any parent that is ours. */
@@ -202,10 +146,6 @@ function allowsNamespace(
   // A selector that is missing selects nothing here.
   return selector !== undefined && matches(selector, labelsOf(metadata.namespace ?? ''))
 }
-
-/** Whether a hostname with `*.` stands for another one, with or without. It stands for one or more labels. */
-const covers = (wildcard: string, host: string): boolean =>
-  wildcard.startsWith('*.') && host.endsWith(wildcard.slice(1))
 
 /** The hostnames that a listener and a route have in common. */
 function sharedHostnames(listener: string, route: readonly string[]): string[] {

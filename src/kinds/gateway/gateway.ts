@@ -53,6 +53,7 @@ export interface Gateway extends KubeObject {
     readonly gatewayClassName: string
     readonly listeners: readonly Listener[]
     readonly addresses?: readonly { readonly type?: string; readonly value?: string }[]
+    readonly infrastructure?: { readonly parametersRef?: object }
   }
   readonly status?: {
     readonly addresses?: readonly { readonly type?: string; readonly value: string }[]
