@@ -16,6 +16,7 @@ import {
   ownGateways,
   planAttachments,
   type RouteState,
+  type SharedHostname,
 } from '../../kinds/gateway/attachment.ts'
 import { servedAddresses } from '../../kinds/gateway/addresses.ts'
 import type { AnyRoute, AnyRule, BackendReference } from '../../kinds/gateway/common.ts'
@@ -202,19 +203,17 @@ class PlanMaker {
       const hostnames = parents.flatMap(({ attachments }) =>
         attachments.flatMap(one => (one.listener === state ? one.hostnames : [])),
       )
-      return [...new Set(hostnames)]
-        .filter(hostname => !hostname || isHost(hostname))
-        .flatMap(hostname =>
-          this.#ofRoute(route).map(entry => ({
-            rule: entry.rule,
-            conditions: [
-              `var(txn.listener) -m str ${name}`,
-              ...hostCondition(host, hostname === state.listener.hostname ? '' : hostname),
-              ...entry.conditions,
-            ],
-            rank: [...hostRank(hostname), ...entry.rank],
-          })),
-        )
+      return distinct(hostnames).flatMap(({ name: hostname, own }) =>
+        this.#ofRoute(route).map(entry => ({
+          rule: entry.rule,
+          conditions: [
+            `var(txn.listener) -m str ${name}`,
+            ...hostCondition(host, hostname === state.listener.hostname ? '' : hostname),
+            ...entry.conditions,
+          ],
+          rank: [...hostRank(own), ...entry.rank],
+        })),
+      )
     })
     // Sorting is stable: of equals the older route comes first, and the first rule of one.
     const kept = ranked.sort((a, b) => byRank(a.rank, b.rank)).slice(0, Math.max(0, maxEntries - this.#entries))
@@ -282,4 +281,10 @@ class PlanMaker {
     this.#backends.set(name, { name, lines, servers, serverOptions, hasCookie: false })
     return name
   }
+}
+
+/** The hostnames that can be written down, each once: a route may have a listener by several of its parents. */
+function distinct(hostnames: readonly SharedHostname[]): readonly SharedHostname[] {
+  const usable = hostnames.filter(({ name }) => !name || isHost(name))
+  return [...new Map(usable.map(one => [`${one.name} ${one.own}`, one])).values()]
 }

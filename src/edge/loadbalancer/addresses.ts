@@ -124,6 +124,8 @@ export function refusalText(
     `add rule ${name} refuse meta l4proto tcp reject with tcp reset`,
     `add rule ${name} refuse reject`,
     `add chain ${name} input { type filter hook input priority filter ; }`,
+    // The node itself connects to such an address from the same one, so that answers are for it, too.
+    ...(open.size ? [`add rule ${name} input ct state established,related accept`] : []),
     ...addresses.flatMap(address => {
       const ports = open.get(address) ?? []
       const word = ipFamily(address) === 6 ? 'ip6' : 'ip'

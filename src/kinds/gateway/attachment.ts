@@ -34,8 +34,15 @@ export interface GatewayWorld {
 
 interface Attachment {
   listener: ListenerState
-  /** What of the route's hostnames the listener has; '' for any. */
-  hostnames: readonly string[]
+  /** What of the route's hostnames the listener has. */
+  hostnames: readonly SharedHostname[]
+}
+
+export interface SharedHostname {
+  /** '' for any. */
+  name: string
+  /** The route's own, which may be less specific; '' if it has none. */
+  own: string
 }
 
 export interface ParentState {
@@ -148,13 +155,12 @@ function allowsNamespace(
 }
 
 /** The hostnames that a listener and a route have in common. */
-function sharedHostnames(listener: string, route: readonly string[]): string[] {
-  if (!listener) return route.length ? [...route] : ['']
-  if (!route.length) return [listener]
-  const shared = route.flatMap(host =>
-    host === listener || covers(listener, host) ? host : covers(host, listener) ? listener : [],
-  )
-  return [...new Set(shared)]
+function sharedHostnames(listener: string, route: readonly string[]): SharedHostname[] {
+  if (!route.length) return [{ name: listener, own: '' }]
+  return [...new Set(route)].flatMap(own => {
+    if (!listener || own === listener || covers(listener, own)) return { name: own, own }
+    return covers(own, listener) ? { name: listener, own } : []
+  })
 }
 
 type Backend = { key: string; port: NonNullable<Service['spec']['ports']>[number] } | Refusal
