@@ -100,7 +100,7 @@ export const gatewayStatusController = (sharing: GatewaySharing): Controller =>
       const world = worldOf(ctx, sharing)
       for (const one of world.classes)
         if (one.spec.controllerName === gatewayController)
-          await write(ctx, GatewayClass, one, planClassStatus(one, world.now))
+          await write(ctx, GatewayClass, one, planClassStatus(one, world))
       const attachments = planAttachments(world)
       for (const { gateway, status } of planGatewayStatuses(attachments, world))
         await write(ctx, Gateway, gateway, status)

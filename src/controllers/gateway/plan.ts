@@ -33,8 +33,17 @@ export interface StatusWorld extends GatewayWorld, AddressWorld {
 const features = [
   'GRPCRoute',
   'Gateway',
+  'GatewayAddressEmpty',
+  'GatewayHTTPListenerIsolation',
+  'GatewayHTTPSListenerDetectMisdirectedRequests',
   'GatewayPort8080',
   'HTTPRoute',
+  'HTTPRoute303RedirectStatusCode',
+  'HTTPRoute307RedirectStatusCode',
+  'HTTPRoute308RedirectStatusCode',
+  'HTTPRouteBackendProtocolWebSocket',
+  'HTTPRouteCORS',
+  'HTTPRouteNamedRouteRule',
   'HTTPRouteBackendProtocolH2C',
   'HTTPRouteBackendRequestHeaderModification',
   'HTTPRouteBackendTimeout',
@@ -51,7 +60,9 @@ const features = [
   'HTTPRouteSchemeRedirect',
   'ReferenceGrant',
   'TLSRoute',
-].map(name => ({ name }))
+]
+/** What needs addresses of their own for Gateways. */
+const apartFeatures = ['GatewayStaticAddresses']
 
 /** The most addresses of a status. */
 const maxAddresses = 16
@@ -59,12 +70,16 @@ const maxParents = 32
 
 const generationOf = ({ metadata }: Gateway | GatewayClass | AnyRoute) => metadata.generation ?? 0
 
-export function planClassStatus(one: GatewayClass, now: string): NonNullable<GatewayClass['status']> {
+export function planClassStatus(
+  one: GatewayClass,
+  { now, isApart }: Pick<StatusWorld, 'now' | 'isApart'>,
+): NonNullable<GatewayClass['status']> {
   const accepted = one.spec.parametersRef
     ? { type: 'Accepted', status: false, reason: 'InvalidParameters', message: 'parameters are not supported' }
     : { type: 'Accepted', status: true, reason: 'Accepted' }
   const conditions = conditionsOf(one.status?.conditions, [accepted], generationOf(one), now)
-  return { conditions, supportedFeatures: features }
+  const names = [...features, ...(isApart ? apartFeatures : [])].sort()
+  return { conditions, supportedFeatures: names.map(name => ({ name })) }
 }
 
 /** The status of each Gateway that is ours. */

@@ -3,19 +3,23 @@ import { parseDuration } from '../../api/time.ts'
 import type { Filter, HeaderChanges, PathChange, Redirect } from '../../kinds/gateway/common.ts'
 import { regexOf } from '../../kinds/networking/path-regex.ts'
 import { format, word } from '../ingress/text.ts'
+import { corsLines } from './cors.ts'
 
 /**
  * The lines of all filters. What is changed of the path comes first, since a redirect uses it.
  * @param prefix the prefix that the request matched, without a slash at its end
  */
 export function filterLines(filters: readonly Filter[], prefix: string): string[] {
-  return filters.flatMap(({ requestHeaderModifier, responseHeaderModifier, requestRedirect, urlRewrite }) => [
+  // What browsers ask before is answered first: the answer must not depend on the other filters.
+  const cors = filters.flatMap(one => (one.cors ? corsLines(one.cors) : []))
+  const rest = filters.flatMap(({ requestHeaderModifier, responseHeaderModifier, requestRedirect, urlRewrite }) => [
     ...headerLines('http-request', requestHeaderModifier),
     ...headerLines('http-response', responseHeaderModifier),
     ...(urlRewrite ? pathLines(urlRewrite.path, prefix) : []),
     ...(urlRewrite?.hostname ? [`http-request set-header Host ${format(urlRewrite.hostname)}`] : []),
     ...(requestRedirect ? redirectLines(requestRedirect, prefix) : []),
   ])
+  return [...cors, ...rest]
 }
 
 const headerLines = (

@@ -1,5 +1,6 @@
 // What the kinds of Gateway API have in common: references to parents and backends, the statuses of routes, and filters.
 import type { KubeObject } from '../../api/kind.ts'
+import { own } from '../../base/own.ts'
 import type { SchemaProps } from '../apiextensions/jsonschema.ts'
 import {
   conditions,
@@ -8,6 +9,7 @@ import {
   groupName,
   headerName,
   hostname,
+  httpMethods,
   integer,
   keyed,
   kindName,
@@ -74,8 +76,18 @@ export interface Redirect {
   readonly statusCode?: number
 }
 
+export interface CorsFilter {
+  readonly allowOrigins?: readonly string[]
+  readonly allowCredentials?: boolean
+  readonly allowMethods?: readonly string[]
+  readonly allowHeaders?: readonly string[]
+  readonly exposeHeaders?: readonly string[]
+  readonly maxAge?: number
+}
+
 export interface Filter {
   readonly type: string
+  readonly cors?: CorsFilter
   readonly requestHeaderModifier?: HeaderChanges
   readonly responseHeaderModifier?: HeaderChanges
   readonly requestRedirect?: Redirect
@@ -238,15 +250,36 @@ const redirect = fields({
 })
 const rewrite = fields({ hostname: preciseHostname, path: pathChange })
 
+const set = (items: SchemaProps, maxItems: number, more: Partial<SchemaProps> = {}): SchemaProps => ({
+  ...list(items, maxItems, more),
+  'x-kubernetes-list-type': 'set',
+})
+const origin = text(253, { pattern: '^(\\*|https?://[^:/?#]+(:[0-9]{1,5})?)$' })
+const alone = (name: string, what: string) =>
+  rules({
+    message: `${name} cannot contain '*' alongside other ${what}`,
+    rule: "!('*' in self && self.size() > 1)",
+  })
+const cors = fields({
+  allowOrigins: set(origin, 64, alone('AllowOrigins', 'origins')),
+  allowCredentials: { type: 'boolean' },
+  allowMethods: set(words(...httpMethods, '*'), 10, alone('AllowMethods', 'methods')),
+  allowHeaders: set(headerName, 64, alone('AllowHeaders', 'headers')),
+  exposeHeaders: set(headerName, 64),
+  maxAge: integer(1, 2 ** 31 - 1, { default: 5 }),
+})
+
 const schemas: Readonly<Record<string, SchemaProps>> = {
   requestHeaderModifier: headerChanges,
   responseHeaderModifier: headerChanges,
   requestMirror: mirror,
   requestRedirect: redirect,
   urlRewrite: rewrite,
+  cors,
   extensionRef: localReference,
 }
-const typeOf = (field: string) => (field === 'urlRewrite' ? 'URLRewrite' : field[0]!.toUpperCase() + field.slice(1))
+const irregular: Readonly<Record<string, string>> = { urlRewrite: 'URLRewrite', cors: 'CORS' }
+const typeOf = (field: string) => own(irregular, field) ?? field[0]!.toUpperCase() + field.slice(1)
 
 /** A list of filters, of which each has the field of its type and no other. */
 export function filters(names: readonly string[], ...more: readonly { rule: string; message: string }[]): SchemaProps {

@@ -10,7 +10,7 @@ import {
   routeStatus,
 } from './common.ts'
 import { definitionOf, kindOf } from './definition.ts'
-import { duration, fields, headerName, keyed, list, rules, sectionName, text, words } from './schema.ts'
+import { duration, fields, headerName, httpMethods, keyed, list, rules, sectionName, text, words } from './schema.ts'
 
 export interface ValueMatch {
   readonly type?: 'Exact' | 'RegularExpression'
@@ -82,11 +82,19 @@ const match = fields({
   path,
   headers: keyed('name', valueMatch(4096), 16),
   queryParams: keyed('name', valueMatch(1024), 16),
-  method: words('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'),
+  method: words(...httpMethods),
 })
 
 const httpFilters = filters(
-  ['requestHeaderModifier', 'responseHeaderModifier', 'requestMirror', 'requestRedirect', 'urlRewrite', 'extensionRef'],
+  [
+    'requestHeaderModifier',
+    'responseHeaderModifier',
+    'requestMirror',
+    'requestRedirect',
+    'urlRewrite',
+    'cors',
+    'extensionRef',
+  ],
   {
     message: 'May specify either httpRouteFilterRequestRedirect or httpRouteFilterRequestRewrite, but not both',
     rule: "!(self.exists(f, f.type == 'RequestRedirect') && self.exists(f, f.type == 'URLRewrite'))",

@@ -67,6 +67,7 @@ export const preciseHostname = text(253, { pattern: `^${domain}$` })
 export const portNumber = integer(1, 65535)
 export const duration: SchemaProps = { type: 'string', pattern: '^([0-9]{1,5}(h|m|s|ms)){1,4}$' }
 export const headerName = text(256, { pattern: "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$" })
+export const httpMethods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const
 export const controllerName = text(253, { pattern: `^${domain}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+$` })
 
 const condition = fields(

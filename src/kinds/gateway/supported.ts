@@ -1,6 +1,6 @@
 // What of routes cannot be served here, although the API has it. Such a route is not accepted, and serves nothing.
 import { checkRegex } from '../networking/path-regex.ts'
-import type { Filter, HeaderChanges, PathChange } from './common.ts'
+import type { CorsFilter, Filter, HeaderChanges, PathChange } from './common.ts'
 import type { GRPCRoute } from './grpcroute.ts'
 import type { HTTPRoute, ValueMatch } from './httproute.ts'
 
@@ -13,7 +13,13 @@ const grpcName = /^[\w.]{0,1024}$/
 const path = /^\/[\w/.~!&()*+,;=:@%-]{0,1023}$/
 /** Headers that say where a message goes or ends; the proxy alone writes them. */
 const ownHeaders = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade'])
-const supportedFilters = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite'])
+const supportedFilters = new Set([
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestRedirect',
+  'URLRewrite',
+  'CORS',
+])
 
 /** Why an HTTPRoute cannot be served; undefined if it can. */
 export function unsupportedInHttp({ spec }: HTTPRoute): string | undefined {
@@ -85,7 +91,8 @@ function unsupportedFilter(filter: Filter): string | undefined {
     unsupportedHeaders(filter.requestHeaderModifier) ??
     unsupportedHeaders(filter.responseHeaderModifier) ??
     unsupportedPath(filter.requestRedirect?.path) ??
-    unsupportedPath(filter.urlRewrite?.path)
+    unsupportedPath(filter.urlRewrite?.path) ??
+    unsupportedCors(filter.cors)
   )
 }
 
@@ -95,6 +102,16 @@ function unsupportedHeaders({ set = [], add = [], remove = [] }: HeaderChanges =
   if (wrong !== undefined) return `the header ${wrong} cannot be changed`
   const odd = [...set, ...add].find(one => !value.test(one.value))
   return odd && `the header ${odd.name} has a value that is not supported`
+}
+
+/** One star stands for a part of the host. */
+const origin = /^(\*|https?:\/\/[A-Za-z0-9.-]*\*?[A-Za-z0-9.-]*(:\d{1,5})?)$/
+
+function unsupportedCors({ allowOrigins = [], allowHeaders = [], exposeHeaders = [] }: CorsFilter = {}) {
+  const wrong =
+    allowOrigins.find(one => !origin.test(one)) ??
+    [...allowHeaders, ...exposeHeaders].find(one => one !== '*' && !header.test(one))
+  return wrong === undefined ? undefined : `the filter CORS has ${wrong}, which is not supported`
 }
 
 function unsupportedPath(change: PathChange | undefined): string | undefined {
