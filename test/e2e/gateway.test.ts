@@ -1,15 +1,17 @@
-// Gateways served by a real HAProxy: matches, weights, filters, certificates, other namespaces, and what the statuses say.
+// Gateways served by a real HAProxy: matches, weights, filters, certificates, other namespaces, clients of gRPC and
+// WebSockets, addresses of a pool, and what the statuses say.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 import { issue, makeAuthority } from '../../src/wire/x509.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
+import { askWebSocket, callGrpc, machineIn, serviceTo, startPrograms } from './edge-programs.ts'
 
 const [http, https, passthrough] = [15_180, 15_543, 15_544]
 const cluster = clusterForFile(
   'gateway',
   ['busybox', 'myapp'],
-  ['--gateway', '--ingress-http-port', '15190', '--ingress-https-port', '15191'],
+  ['--nodes', '2', '--gateway', '--ingress-http-port', '15190', '--ingress-https-port', '15191'],
 )
 const options = { skip: cannotRun }
 const apiVersion = 'gateway.networking.k8s.io/v1'
@@ -75,6 +77,8 @@ const parentsSay = (name: string, wanted: object) =>
     return true
   })
 
+const machine = () => machineIn(cluster)
+
 describe('gateway', { concurrency: false, skip: cannotRun }, () => {
   test('a Gateway and a route are accepted, programmed and served', options, async () => {
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } })
@@ -94,7 +98,7 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
         listeners: { attachedRoutes: number; conditions: Condition[] }[]
       }>('gateway edge')
       assert.deepEqual(said(status.conditions), { Accepted: 'True Accepted', Programmed: 'True Programmed' })
-      assert.equal(status.addresses.length, 1)
+      assert.equal(status.addresses.length, 2)
       assert.equal(status.listeners[0]?.attachedRoutes, 1)
       return true
     })
@@ -225,7 +229,7 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
         ],
       }),
     )
-    await cluster.apply(route('missing', { rules: [{ backendRefs: [to('nobody')] }] }))
+    await cluster.apply(route('missing', { hostnames: ['missing.test'], rules: [{ backendRefs: [to('nobody')] }] }))
     const fine = { ResolvedRefs: 'True ResolvedRefs' }
     await parentsSay('lost', { Accepted: 'False NoMatchingParent', ...fine })
     await parentsSay('mirror', { Accepted: 'False UnsupportedValue', ...fine })
@@ -264,7 +268,7 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
         return true
       })
     await reported('https', { ResolvedRefs: 'False InvalidCertificateRef', Programmed: 'False Invalid' })
-    await reported('taken', { Conflicted: 'True HostnameConflict', Accepted: 'False HostnameConflict' })
+    await reported('taken', { Conflicted: 'True HostnameConflict', Accepted: 'False Invalid' })
     await cluster.apply({
       apiVersion: 'v1',
       kind: 'Secret',
@@ -309,6 +313,104 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
       assert.match(text, /subject: .*CN=kube-apiserver/)
       return true
     })
+  })
+
+  test('clients of gRPC and of WebSockets get through', options, async () => {
+    const programs = await startPrograms(machine())
+    try {
+      await cluster.apply(serviceTo('grpc', machine(), programs.grpc))
+      await cluster.apply(serviceTo('sockets', machine(), programs.webSocket, 'kubernetes.io/ws'))
+      await cluster.apply({
+        apiVersion,
+        kind: 'GRPCRoute',
+        metadata: { name: 'echo' },
+        spec: {
+          parentRefs: [{ name: 'edge' }],
+          hostnames: ['grpc.test'],
+          rules: [
+            {
+              matches: [
+                { method: { service: 'test.Echo', method: 'Say' }, headers: [{ name: 'x-mark', value: 'set' }] },
+              ],
+              filters: [
+                {
+                  type: 'RequestHeaderModifier',
+                  requestHeaderModifier: { set: [{ name: 'x-mark', value: 'changed' }] },
+                },
+              ],
+              backendRefs: [to('grpc')],
+            },
+            { matches: [{ method: { service: 'test.Echo' } }], backendRefs: [to('grpc')] },
+          ],
+        },
+      })
+      await cluster.apply(route('sockets', { hostnames: ['ws.test'], rules: [{ backendRefs: [to('sockets')] }] }))
+      const target = `127.0.0.1:${http}`
+      await eventually('gRPC gets through', async () => (await callGrpc(target, 'grpc.test')).said === 'hello')
+      assert.deepEqual(await callGrpc(target, 'grpc.test', 'set'), {
+        said: 'hello changed',
+        counted: ['1', '2', '3', 'reached'],
+      })
+      await assert.rejects(callGrpc(target, 'other.test'), /UNIMPLEMENTED/)
+      await eventually(
+        'a WebSocket gets through',
+        async () => (await askWebSocket(`ws://${target}/`, 'ws.test')) === 'echo hello',
+      )
+    } finally {
+      await programs.close()
+    }
+  })
+
+  test('with a pool each Gateway has an address of its own', options, async () => {
+    const network = machine().slice(0, machine().lastIndexOf('.'))
+    await cluster.kutter('down')
+    await cluster.up('--loadbalancer-pool', `${network}.200-${network}.206`)
+    const addressOf = (name: string) =>
+      eventually(`${name} has an address`, async () => {
+        const { addresses, conditions } = await statusOf<{ addresses?: { value: string }[]; conditions: Condition[] }>(
+          `gateway ${name}`,
+        )
+        const [first] = addresses ?? []
+        const isThere = said(conditions).Programmed === 'True Programmed' && first?.value.startsWith(`${network}.20`)
+        return isThere && first!.value
+      })
+    const web = [{ name: 'web', port: 80, protocol: 'HTTP' }]
+    const names = ['first', 'second', 'third']
+    for (const name of names) {
+      await cluster.apply(gateway(name, web))
+      await cluster.apply(
+        route(`of-${name}`, {
+          parentRefs: [{ name }],
+          rules: [
+            {
+              filters: [
+                { type: 'ResponseHeaderModifier', responseHeaderModifier: { set: [{ name: 'x-by', value: name }] } },
+              ],
+              backendRefs: [to('one')],
+            },
+          ],
+        }),
+      )
+    }
+    const addresses = await Promise.all(names.map(addressOf))
+    assert.equal(new Set(addresses).size, 3)
+    for (const [i, name] of names.entries())
+      await eventually(`${name} answers at ${addresses[i]}`, async () =>
+        new RegExp(`^x-by: ${name}\r?$`, 'm').test((await curl('-i', `http://${addresses[i]}/`)).text),
+      )
+    // What is not a port of the Gateway is refused, although the kubelet listens on all addresses of its node.
+    assert.equal((await curl('-k', `https://${addresses[0]}:10250/`)).code.trim(), '000')
+    await cluster.kubectl('delete gateway third')
+    await cluster.apply({
+      ...gateway('fixed', web),
+      spec: {
+        gatewayClassName: 'kutter',
+        listeners: web,
+        addresses: [{ value: `${network}.206` }],
+      },
+    })
+    assert.equal(await addressOf('fixed'), `${network}.206`)
+    await cluster.kubectl('delete gateway first second fixed')
   })
 
   test('without Gateways no process is left', options, async () => {

@@ -9,6 +9,7 @@ import { connect } from 'node:tls'
 import { realClock } from '../../src/base/clock.ts'
 import { issue, type KeyPair, makeAuthority } from '../../src/wire/x509.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
+import { askWebSocket, callGrpc, machineIn, serviceTo, startPrograms } from './edge-programs.ts'
 
 const [http, https] = [15_080, 15_443]
 const cluster = clusterForFile(
@@ -300,6 +301,33 @@ describe('ingress', { concurrency: false, skip: cannotRun }, () => {
       await answers('127.0.0.1', 'extra-0.test', 404)
     })
     assert.ok(count > 500, `${count} requests`)
+  })
+
+  test('clients of gRPC and of WebSockets get through', options, async () => {
+    const programs = await startPrograms(machineIn(cluster))
+    const leadsTo = (name: string, host: string, annotations: object = {}) => {
+      const backend = { service: { name, port: { number: 80 } } }
+      const rules = [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }]
+      return cluster.apply(ingress(name, { rules }, annotations))
+    }
+    try {
+      await cluster.apply(serviceTo('grpc', machineIn(cluster), programs.grpc))
+      await cluster.apply(serviceTo('sockets', machineIn(cluster), programs.webSocket))
+      await leadsTo('grpc', 'grpc.test', { 'nginx.ingress.kubernetes.io/backend-protocol': 'GRPC' })
+      await leadsTo('sockets', 'ws.test')
+      const target = `127.0.0.1:${http}`
+      await eventually('gRPC gets through', async () => (await callGrpc(target, 'grpc.test')).said === 'hello')
+      const { counted } = await callGrpc(target, 'grpc.test')
+      assert.deepEqual(counted, ['1', '2', '3', 'reached'])
+      await eventually(
+        'a WebSocket gets through',
+        async () => (await askWebSocket(`ws://${target}/`, 'ws.test')) === 'echo hello',
+      )
+    } finally {
+      await programs.close()
+    }
+    await cluster.kubectl('delete ingress,service grpc sockets')
+    for (const host of ['grpc.test', 'ws.test']) await answers('127.0.0.1', host, 404)
   })
 
   test('HAProxy is started again when it dies, and goes on when the agent does', options, async () => {

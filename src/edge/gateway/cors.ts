@@ -18,7 +18,7 @@ export function corsLines(cors: CorsFilter): string[] {
     isThere ? [`Access-Control-${name} ${value}`] : []
   const common = [
     ...header('Allow-Origin', '%[var(txn.origin)]'),
-    ...header('Allow-Credentials', 'true', allowCredentials),
+    ...header('Allow-Credentials', 'true', allowCredentials ?? false),
     ...header('Expose-Headers', word(exposeHeaders.join(', ')), exposeHeaders.length),
   ]
   const preflight = [
