@@ -29,7 +29,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'ingress-https-port': { value: true, help: 'the same with TLS (default: 443 for the cluster default)' },
   'loadbalancer-pool': {
     value: true,
-    help: 'addresses for Services of type LoadBalancer (default: those of the nodes)',
+    help: 'addresses for Services of type LoadBalancer and Gateways (default: those of the nodes)',
   },
   'nodeport-addresses': {
     value: true,

@@ -10,7 +10,7 @@ import { balanced, nodeAt } from './testing.ts'
 
 const nodes = [nodeAt('a', { InternalIP: '192.0.2.11' })]
 
-const outcomesOf = (services: readonly Service[], pool: readonly string[]) =>
+const outcomesOf = (services: readonly Service[], pool: readonly string[], ofGateways: readonly string[] = []) =>
   planBalancing({
     services,
     nodes,
@@ -18,7 +18,7 @@ const outcomesOf = (services: readonly Service[], pool: readonly string[]) =>
     pool: parsePool(pool),
     reserved: new Map(),
     occupied: new Map(),
-    gatewayAddresses: new Set<string>(),
+    gatewayAddresses: new Set(ofGateways),
   })
 
 function plan(services: readonly Service[], ...pool: string[]) {
@@ -49,6 +49,19 @@ test('each Service gets an address of its own, and none that a node has', () => 
 test('what a Service has it keeps, unless the pool does not have it', () => {
   const services = [balanced('a'), balanced('b', { has: ['192.0.2.10'] }), balanced('c', { has: ['10.0.0.1'] })]
   deepStrictEqual(plan(services, few), { a: ['192.0.2.13'], b: ['192.0.2.10'], c: ['192.0.2.12'] })
+})
+
+test('the address of a Gateway is given to no Service, and taken away from none', () => {
+  const services = [balanced('a', { has: ['192.0.2.10'] }), balanced('b', { age: 1 })]
+  const outcomes = outcomesOf(
+    [...services, balanced('c', { annotations: asking('192.0.2.12'), age: 2 })],
+    [few],
+    ['192.0.2.10', '192.0.2.12'],
+  )
+  deepStrictEqual(
+    [...outcomes.values()].map(({ addresses, problem }) => problem ?? addresses.join()),
+    ['192.0.2.10', '192.0.2.13', 'the address 192.0.2.12 is used by a Gateway'],
+  )
 })
 
 test('a request is met if the address is free, and does not take away what the Service has', () => {

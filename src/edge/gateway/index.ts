@@ -17,7 +17,7 @@ import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import type { Client } from '../../client/index.ts'
+import { type Client, EventRecorder } from '../../client/index.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
@@ -35,7 +35,7 @@ import { legacyClassAnnotation, portsOfIngresses } from '../../kinds/networking/
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import type { Files } from '../ingress/config.ts'
-import { bindingKey } from '../ingress/ports.ts'
+import { type Binding, bindingKey } from '../ingress/ports.ts'
 import { RunningHaproxy } from '../ingress/running.ts'
 import { SecretWatches } from '../ingress/secrets.ts'
 import { bindingsOf, filesOf } from './config.ts'
@@ -66,6 +66,8 @@ const retry = { firstMs: 500, maxMs: 30_000 }
 const pauseMs = 1_000
 /** When a port that another program has is tried again, and servers that are off and had connections. */
 const againMs = 3_000
+/** To how many Gateways a node reports its own problem. */
+const maxReported = 20
 const routeKinds = [HTTPRoute, GRPCRoute, TLSRoute]
 const classesOf = ({ metadata, spec }: Ingress) => [
   spec.ingressClassName,
@@ -85,12 +87,16 @@ class GatewayKeeper {
   #lastStart = -Infinity
   #cancelAgain: (() => void) | undefined
   #services: ReadonlySet<string> = new Set()
+  readonly #recorder: EventRecorder
+  /** For which Gateways and places it was reported that another program has them. */
+  #said: ReadonlySet<string> = new Set()
 
   constructor(options: GatewayOptions) {
     this.#o = options
     const { client, clock, log, signal, dir, pool } = options
     this.#haproxy = new RunningHaproxy({ dir, pool, clock, log, signal, ended: () => this.#work.wake() })
     this.#secrets = new SecretWatches(client, () => this.#work.wake())
+    this.#recorder = new EventRecorder(client, { component: 'kutter-gateway', host: options.nodeName })
     const failed = (error: unknown) => {
       log.error('cannot serve Gateways, trying again', { why: messageOf(error) })
       options.report(`Gateways are not served as they should be: ${messageOf(error)}`)
@@ -193,6 +199,25 @@ class GatewayKeeper {
     if (taken.length) this.#again(againMs)
     const places = taken.map(({ address, port }) => `${port} of ${address || this.#o.nodeName}`)
     this.#o.report(taken.length ? `Gateways: another program has port ${places.join(', ')}` : undefined)
+    this.#reportTaken(taken, ours)
+  }
+
+  /** Reports to each Gateway once that another program of this node has one of its ports. */
+  #reportTaken(taken: readonly Binding[], gateways: readonly Gateway[]): void {
+    const { nodeName, pool } = this.#o
+    const said = new Set<string>()
+    for (const gateway of taken.length ? gateways.slice(0, maxReported) : []) {
+      const addresses = ['', ...presentAddresses(gateway, pool)]
+      for (const { address, port } of taken) {
+        if (!addresses.includes(address) || !gateway.spec.listeners.some(one => one.port === port)) continue
+        const key = `${gateway.metadata.uid} ${bindingKey({ address, port })}`
+        said.add(key)
+        if (this.#said.has(key)) continue
+        const message = `another program has port ${port} of ${nodeName}`
+        this.#recorder.event(gateway, 'Warning', 'PortTaken', message)
+      }
+    }
+    this.#said = said
   }
 
   /** There is nothing to serve: no process, no port. */

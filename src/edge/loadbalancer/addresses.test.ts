@@ -76,3 +76,23 @@ test('the table refuses what is for the addresses, and goes with the last of the
   ])
   strictEqual(refusalText('t', []), 'add table inet t\ndelete table inet t\n')
 })
+
+test('the ports of Gateways are let in, and answers to the node itself', () => {
+  const text = refusalText(
+    't',
+    ['192.0.2.1', 'fd00::1'],
+    new Map([
+      ['192.0.2.1', [80, 443]],
+      ['fd00::1', [80]],
+      ['192.0.2.9', []],
+    ]),
+  )
+  const rules = text.split('\n').filter(line => line.includes('input ') && !line.includes('chain'))
+  deepStrictEqual(rules, [
+    'add rule inet t input ct state established,related accept',
+    'add rule inet t input ip daddr 192.0.2.1 tcp dport { 80, 443 } accept',
+    'add rule inet t input ip6 daddr fd00::1 tcp dport { 80 } accept',
+    'add rule inet t input ip daddr { 192.0.2.1 } meta l4proto != icmp jump refuse',
+    'add rule inet t input ip6 daddr { fd00::1 } meta l4proto != icmpv6 jump refuse',
+  ])
+})
