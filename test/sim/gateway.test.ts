@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keepGatewayKinds } from '../../src/cluster/gateway-definitions.ts'
+import { CustomResourceDefinition } from '../../src/kinds/apiextensions/customresourcedefinition.ts'
 import { Gateway } from '../../src/kinds/gateway/gateway.ts'
 import { GatewayClass } from '../../src/kinds/gateway/gatewayclass.ts'
 import { HTTPRoute } from '../../src/kinds/gateway/httproute.ts'
@@ -33,6 +34,24 @@ test('the definitions are made once, default what is missing and refuse what con
     )
     const made = await admin.create(HTTPRoute, route({}))
     assert.deepEqual(made.spec.rules, [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }])
+    const { items } = await admin.list(CustomResourceDefinition)
+    const served = items.flatMap(({ spec }) =>
+      spec.versions.filter(one => one.served).map(one => `${spec.names.kind} ${one.name}`),
+    )
+    assert.deepEqual(served.sort(), [
+      'GRPCRoute v1',
+      'Gateway v1',
+      'Gateway v1beta1',
+      'GatewayClass v1',
+      'GatewayClass v1beta1',
+      'HTTPRoute v1',
+      'HTTPRoute v1beta1',
+      'ReferenceGrant v1',
+      'ReferenceGrant v1beta1',
+      'TLSRoute v1',
+      'TLSRoute v1alpha2',
+      'TLSRoute v1alpha3',
+    ])
     const { spec } = await admin.create(Gateway, gateway([listener(), https({ name: 'c' })]))
     assert.deepEqual(spec.listeners[0]?.allowedRoutes, { namespaces: { from: 'Same' } })
     const replace = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/y' } }

@@ -144,6 +144,7 @@ const address = (value: SchemaProps) =>
 export const gatewayDefinition = definitionOf({
   kind: 'Gateway',
   plural: 'gateways',
+  versions: ['v1', 'v1beta1'],
   shortNames: ['gtw'],
   scope: 'Namespaced',
   doc: 'Gateway has the ports, protocols and certificates by which requests from outside come to routes.',

@@ -25,6 +25,7 @@ export interface GatewayClass extends KubeObject {
 export const gatewayClassDefinition = definitionOf({
   kind: 'GatewayClass',
   plural: 'gatewayclasses',
+  versions: ['v1', 'v1beta1'],
   shortNames: ['gc'],
   scope: 'Cluster',
   doc: 'GatewayClass names the controller of a class of Gateways.',

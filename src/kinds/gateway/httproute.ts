@@ -140,6 +140,7 @@ const countAbove = (from: number) =>
 export const httpRouteDefinition = definitionOf({
   kind: 'HTTPRoute',
   plural: 'httproutes',
+  versions: ['v1', 'v1beta1'],
   scope: 'Namespaced',
   doc: 'HTTPRoute says which HTTP requests go to which backends.',
   columns: [{ name: 'Hostnames', jsonPath: '.spec.hostnames' }],

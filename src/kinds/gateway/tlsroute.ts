@@ -8,6 +8,7 @@ export type TLSRoute = AnyRoute
 export const tlsRouteDefinition = definitionOf({
   kind: 'TLSRoute',
   plural: 'tlsroutes',
+  versions: ['v1', 'v1alpha3', 'v1alpha2'],
   scope: 'Namespaced',
   doc: 'TLSRoute says which TLS connections go to which backends.',
   spec: fields(
