@@ -122,6 +122,13 @@ test('TLS that is passed on and TLS that ends share a port if their hostnames di
   assert.deepEqual(say(tls('a', 'HTTPS', '*.test'), tls('b', 'TLS', 'b.test')), [fine, fine])
   const conflict = ['True ProtocolConflict', undefined]
   assert.deepEqual(say(tls('a', 'HTTPS', 'b.test'), tls('b', 'TLS', 'b.test')), [conflict, conflict])
+  const ends = (name: string, hostname: string) => ({
+    ...tls(name, 'TLS', hostname),
+    tls: { mode: 'Terminate', certificateRefs: [{ name: 'c' }] },
+  })
+  assert.deepEqual(say(ends('a', 'a.test'), tls('b', 'TLS', 'b.test')), [fine, fine])
+  assert.deepEqual(say(ends('a', 'b.test'), tls('b', 'TLS', 'b.test')), [conflict, conflict])
+  assert.deepEqual(say(ends('a', 'a.test'), tls('b', 'HTTPS', 'b.test')), [conflict, conflict])
   const overlap = ['False NoConflicts', 'True OverlappingHostnames']
   assert.deepEqual(say(tls('a', 'HTTPS', '*.test'), tls('b', 'HTTPS', 'b.test'), tls('c', 'HTTPS', 'c.org')), [
     overlap,

@@ -14,7 +14,7 @@ import {
   type RouteState,
 } from '../../kinds/gateway/attachment.ts'
 import type { AnyRoute, ParentStatus } from '../../kinds/gateway/common.ts'
-import { gatewayRefusal, type ListenerState } from '../../kinds/gateway/listeners.ts'
+import { endsTls, gatewayRefusal, type ListenerState } from '../../kinds/gateway/listeners.ts'
 import { gatewayGroup } from '../../kinds/gateway/definition.ts'
 import type { Gateway, ListenerStatus } from '../../kinds/gateway/gateway.ts'
 import { type GatewayClass, gatewayController } from '../../kinds/gateway/gatewayclass.ts'
@@ -60,6 +60,8 @@ const features = [
   'HTTPRouteSchemeRedirect',
   'ReferenceGrant',
   'TLSRoute',
+  'TLSRouteModeMixed',
+  'TLSRouteModeTerminate',
 ]
 /** What needs addresses of their own for Gateways. */
 const apartFeatures = ['GatewayStaticAddresses']
@@ -166,7 +168,7 @@ const overlapping: Verdict = {
 
 function resolvedRefs({ gateway, listener, hasOtherKinds }: ListenerState, world: StatusWorld): Verdict {
   const type = 'ResolvedRefs'
-  const refs = listener.protocol === 'HTTPS' ? certificatesOf(gateway, listener, world.grants) : []
+  const refs = endsTls(listener) ? certificatesOf(gateway, listener, world.grants) : []
   for (const ref of refs) {
     if (ref.problem !== undefined)
       return { type, status: false, reason: ref.problem, message: 'a certificate cannot be referred to' }
@@ -174,7 +176,7 @@ function resolvedRefs({ gateway, listener, hasOtherKinds }: ListenerState, world
     if (problem !== undefined)
       return { type, status: false, reason: 'InvalidCertificateRef', message: `the Secret ${ref.key} ${problem}` }
   }
-  if (listener.protocol === 'HTTPS' && !refs.length)
+  if (endsTls(listener) && !refs.length)
     return { type, status: false, reason: 'InvalidCertificateRef', message: 'there is no certificate' }
   if (hasOtherKinds)
     return { type, status: false, reason: 'InvalidRouteKinds', message: 'some kinds of routes cannot be served' }

@@ -32,9 +32,7 @@ export function filesOf(plan: GatewayPlan, around: Omit<Node, 'socket' | 'digest
   const isFree = (one: PortPlan) => bindingsOf(one).some(binding => around.free.has(bindingKey(binding)))
   const fronts = plan.ports.filter(isFree)
   const ports = plan.ports.filter(one => fronts.includes(one) || fronts.some(({ behind }) => behind === one.name))
-  const lists = ports
-    .filter(({ protocol }) => protocol === 'HTTPS')
-    .map(one => [listOf(one), certificateList(one)] as const)
+  const lists = ports.filter(endsHere).map(one => [listOf(one), certificateList(one)] as const)
   const structure = configText(plan, ports, { ...around, socket: '', digest: '' }, false)
   const digest = createHash('sha256')
     .update(JSON.stringify([structure, lists]))
@@ -44,6 +42,9 @@ export function filesOf(plan: GatewayPlan, around: Omit<Node, 'socket' | 'digest
     textsFor: socket => new Map([...lists, [configFile, configText(plan, ports, { ...around, socket, digest }, true)]]),
   }
 }
+
+/** Whether TLS ends at a port. */
+const endsHere = ({ protocol, isPassedOn }: PortPlan) => protocol !== 'HTTP' && !isPassedOn
 
 const listOf = ({ name }: PortPlan) => `certificates-${name}.list`
 
@@ -79,7 +80,8 @@ const closedTls = '_closed'
 
 /** The lines by which a port is listened on. An address that the node does not have yet may come to it later. */
 function bind(plan: PortPlan, { isIPv6, free, mark }: Node): string[] {
-  const tls = plan.protocol === 'HTTPS' ? ` ssl crt-list ${listOf(plan)} alpn h2,http/1.1` : ''
+  const alpn = plan.protocol === 'HTTPS' ? ' alpn h2,http/1.1' : ''
+  const tls = endsHere(plan) ? ` ssl crt-list ${listOf(plan)}${alpn}` : ''
   if (plan.isBehind) return [`bind ${socketOf(plan.name, mark)} accept-proxy${tls}`]
   // With IPv6 one listener is for both families.
   const [any, both] = isIPv6 ? ['::', ' v4v6'] : ['', '']
@@ -191,9 +193,13 @@ function below(shares: readonly Share[]): { backend: string; limit: number }[] {
 function tlsFrontend(plan: PortPlan, { shares }: GatewayPlan, around: Node): string[] {
   const conditions = new Conditions()
   const isFree = '!{ var(txn.listener) -m found }'
+  // The name is in the first message of the client, which is waited for where TLS does not end here.
+  const [fetch, isHello] = plan.isPassedOn
+    ? ['req.ssl_sni,lower', '{ req.ssl_hello_type 1 } ']
+    : ['ssl_fc_sni,lower', '']
   const listeners = plan.listeners.map(
     ({ name, hostname }) =>
-      `tcp-request content set-var(txn.listener) str(${name}) if { req.ssl_hello_type 1 } ${isFree}${conditions.all(hostCondition('req.ssl_sni,lower', hostname))}`,
+      `tcp-request content set-var(txn.listener) str(${name}) if ${isHello}${isFree}${conditions.all(hostCondition(fetch, hostname))}`,
   )
   const uses = plan.entries.flatMap(({ rule, conditions: all }) => {
     const some = shares.get(rule) ?? []
@@ -210,10 +216,11 @@ function tlsFrontend(plan: PortPlan, { shares }: GatewayPlan, around: Node): str
     ...bind(plan, around),
     ...conditions.lines,
     'timeout client 1h',
-    'tcp-request inspect-delay 5s',
+    ...(plan.isPassedOn ? ['tcp-request inspect-delay 5s'] : []),
     ...listeners,
-    'tcp-request content accept if { req.ssl_hello_type 1 }',
-    'tcp-request content reject if WAIT_END',
+    ...(plan.isPassedOn
+      ? ['tcp-request content accept if { req.ssl_hello_type 1 }', 'tcp-request content reject if WAIT_END']
+      : []),
     ...uses,
     ...ended.map(({ name }) => `use_backend ${endsBackend(plan)} if { var(txn.listener) -m str ${name} }`),
     `default_backend ${closedTls}`,

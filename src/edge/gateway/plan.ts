@@ -21,9 +21,10 @@ import {
 import { servedAddresses } from '../../kinds/gateway/addresses.ts'
 import type { AnyRoute, AnyRule, BackendReference } from '../../kinds/gateway/common.ts'
 import { certificatesOf } from '../../kinds/gateway/grants.ts'
+import type { Listener } from '../../kinds/gateway/gateway.ts'
 import type { GRPCRoute } from '../../kinds/gateway/grpcroute.ts'
 import type { HTTPRoute, HTTPRouteMatch } from '../../kinds/gateway/httproute.ts'
-import type { ListenerState } from '../../kinds/gateway/listeners.ts'
+import { endsTls, isPassedOn, type ListenerState } from '../../kinds/gateway/listeners.ts'
 import type { Backend } from '../ingress/backend.ts'
 import { pemOf } from '../../kinds/networking/tls-pem.ts'
 import { serversOf } from '../ingress/endpoints.ts'
@@ -59,6 +60,8 @@ export interface PortPlan {
   /** Where it is served; empty for all addresses. */
   addresses: readonly string[]
   protocol: 'HTTP' | 'HTTPS' | 'TLS'
+  /** Whether connections are passed on still encrypted. */
+  isPassedOn: boolean
   /** Set where names choose between TLS that is passed on and TLS that ends here: the name of the latter's plan. */
   behind?: string
   /** Whether it is reached through the plan of another protocol only. */
@@ -142,7 +145,7 @@ class PlanMaker {
   /** The plan of a port, or two if names choose between TLS that is passed on and TLS that ends here. */
   port(place: Place, attachments: Attachments): PortPlan[] {
     const { port, name, addresses, listeners } = place
-    const isPassed = ({ listener }: ListenerState) => listener.protocol === 'TLS'
+    const isPassed = ({ listener }: ListenerState) => isPassedOn(listener)
     const [passed, ended] = [listeners.filter(isPassed), listeners.filter(one => !isPassed(one))]
     const common = { port, addresses }
     if (!passed.length || !ended.length)
@@ -162,17 +165,19 @@ class PlanMaker {
     all: readonly ListenerState[],
     served: readonly ListenerState[],
     { routes }: Attachments,
-  ): Pick<PortPlan, 'protocol' | 'listeners' | 'entries' | 'certificates'> {
-    const protocol = served[0]!.listener.protocol as PortPlan['protocol']
-    const host = protocol === 'TLS' ? 'req.ssl_sni,lower' : 'var(txn.host)'
-    const certified = all.map(state => ({ state, files: protocol === 'HTTPS' ? this.#files(state) : [] }))
-    const usable = certified.filter(({ files }) => protocol !== 'HTTPS' || files.length)
+  ): Pick<PortPlan, 'protocol' | 'isPassedOn' | 'listeners' | 'entries' | 'certificates'> {
+    const { listener: first } = served[0]!
+    const protocol = first.protocol as PortPlan['protocol']
+    const host = hostFetch(first)
+    const certified = all.map(state => ({ state, files: endsTls(first) ? this.#files(state) : [] }))
+    const usable = certified.filter(({ files }) => !endsTls(first) || files.length)
     const sorted = usable
       .map(({ state }) => state)
       .filter(({ listener }) => !listener.hostname || isHost(listener.hostname))
       .sort((a, b) => byRank(hostRank(a.listener.hostname ?? ''), hostRank(b.listener.hostname ?? '')))
     return {
       protocol,
+      isPassedOn: isPassedOn(first),
       listeners: sorted.map((state, i) => ({
         name: `l${i}`,
         hostname: state.listener.hostname ?? '',
@@ -281,6 +286,12 @@ class PlanMaker {
     this.#backends.set(name, { name, lines, servers, serverOptions, hasCookie: false })
     return name
   }
+}
+
+/** How the name is fetched that decides about the listener and the route. */
+function hostFetch(listener: Listener): string {
+  if (listener.protocol !== 'TLS') return 'var(txn.host)'
+  return isPassedOn(listener) ? 'req.ssl_sni,lower' : 'ssl_fc_sni,lower'
 }
 
 /** The hostnames that can be written down, each once: a route may have a listener by several of its parents. */

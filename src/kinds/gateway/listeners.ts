@@ -44,7 +44,12 @@ const routeKinds: Readonly<Record<string, readonly string[]>> = {
   HTTPS: ['HTTPRoute', 'GRPCRoute'],
   TLS: ['TLSRoute'],
 }
-const isTls = (protocol: string) => protocol !== 'HTTP'
+const isTls = ({ protocol }: Listener) => protocol === 'HTTPS' || protocol === 'TLS'
+
+/** Whether connections are passed on still encrypted. */
+export const isPassedOn = ({ protocol, tls }: Listener): boolean => protocol === 'TLS' && tls?.mode === 'Passthrough'
+/** Whether a listener needs certificates. */
+export const endsTls = (listener: Listener): boolean => isTls(listener) && !isPassedOn(listener)
 
 /** Why a Gateway as a whole is not accepted; undefined if it is. */
 export function gatewayRefusal({ spec }: Gateway): Refusal | undefined {
@@ -96,26 +101,22 @@ export function planListeners(
 }
 
 function stateOf(gateway: Gateway, listener: Listener): ListenerState {
-  const { protocol, tls, allowedRoutes } = listener
+  const { protocol, allowedRoutes } = listener
   const served = Object.hasOwn(routeKinds, protocol) ? routeKinds[protocol]! : []
   const asked: readonly RouteKind[] = allowedRoutes?.kinds?.length
     ? allowedRoutes.kinds
     : served.map(kind => ({ kind }))
   const kinds = asked.filter(({ group = gatewayGroup, kind }) => group === gatewayGroup && served.includes(kind))
   const hasOtherKinds = kinds.length < asked.length
-  const isServed = served.length && (protocol !== 'TLS' || tls?.mode === 'Passthrough')
   return {
     gateway,
     listener,
-    kinds: isServed ? kinds : [],
+    kinds,
     hasOtherKinds,
     overlaps: false,
     attached: new Set(),
-    ...(!isServed && {
-      refusal: {
-        reason: 'UnsupportedProtocol',
-        message: 'HTTP, HTTPS and TLS with mode Passthrough are supported',
-      },
+    ...(!served.length && {
+      refusal: { reason: 'UnsupportedProtocol', message: 'HTTP, HTTPS and TLS are supported' },
     }),
   }
 }
@@ -124,7 +125,10 @@ function stateOf(gateway: Gateway, listener: Listener): ListenerState {
 function conflictOf({ listener: one }: ListenerState, { listener: other }: ListenerState): Refusal | undefined {
   if (one.port !== other.port) return undefined
   const isSame = (one.hostname ?? '') === (other.hostname ?? '')
-  if (isTls(one.protocol) !== isTls(other.protocol) || (isSame && one.protocol !== other.protocol))
+  const isOther = one.protocol !== other.protocol
+  // TLS that ends here leads either to requests or to plain connections.
+  const cannotShare = isTls(one) !== isTls(other) || (endsTls(one) && endsTls(other) && isOther)
+  if (cannotShare || (isSame && (isOther || isPassedOn(one) !== isPassedOn(other))))
     return { reason: 'ProtocolConflict', message: `another listener has port ${one.port} for ${other.protocol}` }
   return isSame
     ? { reason: 'HostnameConflict', message: `another listener has port ${one.port} for the same hostname` }
