@@ -7,7 +7,7 @@ import { issue, makeAuthority } from '../../src/wire/x509.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
 import { askWebSocket, callGrpc, machineIn, serviceTo, startPrograms } from './edge-programs.ts'
 
-const [http, https, passthrough] = [15_180, 15_543, 15_544]
+const [http, https, passthrough, ending] = [15_180, 15_543, 15_544, 15_545]
 const cluster = clusterForFile(
   'gateway',
   ['busybox', 'myapp'],
@@ -257,6 +257,20 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
           tls: { certificateRefs: [{ name: 'safe' }] },
         },
         { name: 'through', port: passthrough, protocol: 'TLS', tls: { mode: 'Passthrough' }, allowedRoutes },
+        {
+          name: 'beside',
+          port: passthrough,
+          protocol: 'HTTPS',
+          hostname: 'beside.test',
+          tls: { certificateRefs: [{ name: 'safe' }] },
+        },
+        {
+          name: 'plain',
+          port: ending,
+          protocol: 'TLS',
+          tls: { mode: 'Terminate', certificateRefs: [{ name: 'safe' }] },
+          allowedRoutes,
+        },
         { name: 'taken', port: http, protocol: 'HTTP' },
       ]),
     )
@@ -280,17 +294,8 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
     await cluster.apply(
       route('safe', { parentRefs: [{ name: 'secure', sectionName: 'https' }], rules: [{ backendRefs: [to('two')] }] }),
     )
-    const asked = (port: number) =>
-      curl(
-        '-k',
-        '--http2',
-        '-v',
-        '--resolve',
-        `safe.test:${port}:127.0.0.1`,
-        `https://safe.test:${port}/`,
-        '--stderr',
-        '-',
-      )
+    const asked = (port: number, host = 'safe.test') =>
+      curl('-k', '--http2', '-v', '--resolve', `${host}:${port}:127.0.0.1`, `https://${host}:${port}/`, '--stderr', '-')
     await eventually('it is served with its certificate', async () => {
       const { text } = await asked(https)
       assert.match(text, /subject: CN=safe\.test/)
@@ -313,6 +318,33 @@ describe('gateway', { concurrency: false, skip: cannotRun }, () => {
       assert.match(text, /subject: .*CN=kube-apiserver/)
       return true
     })
+    // On the same port TLS ends for another name, and on a port of its own for a TLSRoute.
+    await cluster.apply(
+      route('beside', {
+        parentRefs: [{ name: 'secure', sectionName: 'beside' }],
+        rules: [{ backendRefs: [to('one')] }],
+      }),
+    )
+    await cluster.apply({
+      apiVersion,
+      kind: 'TLSRoute',
+      metadata: { name: 'plain' },
+      spec: {
+        parentRefs: [{ name: 'secure', sectionName: 'plain' }],
+        hostnames: ['plain.test'],
+        rules: [{ backendRefs: [to('two')] }],
+      },
+    })
+    for (const [port, host, name] of [
+      [passthrough, 'beside.test', 'one'],
+      [ending, 'plain.test', 'two'],
+    ] as const)
+      await eventually(`TLS ends for ${host}`, async () => {
+        const { text, code } = await asked(port, host)
+        assert.match(text, /subject: CN=safe\.test/)
+        assert.match(`${code} ${text}`, new RegExp(`^200[^]*^${name}`, 'm'))
+        return true
+      })
   })
 
   test('clients of gRPC and of WebSockets get through', options, async () => {
