@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keepGatewayKinds } from '../../src/cluster/gateway-definitions.ts'
 import { CustomResourceDefinition } from '../../src/kinds/apiextensions/customresourcedefinition.ts'
+import { startControllers } from '../../src/controllers/index.ts'
 import { Gateway } from '../../src/kinds/gateway/gateway.ts'
+import { parsePool } from '../../src/kinds/core/service-balancing.ts'
+import { Service } from '../../src/kinds/core/service.ts'
 import { GatewayClass } from '../../src/kinds/gateway/gatewayclass.ts'
 import { HTTPRoute } from '../../src/kinds/gateway/httproute.ts'
 import { simulate, type Sim } from './cluster.ts'
@@ -107,4 +110,61 @@ test('a node may read the Secrets that Gateways of the own class name, and no ot
     assert.equal(may('mine').allowed, true)
     assert.equal(may('theirs').allowed, false)
     assert.equal(may('far', 'kube-system').allowed, false)
+  }))
+
+test('Services and Gateways share a pool, and each has an address of its own', () =>
+  simulate({ scheduler: false, kubelets: false }, async sim => {
+    const admin = await withKinds(sim)
+    const { plane, clock, random } = sim
+    const pool = parsePool(['192.0.2.1-192.0.2.4'])
+    const ending = new AbortController()
+    await Promise.all([
+      startControllers({
+        reader: plane.client('system:kube-controller-manager'),
+        clientFor: plane.accountClient,
+        clock,
+        random,
+        log: plane.core.log,
+        signal: ending.signal,
+        kinds: plane.kinds,
+        loadBalancing: { pool, gateways: true },
+        gateways: { pool, ingressPorts: [] },
+      }),
+      clock.forward(1_000),
+    ])
+    const named = (name: string, more: object = {}) =>
+      ({ ...gateway([listener()]), metadata: { name, namespace: 'default' }, ...more }) as object
+    const balanced = (name: string) => ({
+      metadata: { name, namespace: 'default' },
+      spec: { type: 'LoadBalancer' as const, ports: [{ port: 80 }] },
+    })
+    // All at once, so that both controllers give out addresses at the same time.
+    await Promise.all([
+      admin.create(Gateway, named('a')),
+      admin.create(Service, balanced('b')),
+      admin.create(Gateway, named('c')),
+      admin.create(Service, balanced('d')),
+    ])
+    const given = () =>
+      new Map([
+        ...sim.client
+          .mirror(Gateway)
+          .list()
+          .map(({ metadata, status }) => [metadata.name, status?.addresses?.[0]?.value ?? ''] as const),
+        ...sim.client
+          .mirror(Service)
+          .list('default')
+          .filter(({ metadata }) => metadata.name !== 'kubernetes')
+          .map(({ metadata, status }) => [metadata.name, status.loadBalancer.ingress?.[0]?.ip ?? ''] as const),
+      ])
+    const all = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4']
+    const areGiven = () => [...given().values()].sort().join() === all.join()
+    await sim.until('each has one', areGiven)
+    const before = given()
+    await admin.delete(Gateway, { namespace: 'default', name: 'a' })
+    await admin.create(Service, balanced('e'))
+    await sim.until('the address is given to another', areGiven)
+    for (const name of ['b', 'c', 'd']) assert.equal(given().get(name), before.get(name))
+    assert.equal(given().get('e'), before.get('a'))
+    ending.abort()
   }))
