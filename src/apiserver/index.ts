@@ -3,6 +3,7 @@
 // registry (registry.ts), and objects are stored and watched by storage.ts. stream/ connects exec, attach, logs and
 // port-forward to the kubelets. bootstrap/ creates what every cluster begins with.
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
+export { ServerLeases } from './bootstrap/server-leases.ts'
 export { Availability } from './aggregation/availability.ts'
 export { RemoteDocuments, type RemoteVersion } from './aggregation/documents.ts'
 export { allKinds } from './aggregation/kinds.ts'

@@ -117,7 +117,7 @@ export async function openServer(
 function allPlugins(
   options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | 'plugins' | keyof ServiceRanges> & WebhookContext,
 ): AdmissionPlugin[] {
-  const { storage, catalog, clock, random, authorizer } = options
+  const { storage, catalog, clock, random, authorizer, log } = options
   const { podSecurity: security, nodeSelectors, tolerations, eventLimits } = options.plugins?.configuration ?? {}
   return [
     createOnUpdate(authorizer),
@@ -149,7 +149,7 @@ function allPlugins(
     mutatingPolicies(options),
     mutatingWebhooks(options),
     // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
-    serviceAllocation(storage, clock, random, options),
+    serviceAllocation(storage, clock, random, options, log),
     validatingPolicies(options),
     validatingWebhooks(options),
     // The quota comes last, since it counts what it admits.

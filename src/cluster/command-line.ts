@@ -36,6 +36,16 @@ export const options: Readonly<Record<string, OptionSpec>> = {
     help: 'ranges of the addresses of nodes that have NodePorts (default: all)',
   },
   gateway: { help: 'serve Gateways: the kinds of Gateway API, and the GatewayClass kutter' },
+  store: {
+    value: true,
+    help: 'where objects are kept: embedded, or etcd://HOST:PORT,HOST:PORT/PREFIX (default: embedded)',
+  },
+  'etcd-cafile': {
+    value: true,
+    help: 'file with the authority of the certificates of etcd; with it etcd is spoken to by TLS',
+  },
+  'etcd-certfile': { value: true, help: 'file with the certificate for etcd' },
+  'etcd-keyfile': { value: true, help: 'file with its key' },
   disable: { value: true, help: `parts to leave out: ${serverParts.join(',')}` },
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
@@ -59,6 +69,10 @@ interface CommandSpec {
 
 const cluster = ['name', 'data-dir'] as const
 const server = [
+  'store',
+  'etcd-cafile',
+  'etcd-certfile',
+  'etcd-keyfile',
   'disable',
   'scheduler-config',
   'node-monitor-grace-period',

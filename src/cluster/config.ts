@@ -63,6 +63,12 @@ export interface ClusterConfig {
   nodePortAddresses?: readonly string[]
   /** Whether the cluster has the kinds of Gateway API, and serves Gateways. */
   gateway?: boolean
+  /** The store, as `--store` names it; without it the one in the cluster's directory. */
+  store?: string
+  /** Paths of the files of TLS with etcd. */
+  etcdCa?: string
+  etcdCert?: string
+  etcdKey?: string
 }
 
 /**
@@ -282,6 +288,10 @@ const chosen = ({
   loadBalancerPool,
   nodePortAddresses,
   gateway,
+  store,
+  etcdCa,
+  etcdCert,
+  etcdKey,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -298,6 +308,10 @@ const chosen = ({
   ...(loadBalancerPool !== undefined && { loadBalancerPool }),
   ...(nodePortAddresses !== undefined && { nodePortAddresses }),
   ...(gateway !== undefined && { gateway }),
+  ...(store !== undefined && { store }),
+  ...(etcdCa !== undefined && { etcdCa }),
+  ...(etcdCert !== undefined && { etcdCert }),
+  ...(etcdKey !== undefined && { etcdKey }),
 })
 
 type Chosen = Partial<
@@ -318,6 +332,10 @@ type Chosen = Partial<
     | 'loadBalancerPool'
     | 'nodePortAddresses'
     | 'gateway'
+    | 'store'
+    | 'etcdCa'
+    | 'etcdCert'
+    | 'etcdKey'
   >
 >
 

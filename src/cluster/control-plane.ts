@@ -19,6 +19,7 @@ import {
   type FrontProxy,
   type RemoteVersion,
   openServer,
+  ServerLeases,
   Registration,
   tokenIssuer,
   type PluginSwitches,
@@ -81,8 +82,9 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     tokens,
     ...(extensions && { extensions: extensions.handlers }),
   })
-  await bootstrap(serve, options)
-  const stopKeeping = keepEssentials(serve, options, log)
+  const leases = store.isShared ? new ServerLeases(serve, clock, options.advertise) : undefined
+  await bootstrap(serve, options, leases)
+  const stopKeeping = keepEssentials(serve, options, log, leases)
   const registration = new Registration(core, serve)
   const aggregator = new ExtensionProxy(core, options.frontProxy?.client)
   const remote = new RemoteDocuments(core, options.frontProxy?.client)
@@ -120,7 +122,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       ),
     signToken: claims => tokens.sign(claims),
     close: async () => {
-      stopKeeping()
+      await stopKeeping()
       for (const client of clients) client.close()
       aggregator.close()
       remote.close()

@@ -19,10 +19,10 @@ import { machineAddress, urlHost } from './node-addresses.ts'
 import { keepStorageClasses } from './storage.ts'
 
 /**
- * The server and its controllers end together, so a standby process need not notice a silent leader soon. A long lease
- * means few writes in an idle cluster.
+ * Where there is one server, it and its controllers end together, so a standby process need not notice a silent leader
+ * soon. A long lease means few writes in an idle cluster.
  */
-const timing: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
+const aloneTiming: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
 
 interface ControllersOptions {
   plane: ControlPlane
@@ -112,10 +112,14 @@ function elected(
       settled = true
       settle()
     }
-    leadWithLease({ client, name, identity, random: realRandom, signal, timing, standingBy: done }, async leading => {
-      await lead(client, leading)
-      done()
-    }).catch((error: unknown) => {
+    const timing = plane.core.storage.store.isShared ? {} : { timing: aloneTiming }
+    leadWithLease(
+      { client, name, identity, random: realRandom, signal, ...timing, standingBy: done },
+      async leading => {
+        await lead(client, leading)
+        done()
+      },
+    ).catch((error: unknown) => {
       // Nobody waits for a later failure. As an unhandled rejection it ends the process, and the next one starts over.
       if (settled) throw error
       fail(error)

@@ -42,6 +42,7 @@ import { imageCommand } from './image-command.ts'
 import { nodeCommand } from './nodes.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
+import { parseStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
 import { why } from './why.ts'
@@ -137,6 +138,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(nodes !== undefined && { nodes }),
     ...timings(parsed),
     ...files(parsed),
+    ...storeOption(parsed, name),
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
@@ -164,6 +166,7 @@ async function server({ parsed, name, paths }: Invocation): Promise<number> {
     ...disabled(parsed),
     ...plugins(parsed),
     ...files(parsed),
+    ...storeOption(parsed, name),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   }
@@ -218,14 +221,25 @@ function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
 }
 
 /** The configuration files, with full paths, since the processes of a cluster run in other directories. */
-function files({ options }: Parsed): Pick<ClusterConfig, 'schedulerConfig' | 'kubeletConfig' | 'admissionConfig'> {
-  const [scheduler, kubelet] = [options['scheduler-config'], options['kubelet-config']]
-  const admission = options['admission-control-config-file']
-  return {
-    ...(scheduler && { schedulerConfig: resolve(scheduler) }),
-    ...(kubelet && { kubeletConfig: resolve(kubelet) }),
-    ...(admission && { admissionConfig: resolve(admission) }),
-  }
+function files({ options }: Parsed): Partial<Pick<ClusterConfig, (typeof fileOptions)[number][0]>> {
+  return Object.fromEntries(
+    fileOptions.flatMap(([key, option]) => (options[option] ? [[key, resolve(options[option])]] : [])),
+  )
+}
+
+const fileOptions = [
+  ['schedulerConfig', 'scheduler-config'],
+  ['kubeletConfig', 'kubelet-config'],
+  ['admissionConfig', 'admission-control-config-file'],
+  ['etcdCa', 'etcd-cafile'],
+  ['etcdCert', 'etcd-certfile'],
+  ['etcdKey', 'etcd-keyfile'],
+] as const
+
+/** Reads `--store`. */
+function storeOption({ options: { store } }: Parsed, name: string): Pick<ClusterConfig, 'store'> {
+  parseStore(store, name)
+  return store === undefined ? {} : { store }
 }
 
 /** Reads the lists of admission plugins. An empty list restores the default. */

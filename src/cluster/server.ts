@@ -15,7 +15,6 @@ import {
 } from '../apiserver/index.ts'
 import { ResourceMetrics } from '../metrics/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
-import { openEmbeddedStore } from '../store/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { type ControlPlane, openControlPlane } from './control-plane.ts'
@@ -26,6 +25,7 @@ import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { anyAddress, machineAddress, movedSignal } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
+import { openStore } from './store-location.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
@@ -52,7 +52,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     kubeletClientCertificate(pki),
     pki.frontProxy(frontProxyName),
     pki.tokenKey(),
-    openEmbeddedStore(paths.store, { onFailure: error => storeFailed.abort(error) }),
+    openStore(config, paths, { log, onFailure: error => storeFailed.abort(error) }),
   ])
   let metrics: ResourceMetrics | undefined
   const plane = await openControlPlane({
@@ -134,6 +134,7 @@ const aborted = (signal: AbortSignal) =>
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
 
+/** The disk that is written: with etcd, each member looks after its own. */
 async function checkDisk(paths: ClusterPaths): Promise<void> {
   const full = await fullDisk(paths.store)
   if (full) throw new Error(full)

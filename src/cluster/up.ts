@@ -33,6 +33,7 @@ import { poolOf } from './load-balancing.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { durationText, Steps } from './steps.ts'
+import { etcdTls, sameStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 
 interface UpOptions {
@@ -56,6 +57,11 @@ interface UpOptions {
   nodePortAddresses?: readonly string[]
   /** Whether Gateways are served. */
   gateway?: boolean
+  /** The store, and the files of TLS with etcd. */
+  store?: string
+  etcdCa?: string
+  etcdCert?: string
+  etcdKey?: string
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -92,6 +98,8 @@ async function bringUp(options: UpOptions): Promise<number> {
   if (next.kubeletConfig) await loadKubeletConfig(next.kubeletConfig)
   await pluginSwitches(next)
   poolOf(next)
+  etcdTls(next)
+  refuseOtherStore(options)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
@@ -143,6 +151,15 @@ async function bringUp(options: UpOptions): Promise<number> {
   }
   out(farewell(options, config, steps.totalMs()))
   return 0
+}
+
+/** Another store is an empty one, or that of another cluster: objects have to be copied first. */
+function refuseOtherStore({ paths, store, name }: UpOptions): void {
+  const existing = readConfig(paths)
+  if (!existing || store === undefined || sameStore(store, existing.store, name)) return
+  throw new Error(
+    `the cluster ${name} has its objects in ${existing.store ?? 'the embedded store'}; copy them first with: ${commandLine('kutter', `store migrate --to ${store}`, paths)}`,
+  )
 }
 
 const withoutNetwork = `
@@ -271,6 +288,10 @@ const lasting = [
   { key: 'loadBalancerPool', option: 'loadbalancer-pool' },
   { key: 'nodePortAddresses', option: 'nodeport-addresses' },
   { key: 'gateway', option: 'gateway' },
+  { key: 'store', option: 'store' },
+  { key: 'etcdCa', option: 'etcd-cafile' },
+  { key: 'etcdCert', option: 'etcd-certfile' },
+  { key: 'etcdKey', option: 'etcd-keyfile' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

@@ -104,6 +104,10 @@ export class LogStore implements Store {
     log.follow(rows => this.#show(rows), fail)
   }
 
+  get isShared(): boolean {
+    return this.#shared !== undefined
+  }
+
   async revision(): Promise<Revision> {
     this.#mustBeOpen()
     if (this.#shared) await this.#catchUp(this.#shared)

@@ -62,6 +62,8 @@ export interface StoreStats {
  * and get(a, 2) throws Expired.
  */
 export interface Store {
+  /** Whether other processes may write it at the same time. */
+  readonly isShared: boolean
   /** Returns the newest durable revision. */
   revision(): Promise<Revision>
   /**

@@ -5,7 +5,7 @@
 //   every ten seconds.
 // - An object that exists is not overwritten, so changes by users stay. There are two exceptions: a default role gets
 //   the rules that it lacks, unless its annotation turns that off; and the endpoints of the Service `kubernetes` always
-//   get the present address of the server.
+//   get the present address of the server, or those of all servers that share the store.
 // - Several servers may do this at the same time. A creation that finds the object already there counts as done.
 // - Everything goes through `serve` as the superuser `system:apiserver`, so admission and the rules of kinds apply.
 //
@@ -15,7 +15,7 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { AnyKind } from '../../api/kind.ts'
-import type { Operation, Serve } from '../../api/operation.ts'
+import type { Serve } from '../../api/operation.ts'
 import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -37,7 +37,8 @@ import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { flowSchemas, priorityLevels } from './flow-control.ts'
 import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } from './roles.ts'
-import { self } from '../self.ts'
+import { ensure, operation, replace } from './objects.ts'
+import { ServerLeases } from './server-leases.ts'
 
 interface BootstrapOptions {
   clock: Clock
@@ -56,8 +57,11 @@ export function apiServiceAddress(serviceCidr: string): string {
   return formatIP(family, base + 1n)
 }
 
-/** Creates what is missing. Throws on any other failure. */
-export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
+/**
+ * Creates what is missing. Throws on any other failure.
+ * @param leases of the servers that share the store; undefined for a server alone
+ */
+export async function bootstrap(serve: Serve, options: BootstrapOptions, leases?: ServerLeases): Promise<void> {
   await systemNamespaces(serve)
   await Promise.all([roles(serve), priorityClasses(serve), flowControl(serve)])
   await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [...options.serviceCidrs] } })
@@ -66,7 +70,7 @@ export async function bootstrap(serve: Serve, options: BootstrapOptions): Promis
     data: { since: dayText(options.clock.now()) },
   })
   await extensionAuthentication(serve, options)
-  await kubernetesService(serve, options)
+  await kubernetesService(serve, options, leases)
 }
 
 const keepEveryMs = 10_000
@@ -75,14 +79,19 @@ const keepEveryMs = 10_000
  * Restores, every ten seconds, what the cluster needs and a user may have deleted: the Service `kubernetes` with its
  * endpoints, the system namespaces, and what extension servers need to recognize their callers. A failure is logged. Source: pkg/controlplane/controller/kubernetesservice,
  * systemnamespaces.
- * @returns a function that stops this; a round that is running ends by itself
+ * @returns a function that stops this, and takes the server's address back where others go on
  */
-export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log): () => void {
+export function keepEssentials(
+  serve: Serve,
+  options: BootstrapOptions,
+  log: Log,
+  leases?: ServerLeases,
+): () => Promise<void> {
   const { clock } = options
   const keep = async () => {
     try {
       await systemNamespaces(serve)
-      await kubernetesService(serve, options)
+      await kubernetesService(serve, options, leases)
       await extensionAuthentication(serve, options)
     } catch (error) {
       log.warn('cannot restore the Service kubernetes, trying again', { why: messageOf(error) })
@@ -90,9 +99,18 @@ export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log
     again()
   }
   let cancel = () => {}
-  const again = () => void (cancel = clock.after(keepEveryMs, () => void keep()))
+  let round = Promise.resolve()
+  let isStopped = false
+  const again = () => {
+    if (!isStopped) cancel = clock.after(keepEveryMs, () => void (round = keep()))
+  }
   again()
-  return () => cancel()
+  return async () => {
+    isStopped = true
+    cancel()
+    await round
+    await leases?.release().catch((error: unknown) => log.warn('cannot give up the address', { why: messageOf(error) }))
+  }
 }
 
 async function systemNamespaces(serve: Serve): Promise<void> {
@@ -203,11 +221,18 @@ async function flowControl(serve: Serve): Promise<void> {
     )
 }
 
-async function kubernetesService(serve: Serve, { serviceCidrs, advertise }: BootstrapOptions): Promise<void> {
+const serviceTries = 20
+const serviceRetryMs = 250
+
+async function kubernetesService(
+  serve: Serve,
+  { serviceCidrs, advertise, clock }: BootstrapOptions,
+  leases: ServerLeases | undefined,
+): Promise<void> {
   const labels = { component: 'apiserver', provider: 'kubernetes' }
   const name = 'kubernetes'
   const namespace = 'default'
-  await ensure(serve, Service, {
+  const service = {
     metadata: { name, namespace, labels },
     spec: {
       type: 'ClusterIP',
@@ -215,17 +240,27 @@ async function kubernetesService(serve: Serve, { serviceCidrs, advertise }: Boot
       sessionAffinity: 'None',
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }],
     },
-  })
+  }
+  // Another server that starts at the same time may have claimed the address, for the same Service.
+  for (let tries = 1; ; tries++)
+    try {
+      await ensure(serve, Service, service)
+      break
+    } catch (error) {
+      if (!leases || !isReason(error, 'Invalid') || tries === serviceTries) throw error
+      await clock.sleep(serviceRetryMs)
+    }
   const ports = [{ name: 'https', port: advertise.port, protocol: 'TCP' }]
-  // The address may have changed since the last start, so these two are always written.
+  const addresses = (await leases?.keep()) ?? [advertise.address]
+  // The addresses may have changed since the last start, so these two are always written.
   await replace(serve, Endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: advertise.address }], ports }],
+    subsets: [{ addresses: addresses.map(ip => ({ ip })), ports }],
   })
   await replace(serve, EndpointSlice, {
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
     addressType: `IPv${ipFamily(advertise.address) ?? 4}`,
-    endpoints: [{ addresses: [advertise.address], conditions: { ready: true } }],
+    endpoints: addresses.map(address => ({ addresses: [address], conditions: { ready: true } })),
     ports,
   })
 }
@@ -249,44 +284,4 @@ async function extensionAuthentication(serve: Serve, { clientCa, frontProxy }: B
   const stored = asJson(result.item.object) as JsonObject & { data?: JsonObject }
   const next = { ...stored.data, ...data }
   if (!sameJson(next, stored.data ?? {})) await serve(operation('update', ConfigMap, { ...stored, data: next }))
-}
-
-const operation = (verb: Operation['verb'], kind: AnyKind, object: JsonObject): Operation => {
-  const { name = '', namespace = '' } = object.metadata as { name?: string; namespace?: string }
-  return {
-    verb,
-    kind,
-    subresource: '',
-    namespace,
-    name: verb === 'create' ? '' : name,
-    user: self,
-    options: {},
-    userAgent: 'kutter-apiserver',
-    body: object,
-  }
-}
-
-/**
- * Creates an object if it does not exist.
- * @returns whether it was missing
- */
-async function ensure(serve: Serve, kind: AnyKind, object: JsonObject): Promise<boolean> {
-  try {
-    await serve({ ...operation('get', kind, object), options: { resourceVersion: '0' } })
-    return false
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error
-  }
-  try {
-    await serve(operation('create', kind, object))
-  } catch (error) {
-    // Another server of the same cluster may have created it at the same time.
-    if (!isReason(error, 'AlreadyExists')) throw error
-  }
-  return true
-}
-
-/** Creates an object, or overwrites it. */
-async function replace(serve: Serve, kind: AnyKind, object: JsonObject): Promise<void> {
-  if (!(await ensure(serve, kind, object))) await serve(operation('update', kind, object))
 }

@@ -9,21 +9,24 @@
 // - An update that leaves out its allocations keeps them. When the type changes to one without node ports, or to
 //   ExternalName, the Service gives them up.
 //
-// Limits: reservations are in memory, so two servers with one store could give the same address to two Services. A dry
-// run reserves as well, until its reservation ends. If a range is full, the write is refused.
+// Limits: reservations are in memory; servers that share a store also claim in it what they give (allocation-claims.ts).
+// A dry run reserves as well, until its reservation ends, and claims nothing. If a range is full, the write is refused.
 // Source: pkg/registry/core/service (alloc.go), ipallocator, portallocator.
 import type { Clock } from '../../base/clock.ts'
+import { StatusError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { needsHealthCheck } from '../../kinds/core/service-rules.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
-import { IPAddress, managedByLabel, serviceAllocator } from '../../kinds/networking/ipaddress.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
 import type { Storage } from '../storage.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import { AllocationClaims } from './allocation-claims.ts'
+import { allocationsOf, portKey, Reservations } from './reservations.ts'
 import { chooseFamilies } from './service-families.ts'
 
 export interface ServiceRanges {
@@ -36,41 +39,25 @@ export interface ServiceRanges {
 /** How long an address or port stays reserved if its Service is not stored after all. */
 const reservationMs = 10_000
 
+/** How long an address or port that another server has just claimed is not tried again. */
+const lostMs = 1000
+
+/** How often other addresses and ports are tried when another server has just given those of a Service away. */
+const maxTries = 10
+
 /** The allocation as an admission plugin, so that a dry run shows addresses and ports too. */
 export function serviceAllocation(
   storage: Storage,
   clock: Clock,
   random: Random,
   ranges: ServiceRanges,
+  log: Log,
 ): AdmissionPlugin {
+  const claims = storage.store.isShared ? new AllocationClaims(storage, log, reservationMs) : undefined
+  const reservations = new Reservations(storage, clock, what => claims?.release(what))
   const own = ranges.serviceCidrs.map(range => parseCidr(range)!)
-  const reservations = new Map<string, { uid: string; until: number }>()
-  // A reservation is not needed once the Service is in the mirror.
-  storage.mirror(Service).subscribe(changes => {
-    for (const { item } of changes) for (const what of allocationsOf(item.object)) reservations.delete(what)
-  })
-  /** The UID of the Service that has an address or port, or has reserved it. */
-  const takenBy = (what: string): string | undefined => {
-    const found = storage.mirror(Service).byIndex('allocations', allocationsOf, what)[0]
-    if (found) return found.metadata.uid
-    const held = reservations.get(what)
-    if (!held) return undefined
-    if (held.until > clock.now()) return held.uid
-    reservations.delete(what)
-    return undefined
-  }
-  // A user can reserve an address with an IPAddress. Those of the allocator itself are ignored, since Services decide.
-  const reserved = (what: string) => {
-    const address = storage.mirror(IPAddress).get(undefined, what)
-    return address !== undefined && address.metadata.labels?.[managedByLabel] !== serviceAllocator
-  }
-  const context: Allocator = {
-    cidrs: () => [...own, ...furtherRanges(storage, ranges.serviceCidrs)],
-    ranges,
-    random,
-    free: (what, uid) => [undefined, uid].includes(takenBy(what)) && !reserved(what),
-    reserve: (what, uid) => reservations.set(what, { uid, until: clock.now() + reservationMs }),
-  }
+  const cidrs = () => [...own, ...furtherRanges(storage, ranges.serviceCidrs)]
+  const giving: Giving = { cidrs, ranges, random, reservations, claims }
   return {
     name: 'ServiceAllocation',
     mutate({ type, operation, object, old }) {
@@ -81,11 +68,55 @@ export function serviceAllocation(
         (type !== 'CREATE' && type !== 'UPDATE')
       )
         return
-      const service = object as Mutable<Service>
-      const problems = [...allocate(context, service, old as Service | undefined)]
-      if (problems.length) throw invalidError(Service, service.metadata.name ?? '', problems)
+      return give(giving, object as Mutable<Service>, old as Service | undefined, Boolean(operation.options.dryRun))
     },
   }
+}
+
+interface Giving extends Pick<Allocator, 'cidrs' | 'ranges' | 'random'> {
+  reservations: Reservations
+  claims: AllocationClaims | undefined
+}
+
+/** Gives a Service what it lacks, and keeps that from others until it is stored. Throws Invalid, and holds nothing then. */
+async function give(
+  { reservations, claims, ...rest }: Giving,
+  service: Mutable<Service>,
+  old: Service | undefined,
+  isDryRun: boolean,
+): Promise<void> {
+  const uid = service.metadata.uid ?? ''
+  const had = new Set(old ? allocationsOf(old) : [])
+  const wanted = structuredClone(service.spec)
+  const held: string[] = []
+  const context: Allocator = {
+    ...rest,
+    free: (what, by) => reservations.isFree(what, by),
+    reserve: what => {
+      if (!had.has(what)) held.push(what)
+      reservations.reserve(what, uid, reservationMs)
+    },
+  }
+  const giveUp = () => {
+    for (const what of held.splice(0)) {
+      reservations.giveUp(what, uid)
+      claims?.release(what)
+    }
+  }
+  for (let tries = 0; tries < maxTries; tries++) {
+    const problems = [...allocate(context, service, old)]
+    if (problems.length) {
+      giveUp()
+      throw invalidError(Service, service.metadata.name ?? '', problems)
+    }
+    const fresh = allocationsOf(service).filter(what => !had.has(what))
+    const lost = isDryRun ? undefined : await claims?.take(fresh, uid, reservations.storedWith)
+    if (!lost) return
+    giveUp()
+    reservations.reserve(lost.what, lost.uid, lostMs)
+    service.spec = structuredClone(wanted)
+  }
+  throw new StatusError('ServerTimeout', 'other servers are giving away the same addresses, please try again')
 }
 
 /** The ranges in addition to the server's own: those that are ready and not terminating. */
@@ -110,18 +141,6 @@ interface Allocator {
   /** Whether a Service may have an address or port: nothing has it, or the Service has it itself. */
   free(what: string, uid: string): boolean
   reserve(what: string, uid: string): void
-}
-
-const portKey = (protocol: string, port: number) => `${protocol}:${port}`
-
-/** The addresses and ports of a Service, as keys of reservations. */
-function allocationsOf(service: Service): string[] {
-  const ips = (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
-  return [
-    ...ips,
-    ...(service.spec.ports ?? []).flatMap(p => (p.nodePort ? [portKey(p.protocol, p.nodePort)] : [])),
-    ...(service.spec.healthCheckNodePort ? [portKey('TCP', service.spec.healthCheckNodePort)] : []),
-  ]
 }
 
 function* allocate(context: Allocator, service: Mutable<Service>, old: Service | undefined): Iterable<Problem> {

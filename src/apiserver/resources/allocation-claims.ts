@@ -1,0 +1,99 @@
+// Claims of addresses and ports among servers that share a store. A server claims what it is about to give to a Service
+// by a key in the store, which only one of them can create; then it looks again whether a Service has it:
+//
+//   claim X ──▶ all that was written before the claim is in the mirror ──▶ nobody has X ──▶ store the Service
+//
+// So of two servers that choose the same, one is refused the claim, or sees the Service of the other. A claim is
+// removed when its Service is in the mirror. One that is left behind counts as given up when its time is over.
+import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { type Store, StoreConflict } from '../../store/index.ts'
+import type { Storage } from '../storage.ts'
+
+const prefix = '/registry/kutter.dev.allocations/'
+
+interface Claim {
+  uid: string
+  /** Milliseconds since the epoch. */
+  until: number
+}
+
+export class AllocationClaims {
+  readonly #storage: Storage
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #claimMs: number
+  /** The revisions of the claims that this server has made. */
+  readonly #made = new Map<string, number>()
+
+  constructor(storage: Storage, log: Log, claimMs: number) {
+    this.#storage = storage
+    this.#store = storage.store
+    this.#clock = storage.clock
+    this.#log = log
+    this.#claimMs = claimMs
+  }
+
+  /**
+   * Claims addresses and ports for a Service. Returns one that another has, with its UID; undefined when all are claimed.
+   * @param takenBy the UID of the Service in the mirror that has it
+   */
+  async take(
+    wanted: readonly string[],
+    uid: string,
+    takenBy: (what: string) => string | undefined,
+  ): Promise<{ what: string; uid: string } | undefined> {
+    for (const what of wanted) {
+      const other = (await this.#claim(what, uid)) ?? takenBy(what)
+      if (other === undefined || other === uid) continue
+      for (const one of wanted) this.release(one)
+      return { what, uid: other }
+    }
+    return undefined
+  }
+
+  /** Removes a claim of this server, if there is one. */
+  release(what: string): void {
+    const revision = this.#made.get(what)
+    if (revision === undefined) return
+    this.#made.delete(what)
+    this.#store.delete(prefix + what, { expect: revision }).catch((error: unknown) => {
+      if (!(error instanceof StoreConflict))
+        this.#log.debug('a claim stays until its time is over', { what, error: messageOf(error) })
+    })
+  }
+
+  /** Returns the UID of another that has a claim, or undefined when it is claimed. */
+  async #claim(what: string, uid: string): Promise<string | undefined> {
+    for (;;) {
+      const found = await this.#store.get(prefix + what)
+      const held = found && readClaim(found.value)
+      if (held && held.until > this.#clock.now() && held.uid !== uid) return held.uid
+      const claim: Claim = { uid, until: this.#clock.now() + this.#claimMs }
+      try {
+        const expect = found?.revision ?? 'absent'
+        const revision = await this.#store.put(prefix + what, Buffer.from(JSON.stringify(claim)), { expect })
+        this.#made.set(what, revision)
+        this.#clock.after(this.#claimMs, () => {
+          if (this.#made.get(what) === revision) this.release(what)
+        })
+        await this.#storage.waitFor(revision)
+        return undefined
+      } catch (error) {
+        if (!(error instanceof StoreConflict)) throw error
+      }
+    }
+  }
+}
+
+function readClaim(value: Uint8Array): Claim | undefined {
+  try {
+    const { uid, until } = JSON.parse(Buffer.from(value).toString()) as Partial<Claim>
+    return typeof uid === 'string' && typeof until === 'number' ? { uid, until } : undefined
+  } catch {
+    // A claim that cannot be read holds nothing.
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+// Where a cluster keeps its objects: in a directory of this machine, or in an etcd that several servers share.
+import { readFileSync } from 'node:fs'
+import { messageOf, type StatusError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { openEmbeddedStore, openEtcdStore, type Store } from '../store/index.ts'
+import { UsageError } from './args.ts'
+import type { ClusterConfig, ClusterPaths } from './config.ts'
+
+/** The word that `--store` has for the store on this machine. */
+const embedded = 'embedded'
+
+interface EtcdLocation {
+  /** `host:port` of each member. */
+  endpoints: string[]
+  /** Begins all keys, such as `/kutter/default`. */
+  prefix: string
+}
+
+const defaultPort = 2379
+
+/**
+ * Reads `etcd://HOST[:PORT],HOST[:PORT]…[/PREFIX]`; undefined for the embedded store. Throws UsageError for anything else.
+ * @param name of the cluster, which makes the default prefix
+ */
+export function parseStore(text: string | undefined, name: string): EtcdLocation | undefined {
+  if (text === undefined || text === '' || text === embedded) return undefined
+  const wrong = (why: string) =>
+    new UsageError(
+      `--store: ${JSON.stringify(text)} ${why}; it is ${embedded}, or etcd://HOST:PORT,HOST:PORT/PREFIX with the members of an etcd`,
+    )
+  const [, hosts = '', path = ''] = /^etcd:\/\/([^/]*)(\/.*)?$/.exec(text) ?? []
+  if (!hosts) throw wrong('names no store')
+  const endpoints = hosts.split(',').map(host => {
+    const [, name = '', port] = /^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/.exec(host) ?? []
+    const number = port === undefined ? defaultPort : Number(port)
+    if (!name || number < 1 || number > 65535) throw wrong(`has no valid address in ${JSON.stringify(host)}`)
+    return `${name}:${number}`
+  })
+  const prefix = path.replace(/\/+$/, '') || `/kutter/${name}`
+  if (!/^(\/[A-Za-z0-9._-]+)+$/.test(prefix)) throw wrong(`has no valid prefix in ${JSON.stringify(path)}`)
+  return { endpoints, prefix }
+}
+
+/** Whether two values of `--store` mean the same store. */
+export function sameStore(one: string | undefined, other: string | undefined, name: string): boolean {
+  return parseStore(one, name)?.prefix === parseStore(other, name)?.prefix
+}
+
+type StoreConfig = Pick<ClusterConfig, 'name' | 'store' | 'etcdCa' | 'etcdCert' | 'etcdKey'>
+
+/** Reads the files of TLS for etcd. Throws an Error that names the option of a file that cannot be read. */
+export function etcdTls({ etcdCa, etcdCert, etcdKey }: StoreConfig) {
+  if (!etcdCa && !etcdCert && !etcdKey) return undefined
+  if (Boolean(etcdCert) !== Boolean(etcdKey))
+    throw new UsageError('--etcd-certfile and --etcd-keyfile are given together or not at all')
+  const read = (option: string, file: string) => {
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      throw new Error(`--${option}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+  return {
+    ...(etcdCa && { ca: read('etcd-cafile', etcdCa) }),
+    ...(etcdCert && { cert: read('etcd-certfile', etcdCert) }),
+    ...(etcdKey && { key: read('etcd-keyfile', etcdKey) }),
+  }
+}
+
+/** Opens the store of a cluster. `onFailure` is called once when it can no longer be written. */
+export function openStore(
+  config: StoreConfig,
+  paths: Pick<ClusterPaths, 'store'>,
+  { log, onFailure }: { log: Log; onFailure(error: StatusError): void },
+): Promise<Store> {
+  const location = parseStore(config.store, config.name)
+  if (!location) return openEmbeddedStore(paths.store, { onFailure })
+  const tls = etcdTls(config)
+  return openEtcdStore({ ...location, ...(tls && { tls }), log: log.with({ part: 'store' }), onFailure })
+}
