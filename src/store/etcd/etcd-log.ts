@@ -337,7 +337,13 @@ interface LogOptions {
 /** Reads the state of the recent past; the watch then gives what has happened since. */
 export async function openEtcdLog(client: EtcdClient, layout: Layout, options: LogOptions): Promise<EtcdLog> {
   const { newest } = await readHead(client, layout)
-  const past = Math.max(1, newest - etcdLogLimits.history)
+  if ((await client.call('range', { key: layout.filling })).kvs.length)
+    throw new StatusError(
+      'ServiceUnavailable',
+      'another store is being copied here, or that was interrupted; wait for it, or do it again',
+    )
+  const filled = (await client.call('range', { key: layout.filled })).kvs[0]?.mod_revision ?? 1
+  const past = Math.max(filled, newest - etcdLogLimits.history)
   const state =
     (await readState(client, layout, past)) ??
     (await readState(client, layout, (await compactedUpTo(client, layout, past)) ?? newest))

@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '../../base/log.ts'
 import { LogStore, type LogStoreOptions } from '../log-store.ts'
-import type { Store } from '../store.ts'
+import type { Entry, Revision, Store } from '../store.ts'
 import { EtcdClient, type EtcdTls } from './client.ts'
 import { openEtcdLog } from './etcd-log.ts'
+import { fillEtcd } from './fill.ts'
 import { Layout } from './layout.ts'
 
 export interface EtcdOptions extends LogStoreOptions {
@@ -15,6 +16,20 @@ export interface EtcdOptions extends LogStoreOptions {
   prefix: string
   tls?: EtcdTls
   log: Log
+}
+
+/** Replaces the store by entries of another one, see `fillEtcd`. No server may have it open. */
+export async function copyToEtcd(
+  { endpoints, prefix, tls }: Pick<EtcdOptions, 'endpoints' | 'prefix' | 'tls'>,
+  entries: AsyncIterable<Entry>,
+  revision: Revision,
+): Promise<number> {
+  const client = new EtcdClient(endpoints, tls)
+  try {
+    return await fillEtcd(client, new Layout(prefix), entries, revision)
+  } finally {
+    client.close()
+  }
 }
 
 /** Opens the store. Throws ServiceUnavailable when no member answers. */

@@ -2,6 +2,7 @@
 //
 //   /kutter/head           the newest revision, and what the transaction that made it did: {"revision":12,"id":"…",…}
 //   /kutter/claim          written by a server that has lost to others several times, so that they let it go first
+//   /kutter/filling        there while another store is copied here; /kutter/filled: when that was last done
 //   /kutter/keys/registry/core/pods/default/web
 //                          "12 7\n" and the bytes of the value: it was written at revision 12, the key created at 7
 //
@@ -28,6 +29,8 @@ export const emptyHead: Head = { revision: 0, id: '', deleted: [] }
 export class Layout {
   readonly head: Buffer
   readonly claim: Buffer
+  readonly filling: Buffer
+  readonly filled: Buffer
   readonly #keys: Buffer
   /** All keys of the store, as a range of etcd. */
   readonly all: { key: Buffer; range_end: Buffer }
@@ -38,6 +41,8 @@ export class Layout {
   constructor(prefix: string) {
     this.head = Buffer.from(`${prefix}/head`)
     this.claim = Buffer.from(`${prefix}/claim`)
+    this.filling = Buffer.from(`${prefix}/filling`)
+    this.filled = Buffer.from(`${prefix}/filled`)
     this.#keys = Buffer.from(`${prefix}/keys`)
     this.all = { key: Buffer.from(`${prefix}/`), range_end: Buffer.from(`${prefix}0`) }
     this.values = { key: this.#keys, range_end: Buffer.from(`${prefix}/keyt`) }
@@ -46,13 +51,21 @@ export class Layout {
   /** The operations that store the rows, which have different keys, and the head. */
   operations(rows: readonly Row[], id: string): RequestOp[] {
     const operations: RequestOp[] = rows.map(row => {
-      const key = this.#keyOf(row.key)
-      return row.deleted ? { request_delete_range: { key } } : { request_put: { key, value: stamped(row) } }
+      return row.deleted ? { request_delete_range: { key: this.#keyOf(row.key) } } : this.put(row)
     })
     const deleted = rows.filter(row => row.deleted).map(row => [row.revision, row.key] as const)
     const head: Head = { revision: rows.at(-1)!.revision, id, deleted }
     operations.push({ request_put: { key: this.head, value: Buffer.from(JSON.stringify(head)) } })
     return operations
+  }
+
+  put(row: Row): RequestOp {
+    return { request_put: { key: this.#keyOf(row.key), value: stamped(row) } }
+  }
+
+  /** The head of a store that was copied here. */
+  filledHead(revision: Revision): Buffer {
+    return Buffer.from(JSON.stringify({ ...emptyHead, revision, id: 'filled' } satisfies Head))
   }
 
   isHead = (key: Uint8Array): boolean => this.head.equals(key)
