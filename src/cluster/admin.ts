@@ -13,7 +13,7 @@ export interface Admin {
   ca: string
   certificate: KeyPair
   /** Gets a path that is not a resource, and returns the body. */
-  fetch(path: string): Promise<string>
+  fetch(path: string, signal?: AbortSignal, method?: 'GET' | 'PUT' | 'DELETE'): Promise<string>
   close(): void
 }
 

@@ -69,6 +69,9 @@ export interface ClusterConfig {
   etcdCa?: string
   etcdCert?: string
   etcdKey?: string
+  /** How often a snapshot is taken, such as `6h`, or `0` for never; and how many are kept. */
+  snapshotInterval?: string
+  snapshotsKept?: number
 }
 
 /**
@@ -122,6 +125,7 @@ export function pathsOf(dataDir: string, name: string) {
     config: join(root, 'cluster.json'),
     pki: join(root, 'pki'),
     store: join(root, 'store'),
+    snapshots: join(root, 'snapshots'),
     kubeconfig: join(root, 'kubeconfig'),
     /** The credentials for a part that runs as a process of its own. */
     kubeconfigOf: (part: ServerPart) => join(root, `${part}.kubeconfig`),
@@ -292,6 +296,8 @@ const chosen = ({
   etcdCa,
   etcdCert,
   etcdKey,
+  snapshotInterval,
+  snapshotsKept,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -312,6 +318,8 @@ const chosen = ({
   ...(etcdCa !== undefined && { etcdCa }),
   ...(etcdCert !== undefined && { etcdCert }),
   ...(etcdKey !== undefined && { etcdKey }),
+  ...(snapshotInterval !== undefined && { snapshotInterval }),
+  ...(snapshotsKept !== undefined && { snapshotsKept }),
 })
 
 type Chosen = Partial<
@@ -336,6 +344,8 @@ type Chosen = Partial<
     | 'etcdCa'
     | 'etcdCert'
     | 'etcdKey'
+    | 'snapshotInterval'
+    | 'snapshotsKept'
   >
 >
 
@@ -355,7 +365,7 @@ const slotFile = (slot: number) => join(slotDir, `slot-${slot}`)
  * Claims a slot for the whole machine, since clusters in other data directories use the same addresses. Returns false
  * when another cluster that still exists has it.
  */
-function claimSlot(slot: number, root: string): boolean {
+export function claimSlot(slot: number, root: string): boolean {
   mkdirSync(slotDir, { recursive: true, mode: 0o700 })
   try {
     writeFileSync(slotFile(slot), root, { flag: 'wx' })

@@ -32,6 +32,7 @@ import {
   type ServerPart,
   serverParts,
 } from './config.ts'
+import { defaultSnapshotsKept } from './snapshots.ts'
 import { down } from './down.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
@@ -42,6 +43,7 @@ import { imageCommand } from './image-command.ts'
 import { nodeCommand } from './nodes.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
+import { snapshotCommand, storeCommand } from './store-command.ts'
 import { parseStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
@@ -90,6 +92,8 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
     const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
     return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
   },
+  snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
+  store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
   check: () => check(out),
   server,
   agent,
@@ -139,6 +143,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...timings(parsed),
     ...files(parsed),
     ...storeOption(parsed, name),
+    ...snapshotOptions(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
@@ -167,6 +172,7 @@ async function server({ parsed, name, paths }: Invocation): Promise<number> {
     ...plugins(parsed),
     ...files(parsed),
     ...storeOption(parsed, name),
+    ...snapshotOptions(parsed),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   }
@@ -235,6 +241,31 @@ const fileOptions = [
   ['etcdCert', 'etcd-certfile'],
   ['etcdKey', 'etcd-keyfile'],
 ] as const
+
+/** Runs a command on a store or on snapshots. Only one command at a time changes a cluster. */
+function alone(
+  { parsed, name, paths }: Invocation,
+  run: (context: Parameters<typeof storeCommand>[1]) => Promise<number>,
+): Promise<number> {
+  const { to } = parsed.options
+  parseStore(to, name)
+  const context = {
+    paths,
+    name,
+    existing: () => ownCluster(paths, name),
+    keep: integerOption(parsed, 'keep', 0, 10_000) ?? defaultSnapshotsKept,
+    to: to === undefined ? undefined : { ...files(parsed), store: to },
+    out,
+  }
+  return locked(paths, reportBusy(name, out), () => run(context))
+}
+
+/** Reads `--snapshot-interval` and `--keep`. */
+function snapshotOptions(parsed: Parsed): Pick<ClusterConfig, 'snapshotInterval' | 'snapshotsKept'> {
+  const interval = parsed.options['snapshot-interval'] === '0' ? '0' : durationOption(parsed, 'snapshot-interval')?.text
+  const kept = integerOption(parsed, 'keep', 1, 10_000)
+  return { ...(interval && { snapshotInterval: interval }), ...(kept !== undefined && { snapshotsKept: kept }) }
+}
 
 /** Reads `--store`. */
 function storeOption({ options: { store } }: Parsed, name: string): Pick<ClusterConfig, 'store'> {

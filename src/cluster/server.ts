@@ -26,7 +26,9 @@ import { anyAddress, machineAddress, movedSignal } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { openStore } from './store-location.ts'
+import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { pluginSwitches } from './plugin-switches.ts'
+import { parseDuration } from '../api/time.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 
@@ -77,14 +79,24 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     clock,
     log: log.with({ part: 'metrics' }),
   })
+  const snapshots = new Snapshots({
+    paths,
+    name: config.name,
+    store,
+    clock,
+    log,
+    keep: config.snapshotsKept ?? defaultSnapshotsKept,
+  })
   let scheduler: Scheduler | undefined
-  const http = await serveHttps({ plane, paths, config, serving, asServer, scheduler: () => scheduler })
+  const http = await serveHttps({ plane, paths, config, serving, asServer, snapshots, scheduler: () => scheduler })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
   const directories = directoriesOf((node, path, method) =>
     askKubelet(plane.core.storage, asServer, node, path, method),
   )
   await startControllers({ plane, config, authority, identity, directories, signal, scheduling })
+  const everyMs = snapshotMs(config)
+  if (everyMs > 0) void snapshots.keep(everyMs, signal)
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   const moved = movedSignal(config, config.nodeName, clock, log, signal)
@@ -95,6 +107,9 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   storeFailed.signal.throwIfAborted()
 }
 
+const snapshotMs = ({ snapshotInterval }: ClusterConfig): number =>
+  snapshotInterval === undefined ? defaultSnapshotMs : (parseDuration(snapshotInterval) ?? 0) / 1e6
+
 interface HttpsOptions {
   plane: ControlPlane
   paths: ClusterPaths
@@ -102,10 +117,11 @@ interface HttpsOptions {
   serving: KeyPair
   /** This server's credentials for kubelets, and the authority of all certificates. */
   asServer: { ca: string } & KeyPair
+  snapshots: Snapshots
   scheduler(): Scheduler | undefined
 }
 
-function serveHttps({ plane, paths, config, serving, asServer, scheduler }: HttpsOptions) {
+function serveHttps({ plane, paths, config, serving, asServer, snapshots, scheduler }: HttpsOptions) {
   const kinds = () => plane.core.catalog.all
   return startHttp(
     {
@@ -120,6 +136,7 @@ function serveHttps({ plane, paths, config, serving, asServer, scheduler }: Http
         discovery(kinds, plane.remote),
         openapi(kinds, plane.remote),
         schedulerDebug(scheduler),
+        storeHandler(snapshots, plane.core.storage.store),
       ],
       streams: makeStreams(plane.core, asServer),
     },

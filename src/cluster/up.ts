@@ -62,6 +62,9 @@ interface UpOptions {
   etcdCa?: string
   etcdCert?: string
   etcdKey?: string
+  /** How often a snapshot is taken, and how many are kept. */
+  snapshotInterval?: string
+  snapshotsKept?: number
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -292,6 +295,7 @@ const lasting = [
   { key: 'etcdCa', option: 'etcd-cafile' },
   { key: 'etcdCert', option: 'etcd-certfile' },
   { key: 'etcdKey', option: 'etcd-keyfile' },
+  { key: 'snapshotInterval', option: 'snapshot-interval' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

@@ -21,7 +21,7 @@ export interface EtcdOptions extends LogStoreOptions {
 /** Replaces the store by entries of another one, see `fillEtcd`. No server may have it open. */
 export async function copyToEtcd(
   { endpoints, prefix, tls }: Pick<EtcdOptions, 'endpoints' | 'prefix' | 'tls'>,
-  entries: AsyncIterable<Entry>,
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
   revision: Revision,
 ): Promise<number> {
   const client = new EtcdClient(endpoints, tls)

@@ -21,7 +21,7 @@ const pageEntries = 500
 const maxLineBytes = 64 << 10
 const maxFileBytes = 1 << 20
 
-export interface SnapshotHead {
+interface SnapshotHead {
   /** Of the cluster. */
   name: string
   revision: Revision
@@ -29,7 +29,7 @@ export interface SnapshotHead {
   createdAt: string
 }
 
-export interface SnapshotInfo extends SnapshotHead {
+interface SnapshotInfo extends SnapshotHead {
   keys: number
   sha256: string
 }
@@ -43,7 +43,7 @@ export interface SnapshotFile {
 }
 
 /** What a snapshot has after its first line. */
-export type SnapshotPart = { type: 'file'; file: SnapshotFile } | { type: 'entry'; entry: Entry }
+type SnapshotPart = { type: 'file'; file: SnapshotFile } | { type: 'entry'; entry: Entry }
 
 /** A file that is no snapshot, or not a whole one. */
 export class SnapshotError extends Error {}
@@ -65,7 +65,11 @@ export async function saveSnapshot(
     const lines = linesOf(store, { ...head, revision }, files, sum, info)
     await pipeline(Readable.from(lines), createGzip(), createWriteStream(partial, { mode: 0o600 }))
     const handle = await open(partial, 'r+')
-    await handle.sync().finally(() => handle.close())
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
     await rename(partial, file)
   } catch (error) {
     await rm(partial, { force: true })

@@ -1,0 +1,189 @@
+// `kutter snapshot save | list | restore | prune` and `kutter store check | repair | compact | migrate`.
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { copyFile } from 'node:fs/promises'
+import { isReason } from '../base/errors.ts'
+import { type Salvage, salvage } from '../store/index.ts'
+import { adminOf } from './admin.ts'
+import { UsageError } from './args.ts'
+import { type ClusterConfig, type ClusterPaths, readConfig } from './config.ts'
+import { commandLine } from './hint.ts'
+import { ask } from './link.ts'
+import { migrateStore, repairStore, restoreSnapshot } from './restore.ts'
+import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from './snapshots.ts'
+import { parseStore, sameStore } from './store-location.ts'
+
+interface Context {
+  paths: ClusterPaths
+  name: string
+  /** Throws when there is no cluster of the name. */
+  existing(): ClusterConfig
+  keep: number
+  /** The store to migrate to, with the files of TLS. */
+  to: Partial<ClusterConfig> | undefined
+  out: (text: string) => void
+}
+
+type Action = (context: Context, file: string | undefined) => Promise<number>
+
+const snapshotActions: Readonly<Record<string, Action>> = { save, list, restore, prune }
+const storeActions: Readonly<Record<string, Action>> = { check, repair, compact, migrate }
+
+/** @param words the action, and its file */
+export const snapshotCommand = ([action = '', file]: readonly string[], context: Context): Promise<number> =>
+  act('snapshot', snapshotActions, action, file, context)
+
+export const storeCommand = ([action = '']: readonly string[], context: Context): Promise<number> =>
+  act('store', storeActions, action, undefined, context)
+
+function act(
+  command: string,
+  actions: Readonly<Record<string, Action>>,
+  action: string,
+  file: string | undefined,
+  context: Context,
+): Promise<number> {
+  if (!Object.hasOwn(actions, action))
+    throw new UsageError(`kutter ${command} requires one of: ${Object.keys(actions).join(', ')}`)
+  return actions[action]!(context, file)
+}
+
+async function save({ paths, existing, out }: Context, file: string | undefined): Promise<number> {
+  const config = existing()
+  const saved = (await askServer(config, paths, storePaths.snapshot)) as SavedSnapshot
+  if (file) await copyFile(saved.file, resolve(file))
+  out(`Saved revision ${saved.revision}, ${sizeText(saved.sizeBytes)}: ${file ? resolve(file) : saved.file}\n`)
+  out('It has the keys of the cluster: keep it as secret as the machine.\n')
+  return 0
+}
+
+async function list({ paths, existing, out }: Context): Promise<number> {
+  existing()
+  const rows = (await listSnapshots(paths.snapshots)).map(one => [
+    one.createdAt,
+    String(one.revision),
+    sizeText(one.sizeBytes),
+    one.origin,
+    one.file,
+  ])
+  const table = [['CREATED', 'REVISION', 'SIZE', 'ORIGIN', 'FILE'], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
+  for (const row of table)
+    out(
+      `${row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('   ')
+        .trimEnd()}\n`,
+    )
+  return 0
+}
+
+async function restore({ paths, name, out }: Context, file: string | undefined): Promise<number> {
+  if (!file) throw new UsageError('kutter snapshot restore requires the file of a snapshot')
+  await mustBeStopped(paths, name)
+  const { keys, revision, before } = await restoreSnapshot(resolve(file), paths, name)
+  out(`Restored ${keys} keys; the cluster goes on at revision ${revision}.\n`)
+  if (before) out(`The store before is in ${before}; remove it when it is not needed any more.\n`)
+  out(`Start the cluster with: ${commandLine('kutter', 'up', paths)}\n`)
+  return 0
+}
+
+async function prune({ paths, existing, keep, out }: Context): Promise<number> {
+  existing()
+  const gone = await pruneSnapshots(paths.snapshots, keep)
+  for (const file of gone) out(`Removed ${file}\n`)
+  if (!gone.length) out(`There are not more than ${keep} scheduled snapshots.\n`)
+  return 0
+}
+
+async function check({ paths, existing, out }: Context): Promise<number> {
+  const config = existing()
+  if (await isRunning(paths)) {
+    const { revision, keys } = (await askServer(config, paths, storePaths.check)) as { revision: number; keys: number }
+    out(`The store is whole: ${keys} keys at revision ${revision}.\n`)
+    return 0
+  }
+  if (parseStore(config.store, config.name))
+    throw new UsageError('an etcd is checked while the cluster runs; start it first, or ask etcd itself')
+  if (!existsSync(paths.store)) throw new Error(`there is no store in ${paths.store}`)
+  const { lost, entries, revision } = salvage(paths.store)
+  if (!lost.length) {
+    out(`The store is whole: ${entries.length} keys at revision ${revision}.\n`)
+    return 0
+  }
+  listLost(lost, out)
+  out(
+    `${entries.length} keys are whole. Keep these and give up the rest with: ${commandLine('kutter', 'store repair', paths)}\n`,
+  )
+  return 1
+}
+
+async function repair({ paths, name, existing, out }: Context): Promise<number> {
+  const config = existing()
+  await mustBeStopped(paths, name)
+  if (parseStore(config.store, config.name)) throw new UsageError('an etcd is repaired by its own means')
+  const { lost, keys, ...more } = await repairStore(config, paths)
+  if (!lost.length) {
+    out(`The store is whole, and was left as it is: ${keys} keys.\n`)
+    return 0
+  }
+  listLost(lost, out)
+  out(`Kept ${keys} keys.\n`)
+  if ('before' in more && more.before) out(`The damaged store is in ${more.before}.\n`)
+  return 0
+}
+
+function listLost(lost: Salvage['lost'], out: (text: string) => void): void {
+  out(`Damaged:\n`)
+  for (const { key, revision } of lost) out(`  ${key || 'a part of the file'} at revision ${revision}\n`)
+}
+
+async function compact({ paths, existing, out }: Context): Promise<number> {
+  const { revision, sizeBytes } = (await askServer(existing(), paths, storePaths.compact)) as {
+    revision: number
+    sizeBytes: number
+  }
+  out(`Only revision ${revision} is left; the store has ${sizeText(sizeBytes)}.\n`)
+  return 0
+}
+
+async function migrate({ paths, name, existing, to, out }: Context): Promise<number> {
+  const config = existing()
+  if (!to?.store) throw new UsageError('kutter store migrate requires --to, which names the store as --store does')
+  if (sameStore(to.store, config.store, name)) throw new UsageError('the cluster has that store already')
+  await mustBeStopped(paths, name)
+  const { keys, revision, before } = await migrateStore(config, paths, { ...config, ...to })
+  out(`Copied and compared ${keys} keys at revision ${revision}. The cluster uses ${to.store} from now on.\n`)
+  if (before) out(`A store that was there is in ${before}.\n`)
+  out('The store that it had stays as it is; remove it when it is not needed any more.\n')
+  return 0
+}
+
+const isRunning = async (paths: ClusterPaths) =>
+  Boolean((await ask(paths.socket, { command: 'status' }))?.processes.length)
+
+async function mustBeStopped(paths: ClusterPaths, name: string): Promise<void> {
+  if (!readConfig(paths) || !(await isRunning(paths))) return
+  throw new Error(`the cluster ${name} is running; stop it first with: ${commandLine('kutter', 'down', paths)}`)
+}
+
+async function askServer(config: ClusterConfig, paths: ClusterPaths, path: string): Promise<unknown> {
+  if (!(await isRunning(paths)))
+    throw new Error(`the cluster ${config.name} is not running; start it with: ${commandLine('kutter', 'up', paths)}`)
+  const admin = await adminOf(paths, config)
+  try {
+    return JSON.parse(await admin.fetch(path, undefined, 'PUT'))
+  } catch (error) {
+    if (isReason(error, 'NotFound')) throw new Error('the server that runs is an older one; start the cluster again')
+    throw error
+  } finally {
+    admin.close()
+  }
+}
+
+function sizeText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  const units = ['KiB', 'MiB', 'GiB']
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`
+}
