@@ -57,9 +57,11 @@ export class Ruleset {
     this.#touch(name)
   }
 
+  /** Removes a set. If it is added again before the next transaction, what the kernel has in it is compared. */
   removeSet(name: string): void {
     this.#sets.delete(name)
-    this.#touch(name)
+    const keys = this.#touch(name)
+    for (const key of this.#appliedSets.get(name)?.keys() ?? []) keys.add(key)
   }
 
   element(set: string, key: string, value: string | undefined): void {
@@ -102,31 +104,59 @@ export class Ruleset {
       ...this.#additions(sets),
       ...this.#cleanups(chains, sets),
     ]
+    // Whatever changes while the text is applied is not in it, so what it has is noted now.
+    const sent = {
+      chains: [...chains].map(name => ({ name, wanted: this.#textOf(name), applied: rulesOf(name)?.join('\n') })),
+      sets: [...sets].map(([name, keys]) => {
+        const wanted = this.#sets.get(name)?.elements
+        return { name, exists: wanted !== undefined, values: new Map([...keys].map(key => [key, wanted?.get(key)])) }
+      }),
+    }
     const applied = () => {
-      for (const name of chains) {
-        this.#touchedChains.delete(name)
-        const rules = rulesOf(name)
-        if (rules) this.#appliedChains.set(name, rules.join('\n'))
-        else this.#appliedChains.delete(name)
-      }
-      for (const [name, keys] of sets) {
-        this.#touchedSets.delete(name)
-        this.#commitSet(name, keys)
-      }
+      for (const chain of sent.chains) this.#commitChain(chain)
+      for (const set of sent.sets) this.#commitSet(set)
     }
     return { text: lines.length ? `${lines.join('\n')}\n` : '', applied }
   }
 
-  #commitSet(name: string, keys: ReadonlySet<string>): void {
-    const wanted = this.#sets.get(name)?.elements
-    if (!wanted) return void this.#appliedSets.delete(name)
+  #textOf(chain: string): string | undefined {
+    return this.#chains.get(chain)?.join('\n')
+  }
+
+  #commitChain({
+    name,
+    wanted,
+    applied,
+  }: {
+    name: string
+    wanted: string | undefined
+    applied: string | undefined
+  }): void {
+    if (applied === undefined) this.#appliedChains.delete(name)
+    else this.#appliedChains.set(name, applied)
+    if (this.#textOf(name) === wanted) this.#touchedChains.delete(name)
+  }
+
+  #commitSet({
+    name,
+    exists,
+    values,
+  }: {
+    name: string
+    exists: boolean
+    values: Map<string, string | undefined>
+  }): void {
     const has = this.#appliedSets.get(name) ?? new Map<string, string>()
-    for (const key of keys) {
-      const value = wanted.get(key)
+    for (const [key, value] of values)
       if (value === undefined) has.delete(key)
       else has.set(key, value)
-    }
-    this.#appliedSets.set(name, has)
+    if (exists) this.#appliedSets.set(name, has)
+    else this.#appliedSets.delete(name)
+    const [now, touched] = [this.#sets.get(name)?.elements, this.#touch(name)]
+    for (const [key, value] of values)
+      if (now?.get(key) === value) touched.delete(key)
+      else touched.add(key)
+    if (!touched.size && exists === (now !== undefined)) this.#touchedSets.delete(name)
   }
 
   #removals(sets: ReadonlyMap<string, ReadonlySet<string>>): string[] {
