@@ -5,8 +5,7 @@ import { removeAnnouncements, stopIngress } from '../edge/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import {
-  deletePolicyTableText,
-  policyFamily,
+  deletePolicyTablesText,
   removePodRoutes,
   stopPodNetwork,
   overlayLink,
@@ -60,6 +59,6 @@ export async function teardownMachine(
   const nft = makeNft()
   const tables = await nft.tables()
   if (tables.some(table => table.split(' ')[1] === tableOf(tag))) await nft.apply(deleteTableText(tableOf(tag)))
-  const policies = policyTableOf(tag)
-  if (tables.includes(`${policyFamily} ${policies}`)) await nft.apply(deletePolicyTableText(policies))
+  const policies = deletePolicyTablesText(policyTableOf(tag), tables)
+  if (policies) await nft.apply(policies)
 }

@@ -342,6 +342,7 @@ async function setUpNetwork({
     client,
     nodeName,
     table: policyTableOf(clusterTag(paths, config.name)),
+    bridge: pods.bridge,
     families: familiesOf(config.podCidrs),
     dns: { addresses, port: dnsPort },
     clock: realClock,

@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts'
 import { familiesOf, parseCidr } from '../api/ip.ts'
 import { type Link, makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
+import { macOf } from './mac.ts'
 
 interface PodNetworkOptions {
   bridge: string
@@ -29,7 +30,12 @@ export async function makeBridge(
   const ip = makeIp()
   const links = await ip.links()
   const mtu = Math.min(defaultMtu, ...uplinksOf(links, bridge).map(link => link.mtu))
-  if (!links.some(link => link.name === bridge)) await ip.batch([`link add name ${bridge} type bridge`])
+  const present = links.find(link => link.name === bridge)
+  if (!present) await ip.batch([`link add name ${bridge} type bridge`])
+  // Otherwise the bridge takes the lowest address among its links, and whenever that comes or goes, pods send to the wrong
+  // one for some seconds.
+  const mac = macOf('0e:4b', gateways[0] ?? '')
+  if (present?.mac !== mac) await ip.batch([`link set dev ${bridge} address ${mac}`])
   // A node that was deleted and registered again has another range, and the bridge plugin fails on a second address.
   const old = (await ip.addresses()).filter(
     a => a.link === bridge && a.scope === 'global' && !gateways.includes(a.address) && a.prefixLength < 128,

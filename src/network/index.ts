@@ -3,7 +3,7 @@
 // proxy's table.
 export { gatewayOf } from './cni.ts'
 export { announceNetwork, makeBridge, stopPodNetwork } from './bridge.ts'
-export { deletePolicyTableText, policyFamily, type Policies, startPolicies } from './policy/index.ts'
+export { deletePolicyTablesText, type Policies, startPolicies } from './policy/index.ts'
 export { overlayLink, removeOverlay } from './overlay.ts'
 export { keepNetworks } from './networks.ts'
 export { keepPodRoutes, podRoutes, removePodRoutes } from './routes.ts'

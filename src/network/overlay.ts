@@ -5,9 +5,9 @@
 //   pod ─► bridge ─► route RANGE via RANGE's first address dev kt…v4 ─► neighbour: its MAC ─► fdb: the node's address ─► UDP
 //
 // Source: RFC 7348; flannel's backend of that name does it in the same way.
-import { createHash } from 'node:crypto'
 import { parseCidr } from '../api/ip.ts'
 import { makeIp } from '../linux/index.ts'
+import { macOf } from './mac.ts'
 
 /** A node behind a router: its range of pod addresses, and its own address. */
 interface Peer {
@@ -39,12 +39,7 @@ export const overlayLink = (bridge: string, family: 4 | 6): string => `${bridge}
 export const vxlanAddress = (range: string): string => range.split('/')[0]!
 
 /** The hardware address of the VXLAN of a node. */
-export function vxlanMac(address: string): string {
-  const bytes = address.includes(':')
-    ? [...createHash('sha256').update(address).digest().subarray(0, 4)]
-    : address.split('.').map(Number)
-  return ['0a', '4b', ...bytes.map(byte => byte.toString(16).padStart(2, '0'))].join(':')
-}
+export const vxlanMac = (address: string): string => macOf('0a:4b', address)
 
 interface Neighbour {
   dst: string

@@ -14,23 +14,31 @@ export async function insidePod(cluster: TestCluster, uid: string): Promise<read
   return ['nsenter', `--net=/proc/${pid}/ns/net`]
 }
 
+interface Report {
+  /** The keys of the tries that were answered. */
+  reached: Set<string>
+  /** The keys of the packets of UDP that have come since the last report. */
+  received: Set<string>
+}
+const nothing: Report = { reached: new Set(), received: new Set() }
+
 export class Probe {
   readonly #child: ChildProcess
-  readonly #waiting = new Map<number, (reached: Set<string>) => void>()
+  readonly #waiting = new Map<number, (report: Report) => void>()
   #id = 0
   #isOver = false
 
   private constructor(child: ChildProcess) {
     this.#child = child
     createInterface({ input: child.stdout! }).on('line', line => {
-      const { id, reached } = JSON.parse(line) as { id: number; reached: string[] }
-      this.#waiting.get(id)?.(new Set(reached))
+      const { id, reached, received } = JSON.parse(line) as { id: number; reached: string[]; received: string[] }
+      this.#waiting.get(id)?.({ reached: new Set(reached), received: new Set(received) })
       this.#waiting.delete(id)
     })
     child.stdin?.on('error', () => {})
     child.on('close', () => {
       this.#isOver = true
-      for (const end of this.#waiting.values()) end(new Set())
+      for (const end of this.#waiting.values()) end(nothing)
       this.#waiting.clear()
     })
   }
@@ -46,8 +54,12 @@ export class Probe {
   }
 
   /** The keys of the tries that were answered. */
-  reached(tries: readonly Try[]): Promise<Set<string>> {
-    if (this.#isOver) return Promise.resolve(new Set())
+  async reached(tries: readonly Try[]): Promise<Set<string>> {
+    return (await this.report(tries)).reached
+  }
+
+  report(tries: readonly Try[] = []): Promise<Report> {
+    if (this.#isOver) return Promise.resolve(nothing)
     const id = ++this.#id
     return new Promise(resolve => {
       this.#waiting.set(id, resolve)

@@ -1,7 +1,8 @@
-// Network policies on one node: reads mirrors of policies, namespaces and pods, and applies nftables transactions to one
-// table, which belongs to this alone. Without a policy there is no table, and nobody but the policies is read.
+// Network policies on one node: reads mirrors of policies, namespaces and pods, and applies nftables transactions to two
+// tables, which belong to this alone: one of what policies let through (model.ts), and one of what pods may send as their
+// source (sources.ts). Without a policy there is no table, and nobody but the policies is read.
 //
-//   change in a mirror ─▶ model.ts: ruleset ─▶ transaction ─▶ kernel
+//   change in a mirror ─▶ model.ts, sources.ts: rulesets ─▶ transaction ─▶ kernel
 //
 // - A pod's rules are in force before its first container starts: the kubelet says which addresses a new sandbox has, and
 //   waits.
@@ -24,12 +25,15 @@ import { NetworkPolicy } from '../../kinds/networking/networkpolicy.ts'
 import { makeNft } from '../../linux/index.ts'
 import { compilePolicy } from './compile.ts'
 import { type NetworkPod, PolicyModel } from './model.ts'
+import { Cables, type GuardedPod, SourceGuard } from './sources.ts'
 
 interface PoliciesOptions {
   client: Client
   nodeName: string
-  /** The name of the table, which is different for each cluster on a machine. */
+  /** The name of the tables, which is different for each cluster on a machine. */
   table: string
+  /** The bridge of this node's pods. */
+  bridge: string
   families: readonly (4 | 6)[]
   /** Where this node serves DNS. */
   dns?: { addresses: readonly string[]; port: number }
@@ -55,7 +59,8 @@ const patienceMs = 10_000
 const mostOwn = 1_000
 const transactions = counter('kutter_network_policy_transactions_total', 'nftables transactions by result')
 
-export const policyFamily = 'inet'
+/** The families of the tables: what is let through, and what comes from a pod. */
+const policyFamilies = ['inet', 'bridge'] as const
 
 /** Enforces what policies there are, and then follows them until the signal aborts. */
 export async function startPolicies(options: PoliciesOptions): Promise<Policies> {
@@ -67,19 +72,29 @@ export async function startPolicies(options: PoliciesOptions): Promise<Policies>
 class PolicyKeeper implements Policies {
   readonly #o: PoliciesOptions
   readonly #model: PolicyModel
+  readonly #guard: SourceGuard
+  readonly #cables: Cables
   readonly #nft = makeNft()
   readonly #programming: Chore
   /** The addresses of the pods of this node as the kubelet has said them, which the API does not have yet, by uid. */
   readonly #own = new Map<string, readonly string[]>()
+  /** The pods of this node that have a cable, by uid. */
+  readonly #local = new Map<string, GuardedPod>()
+  /** Those of which no cable was found. */
+  #unguarded: ReadonlySet<string> = new Set()
+  /** Whether the kernel can look at what comes into a bridge; undefined until it was tried. */
+  #canGuard: boolean | undefined
   #follows = false
   /** Whether the kernel has the table as it was applied last. */
   #isKnown = false
-  #hasTable = true
+  #hasTables = true
 
   constructor(options: PoliciesOptions) {
     this.#o = options
-    const { table, families, dns, clock, log, signal } = options
-    this.#model = new PolicyModel({ table: `${policyFamily} ${table}`, families, ...(dns && { dns }) })
+    const { table, bridge, families, dns, clock, log, signal } = options
+    this.#model = new PolicyModel({ table: `inet ${table}`, families, ...(dns && { dns }) })
+    this.#guard = new SourceGuard(`bridge ${table}`)
+    this.#cables = new Cables(bridge)
     const failed = (error: unknown) =>
       log.error('cannot change the rules of network policies, trying again', { why: messageOf(error) })
     this.#programming = new Chore({ signal, retry: { clock, firstMs: retryMs, maxMs: retryMs, failed } }, () =>
@@ -112,18 +127,26 @@ class PolicyKeeper implements Policies {
     if (oldest !== undefined) this.#own.delete(oldest)
     if (!this.#follows) return undefined
     this.#setPod(pod)
-    return this.#model.ruleset.isChanged || !this.#isKnown ? this.#inForce() : undefined
+    // Even a pod whose rules are there may have a new cable.
+    this.#programming.wake()
+    return this.#inForce(pod)
   }
 
-  async #inForce(): Promise<void> {
+  async #inForce({ metadata: { uid = '' } }: Pod): Promise<void> {
     const { clock, signal } = this.#o
     const late = new AbortController()
     const settled = this.settled().finally(() => late.abort())
     // It ends at once when the rules are there.
     await Promise.race([settled, clock.sleep(patienceMs, late.signal).catch(() => {})])
     signal.throwIfAborted()
-    if (this.#model.ruleset.isChanged || !this.#isKnown)
-      throw new Error('the rules of network policies are not in force')
+    if (this.#isChanged || !this.#isKnown) throw new Error('the rules of network policies are not in force')
+    const own = this.#local.get(uid)
+    if (own && this.#unguarded.has(textOf(own)))
+      throw new Error('network policies need the result of the CNI plugin for the pod, which is not in /var/lib/cni')
+  }
+
+  get #isChanged(): boolean {
+    return this.#model.ruleset.isChanged || this.#guard.ruleset.isChanged
   }
 
   /** Begins to follow pods and namespaces, which nobody needs without a policy. */
@@ -161,12 +184,16 @@ class PolicyKeeper implements Policies {
   }
 
   #setPod(pod: Pod): void {
-    const uid = pod.metadata.uid ?? ''
-    this.#model.setPod(uid, networkPod(pod, this.#o.nodeName, this.#own.get(uid)))
+    const { uid = '', namespace = '', name = '' } = pod.metadata
+    const seen = networkPod(pod, this.#o.nodeName, this.#own.get(uid))
+    this.#model.setPod(uid, seen)
+    if (seen?.isLocal) this.#local.set(uid, { namespace, name, ips: seen.ips })
+    else this.#local.delete(uid)
   }
 
   #removePod({ metadata: { uid = '' } }: Pod): void {
     this.#own.delete(uid)
+    this.#local.delete(uid)
     this.#model.setPod(uid, undefined)
   }
 
@@ -174,30 +201,59 @@ class PolicyKeeper implements Policies {
     if (!this.#follows && this.#o.client.mirror(NetworkPolicy).list().length) await this.#follow()
     // Lets the changes of one turn of the event loop gather.
     await setImmediate()
-    const { ruleset, frame } = this.#model
-    if (ruleset.isEmpty) return this.#removeTable()
-    if (this.#isKnown && !ruleset.isChanged) return
-    if (!this.#isKnown) ruleset.forget()
+    const hasPolicies = this.#o.client.mirror(NetworkPolicy).list().length > 0
+    await this.#guardSources(hasPolicies)
+    const { ruleset } = this.#model
+    if (ruleset.isEmpty && this.#guard.ruleset.isEmpty) return this.#removeTables()
+    if (this.#isKnown && !this.#isChanged) return
     const isNew = !this.#isKnown
+    if (isNew) this.#forget()
     this.#isKnown = false
     try {
-      await this.#apply(isNew ? frame : '')
+      await this.#apply(isNew)
     } catch (error) {
       transactions.add({ result: 'failed' })
       if (this.#o.signal.aborted) throw error
       this.#o.log.error('cannot change the rules of network policies', { why: messageOf(error) })
-      ruleset.forget()
-      await this.#apply(frame, await this.#broken())
+      this.#forget()
+      await this.#apply(true, await this.#broken())
     }
     transactions.add({ result: 'ok' })
     this.#isKnown = true
-    this.#hasTable = true
+    this.#hasTables = true
   }
 
-  async #apply(frame: string, instead?: ReadonlyMap<string, readonly string[]>): Promise<void> {
-    const { text, applied } = this.#model.ruleset.transaction(instead)
-    await this.#nft.apply(frame + text, this.#o.signal)
-    applied()
+  /** Plans the table of sources. It is empty without policies, and where the kernel has no rules for bridges. */
+  async #guardSources(hasPolicies: boolean): Promise<void> {
+    const { log } = this.#o
+    if (!hasPolicies) {
+      this.#guard.guard([], [])
+      this.#unguarded = new Set()
+      return
+    }
+    if (this.#canGuard === undefined) {
+      this.#canGuard = await this.#nft.accepts(this.#guard.frame, this.#o.signal)
+      if (!this.#canGuard) log.warn('pods may send as others: the kernel has no rules of nftables for bridges')
+    }
+    if (!this.#canGuard) return
+    const missing = this.#guard.guard([...this.#local.values()], await this.#cables.list())
+    const unguarded = new Set(missing.map(textOf))
+    const pods = [...unguarded].filter(pod => !this.#unguarded.has(pod))
+    if (pods.length) log.warn('no result of the CNI plugin is there for some pods, which may send as others', { pods })
+    this.#unguarded = unguarded
+  }
+
+  #forget(): void {
+    this.#model.ruleset.forget()
+    this.#guard.ruleset.forget()
+  }
+
+  async #apply(isNew: boolean, instead?: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const frames = isNew ? this.#model.frame + (this.#canGuard ? this.#guard.frame : '') : ''
+    const [rules, sources] = [this.#model.ruleset.transaction(instead), this.#guard.ruleset.transaction()]
+    await this.#nft.apply(frames + rules.text + (this.#canGuard ? sources.text : ''), this.#o.signal)
+    rules.applied()
+    sources.applied()
   }
 
   /** The chains that the kernel does not take, with rules that let nothing through. */
@@ -219,19 +275,25 @@ class PolicyKeeper implements Policies {
     return closed(found)
   }
 
-  async #removeTable(): Promise<void> {
-    if (!this.#hasTable) return
+  async #removeTables(): Promise<void> {
+    if (!this.#hasTables) return
     const { table, signal } = this.#o
-    await this.#nft.apply(deletePolicyTableText(table), signal)
-    this.#model.ruleset.forget()
-    this.#hasTable = false
+    const present = await this.#nft.tables(signal)
+    await this.#nft.apply(deletePolicyTablesText(table, present), signal)
+    this.#forget()
+    this.#hasTables = false
     this.#isKnown = false
   }
 }
 
-/** The text that deletes the table, whether it exists or not. */
-export const deletePolicyTableText = (table: string): string =>
-  `add table ${policyFamily} ${table}\ndelete table ${policyFamily} ${table}\n`
+/** The text that deletes those of the tables that are among the present ones. */
+export const deletePolicyTablesText = (table: string, present: readonly string[]): string =>
+  policyFamilies
+    .filter(family => present.includes(`${family} ${table}`))
+    .map(family => `delete table ${family} ${table}\n`)
+    .join('')
+
+const textOf = ({ namespace, name, ips }: GuardedPod): string => `${namespace}/${name} ${ips.join(' ')}`
 
 /** Undefined for a pod that has ended, has no address, or uses the network of its node. */
 function networkPod(pod: Pod, nodeName: string, own: readonly string[] | undefined): NetworkPod | undefined {

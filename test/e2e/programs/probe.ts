@@ -3,7 +3,8 @@
 //
 //   {"id": 1, "tries": [{"key": "x/a tcp 80", "host": "10.0.0.5", "port": 80, "protocol": "tcp", "name": "x/a"}]}
 //
-// It writes {"id": 1, "reached": ["x/a tcp 80"]}. All tries of a line are made at once. It ends with its input.
+// It writes {"id": 1, "reached": ["x/a tcp 80"], "received": []}. All tries of a line are made at once; what was received
+// are the keys of packets of UDP that came in since the last line. It ends with its input.
 import { createSocket, type Socket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -16,13 +17,15 @@ export interface Try {
   protocol: 'tcp' | 'udp'
   /** The name that must answer. */
   name: string
-  /** An address to send from, of a family with the host. */
+  /** How long the answer may take. What is dropped takes that long, and what is allowed next to nothing. */
+  limitMs: number
+  /** An address to send from. */
   from?: string
 }
 
-/** How long an answer may take. One that is refused or dropped takes that long, and an allowed one next to nothing. */
-const limitMs = 500
 const repeatMs = 150
+const maxReceived = 1_000
+const received = new Set<string>()
 
 function serve(name: string, ports: readonly number[]): Promise<unknown> {
   return Promise.all(
@@ -30,7 +33,10 @@ function serve(name: string, ports: readonly number[]): Promise<unknown> {
       port =>
         new Promise<void>((resolve, reject) => {
           const udp = createSocket('udp6')
-          udp.on('message', (_, from) => udp.send(name, from.port, from.address, () => {}))
+          udp.on('message', (text, from) => {
+            if (received.size < maxReceived) received.add(String(text))
+            udp.send(name, from.port, from.address, () => {})
+          })
           udp.on('error', reject)
           const tcp = createServer(socket => socket.on('error', () => {}).end(name))
           tcp.on('error', reject)
@@ -40,7 +46,7 @@ function serve(name: string, ports: readonly number[]): Promise<unknown> {
   )
 }
 
-const connects = ({ host, port, name, from }: Try) =>
+const connects = ({ host, port, name, limitMs, from }: Try) =>
   new Promise<boolean>(resolve => {
     const socket = connect({ host, port, ...(from && { localAddress: from }) })
     let text = ''
@@ -50,7 +56,7 @@ const connects = ({ host, port, name, from }: Try) =>
     realClock.after(limitMs, () => socket.destroy())
   })
 
-const answers = ({ host, port, name, from }: Try) =>
+const answers = ({ key, host, port, name, limitMs, from }: Try) =>
   new Promise<boolean>(resolve => {
     const socket: Socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
     let isOver = false
@@ -65,7 +71,7 @@ const answers = ({ host, port, name, from }: Try) =>
     socket.on('error', () => end(false))
     const send = () => {
       if (isOver) return
-      socket.send('hello', port, host, () => {})
+      socket.send(key, port, host, () => {})
       realClock.after(repeatMs, send)
     }
     if (from) socket.bind(0, from, send)
@@ -76,13 +82,14 @@ const answers = ({ host, port, name, from }: Try) =>
 async function work({ id, tries }: { id: number; tries: readonly Try[] }): Promise<void> {
   const found = await Promise.all(tries.map(one => (one.protocol === 'tcp' ? connects(one) : answers(one))))
   const reached = tries.filter((_, i) => found[i]).map(({ key }) => key)
-  process.stdout.write(`${JSON.stringify({ id, reached })}\n`)
+  process.stdout.write(`${JSON.stringify({ id, reached, received: [...received] })}\n`)
+  received.clear()
 }
 
 if (process.argv[1]?.endsWith('probe.ts')) {
   const [name = '', ...ports] = process.argv.slice(2)
   await serve(name, ports.map(Number))
-  process.stdout.write('{"id":0,"reached":[]}\n')
+  process.stdout.write('{"id":0,"reached":[],"received":[]}\n')
   const lines = createInterface({ input: process.stdin })
   lines.on('line', line => void work(JSON.parse(line) as { id: number; tries: Try[] }))
   lines.on('close', () => process.exit(0))
