@@ -109,6 +109,9 @@ export function ingressPortsOf({
   return { http: ingressHttpPort ?? http, https: ingressHttpsPort ?? https }
 }
 
+/** The port at which a node's proxy answers whether it is healthy: 10256 where the kubelet has 10250. */
+export const proxyHealthPortOf = ({ kubeletPort }: Pick<ClusterConfig, 'kubeletPort'>): number => kubeletPort + 6
+
 /** The number of the VXLAN of a cluster. No other cluster of its server's machine has it. */
 export const vxlanIdOf = (slot: number): number => 0x4b00 + slot
 

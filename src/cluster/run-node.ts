@@ -17,7 +17,14 @@ import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../ku
 import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { type ClusterConfig, clusterTag, ingressPortsOf, type ServerPart, vxlanIdOf } from './config.ts'
+import {
+  type ClusterConfig,
+  clusterTag,
+  ingressPortsOf,
+  proxyHealthPortOf,
+  type ServerPart,
+  vxlanIdOf,
+} from './config.ts'
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
@@ -140,6 +147,7 @@ function keepRules({ config, paths, nodeName, nodeIPs, log, signal }: NodeOption
     nodeName,
     services,
     pods,
+    ...(services && { healthPort: proxyHealthPortOf(config) }),
     table: tableOf(tag),
     nodeIPs,
     podCidrs: config.podCidrs,

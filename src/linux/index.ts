@@ -3,7 +3,7 @@
 // is decided in other rooms.
 export { type Cgroups, type CgroupLimits, cpuWeightOf, findCgroups } from './cgroup.ts'
 export { run } from './exec.ts'
-export { type Link, makeIp, type Route } from './ip.ts'
+export { hasLink, type Link, makeIp, type Route } from './ip.ts'
 export { type Beneath, openBeneath } from './beneath.ts'
 export { parseMountinfo, realMounts } from './mount.ts'
 export { makeNft } from './nft.ts'

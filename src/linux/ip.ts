@@ -1,5 +1,6 @@
 // Links, addresses, routes and network namespaces, read by `ip -j` and changed by `ip -batch -`, which needs one
 // process for many changes. Source: ip(8), ip-netns(8).
+import { readFile } from 'node:fs/promises'
 import { StatusError } from '../base/errors.ts'
 import { type RunOptions, type RunResult, run } from './exec.ts'
 
@@ -87,6 +88,12 @@ export function makeIp(netns?: string): Ip {
         : run('ip', ['netns', 'exec', netns, program, ...args], options),
     inside: name => makeIp(name),
   }
+}
+
+/** Whether this process's namespace has a link of this name, without a process of `ip`. */
+export async function hasLink(name: string): Promise<boolean> {
+  const text = await readFile('/proc/net/dev', 'utf8')
+  return text.split('\n').some(line => line.trimStart().startsWith(`${name}:`))
 }
 
 type RawItem = {

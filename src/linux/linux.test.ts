@@ -10,6 +10,7 @@ import { makeLog } from '../base/log.ts'
 import {
   cpuWeightOf,
   findCgroups,
+  hasLink,
   makeIp,
   makeNft,
   openBeneath,
@@ -281,6 +282,8 @@ test('namespaces, links, addresses, routes and nft tables are created, listed an
       inside.batch(['link set v0 up', 'link set nope up']),
       /ip link set nope up: Cannot find device/,
     )
+
+    assert.deepEqual([await hasLink('lo'), await hasLink('l'), await hasLink('v0')], [true, false, false])
 
     const nft = makeNft({ netns: `/run/netns/${name}` })
     assert.equal(await nft.list('ip', 'kutter'), undefined)

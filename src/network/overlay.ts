@@ -6,7 +6,7 @@
 //
 // Source: RFC 7348; flannel's backend of that name does it in the same way.
 import { parseCidr } from '../api/ip.ts'
-import { makeIp } from '../linux/index.ts'
+import { hasLink, makeIp } from '../linux/index.ts'
 import { macOf } from './mac.ts'
 
 /** A node behind a router: its range of pod addresses, and its own address. */
@@ -101,8 +101,7 @@ export async function ensureOverlay({ link, vxlanId, address, range, uplinks, pe
 
 /** Removes the link of VXLAN, if there is one. */
 export async function removeOverlay(link: string): Promise<void> {
-  const ip = makeIp()
-  if ((await ip.links()).some(({ name }) => name === link)) await ip.batch([`link delete dev ${link}`])
+  if (await hasLink(link)) await makeIp().batch([`link delete dev ${link}`])
 }
 
 async function json<T>(program: string, args: readonly string[]): Promise<readonly T[]> {

@@ -2,6 +2,7 @@
 // an HTTP server on the Service's healthCheckNodePort, with 200 while there is one and 503 otherwise.
 // Source: pkg/proxy/healthcheck/service_health.go.
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
@@ -16,7 +17,17 @@ interface Health {
 
 interface Checked {
   health: Health
-  server: Server
+  servers: readonly Server[]
+}
+
+interface HealthOptions {
+  signal: AbortSignal
+  /** Called when a port cannot be listened on. */
+  failed(key: string, why: string): void
+  /** Whether the rules in the kernel are up to date. */
+  isHealthy(): boolean
+  /** The addresses to listen on; undefined for all. */
+  addresses(): readonly string[] | undefined
 }
 
 /** How long a client may take for its request. */
@@ -24,11 +35,15 @@ const requestMs = 5_000
 const maxConnections = 100
 
 /** What load balancers are to be answered about a Service; undefined when there is nothing to ask. Pure. */
-export function healthOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): Health | undefined {
+export function healthOf(
+  service: Service,
+  slicesOf: () => readonly EndpointSlice[],
+  nodeName: string,
+): Health | undefined {
   const { type, externalTrafficPolicy, healthCheckNodePort: port } = service.spec
   if (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local' || !port) return undefined
   const local = new Set(
-    slices
+    slicesOf()
       .filter(slice => slice.addressType !== 'FQDN')
       .flatMap(slice => slice.endpoints ?? [])
       .filter(endpoint => endpoint.nodeName === nodeName && (endpoint.conditions.ready ?? true))
@@ -41,51 +56,77 @@ export function healthOf(service: Service, slices: readonly EndpointSlice[], nod
 /** The servers of a node, one for each Service that is asked about. */
 export class HealthServers {
   readonly #checked = new Map<string, Checked>()
-  readonly #failed: (key: string, why: string) => void
+  readonly #options: HealthOptions
 
-  /** @param failed called when a port cannot be listened on */
-  constructor(signal: AbortSignal, failed: (key: string, why: string) => void) {
-    this.#failed = failed
-    signal.addEventListener('abort', () => [...this.#checked.keys()].forEach(key => this.set(key, undefined)), {
-      once: true,
-    })
+  constructor(options: HealthOptions) {
+    this.#options = options
+    const end = () => [...this.#checked.keys()].forEach(key => this.set(key, undefined))
+    options.signal.addEventListener('abort', end, { once: true })
   }
 
-  /** Starts, changes or ends the server for a Service. */
+  /** Starts, changes or ends the servers for a Service. */
   set(key: string, health: Health | undefined): void {
     const before = this.#checked.get(key)
     if (before && before.health.port === health?.port) {
       before.health = health
       return
     }
-    if (before) {
-      this.#checked.delete(key)
-      before.server.close()
-      before.server.closeAllConnections()
-    }
+    if (before) this.#close(key, before)
     if (!health) return
-    const checked = { health, server: createServer((_, response) => answer(checked.health, response)) }
-    const { server } = checked
+    const addresses = this.#options.addresses() ?? [undefined]
+    const checked = { health, servers: addresses.map(address => this.#listen(key, health.port, address)) }
+    this.#checked.set(key, checked)
+  }
+
+  #close(key: string, { servers }: Checked): void {
+    this.#checked.delete(key)
+    for (const server of servers) {
+      server.close()
+      server.closeAllConnections()
+    }
+  }
+
+  #listen(key: string, port: number, address: string | undefined): Server {
+    const server = createServer((_, response) => {
+      const checked = this.#checked.get(key)
+      if (checked) answer(checked.health, this.#options.isHealthy(), response)
+      else response.destroy()
+    })
     server.requestTimeout = requestMs
     server.headersTimeout = requestMs
     server.maxConnections = maxConnections
     server.on('error', error => {
       // It is tried again with the next change of the Service.
-      if (this.#checked.get(key) === checked) this.#checked.delete(key)
-      this.#failed(key, `cannot answer health checks on port ${health.port}: ${messageOf(error)}`)
+      const checked = this.#checked.get(key)
+      if (checked?.servers.includes(server)) this.#close(key, checked)
+      this.#options.failed(key, `cannot answer health checks on port ${port}: ${messageOf(error)}`)
     })
-    server.listen(health.port)
-    this.#checked.set(key, checked)
+    server.listen({ port, ...(address !== undefined && { host: address }) })
+    return server
   }
 }
 
-function answer({ namespace, name, local }: Health, response: ServerResponse): void {
-  const body = { service: { namespace, name }, localEndpoints: local, serviceProxyHealthy: true }
+function answer({ namespace, name, local }: Health, isHealthy: boolean, response: ServerResponse): void {
+  const body = { service: { namespace, name }, localEndpoints: local, serviceProxyHealthy: isHealthy }
   response
-    .writeHead(local ? 200 : 503, {
+    .writeHead(local && isHealthy ? 200 : 503, {
       'Content-Type': 'application/json',
       'X-Content-Type-Options': 'nosniff',
       'X-Load-Balancing-Endpoint-Weight': String(local),
     })
     .end(JSON.stringify(body, null, '\t'))
+}
+
+/**
+ * The addresses of this node within ranges, on which health checks are answered; undefined for all, as when there is no
+ * range or no address is in one. Pure. Source: pkg/proxy/util/nodeport_addresses.go.
+ */
+export function addressesWithin(ranges: readonly string[], addresses: readonly string[]): string[] | undefined {
+  const within = addresses.filter(address =>
+    ranges.some(range => {
+      const cidr = parseCidr(range)
+      return cidr && cidr.family === ipFamily(address) && cidrContains(cidr, address)
+    }),
+  )
+  return within.length ? within : undefined
 }

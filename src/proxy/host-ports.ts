@@ -3,7 +3,7 @@
 // before the same port on all of them.
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
-import { emptyFragment, type Entry, type Fragment, lead } from './fragment.ts'
+import { add, emptyFragment, type Entry, type Fragment, lead } from './fragment.ts'
 import { type Family, familyOf, words } from './table.ts'
 
 /** The fragment for the host ports of a pod on this node. Pure. */
@@ -24,6 +24,7 @@ export function hostPortFragment(pod: Pod, mayHave: (entry: string) => boolean =
       fragment.entries.set(name, [ip])
       const backend = { ip, port: port.containerPort, local: true }
       lead(fragment, entry, entry.isNode ? 'node-outside' : 'outside', [backend])
+      if (entry.isNode) add(fragment, `host-ports${words[family].end}`, entry.key, '')
     }
   }
   return fragment

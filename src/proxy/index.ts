@@ -15,6 +15,7 @@
 //   built, everything is tried again after a second.
 // - Connections that exist follow the kernel's conntrack. Flows of UDP to changed addresses are deleted from it.
 // - When the signal aborts the table stays as it is, and Services go on working.
+import { networkInterfaces } from 'node:os'
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -29,10 +30,11 @@ import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { makeNft, run } from '../linux/index.ts'
 import { Claims } from './claims.ts'
 import { emptyFragment, type Fragment, isEmpty } from './fragment.ts'
-import { HealthServers, healthOf } from './health.ts'
+import { addressesWithin, HealthServers, healthOf } from './health.ts'
 import { HairpinCounts } from './hairpin.ts'
 import { hostPortFragment } from './host-ports.ts'
 import { planService } from './plan.ts'
+import { ProxyHealth } from './proxy-health.ts'
 import { deleteTableText, pickText, type TableOptions, tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
 import { staleFlows } from './udp.ts'
@@ -44,6 +46,8 @@ interface ProxyOptions extends TableOptions {
   services: boolean
   /** The addresses of this node. */
   nodeIPs: readonly string[]
+  /** The port at which it answers whether it is healthy. Default: it does not. */
+  healthPort?: number
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -64,6 +68,12 @@ const transactions = counter('kutter_proxy_transactions_total', 'nftables transa
 const leftOut = counter('kutter_proxy_left_out_total', 'Services and host ports that could not be programmed')
 
 type Change = { key: string; before: Fragment; after: Fragment }
+
+/** The addresses of this node, without those that need the name of a link with them. */
+const ownAddresses = () =>
+  Object.values(networkInterfaces()).flatMap(link =>
+    (link ?? []).flatMap(({ address, scopeid }) => (scopeid ? [] : [address])),
+  )
 
 const serviceOf = ({ metadata }: EndpointSlice) => `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
 
@@ -95,6 +105,7 @@ class ServiceProxy implements Proxy {
   readonly #programming: Chore
   readonly #udpCleanup: Chore
   readonly #health: HealthServers
+  readonly #ownHealth: ProxyHealth
   /** Whether the table is still that of an earlier agent, or missing. The next transaction creates it. */
   #tableMissing = true
 
@@ -111,17 +122,19 @@ class ServiceProxy implements Proxy {
     this.#udpCleanup = new Chore({ signal, retry: retry('delete flows of UDP', lookAgainMs) }, () =>
       this.#deleteStaleUdp(),
     )
-    this.#health = new HealthServers(signal, (key, why) => {
-      const service = options.client.mirror(Service).byKey(key)
-      if (service)
-        this.#recorder.event(service, 'Warning', 'FailedToStartServiceHealthcheck', `${options.nodeName} ${why}`)
-      log.error('cannot answer health checks', { key, why })
+    this.#ownHealth = new ProxyHealth(clock)
+    this.#health = new HealthServers({
+      signal,
+      isHealthy: () => this.#ownHealth.isHealthy,
+      addresses: () => addressesWithin(options.nodePortAddresses, ownAddresses()),
+      failed: (key, why) => this.#reportUnchecked(key, why),
     })
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
   async start(): Promise<void> {
-    const { client, nodeName, signal, services: hasServices, pods: hasPods } = this.#options
+    const { client, nodeName, log, signal, services: hasServices, pods: hasPods, healthPort } = this.#options
+    if (healthPort !== undefined) this.#ownHealth.serve(healthPort, log, signal)
     const services = client.mirror(Service)
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
@@ -130,6 +143,7 @@ class ServiceProxy implements Proxy {
     let zone = this.#zone()
     const followServices = () => [
       nodes.subscribe(() => {
+        this.#ownHealth.node(nodes.get(undefined, nodeName))
         // The Node is written often, and its zone hardly ever.
         if (this.#zone() === zone) return
         zone = this.#zone()
@@ -152,15 +166,23 @@ class ServiceProxy implements Proxy {
     return this.#programming.settled()
   }
 
+  #reportUnchecked(key: string, why: string): void {
+    const { client, nodeName, log } = this.#options
+    const service = client.mirror(Service).byKey(key)
+    if (service) this.#recorder.event(service, 'Warning', 'FailedToStartServiceHealthcheck', `${nodeName} ${why}`)
+    log.error('cannot answer health checks', { key, why })
+  }
+
   #touch(key: string): void {
     this.#dirty.add(key)
+    this.#ownHealth.queued()
     this.#programming.wake()
   }
 
   async #program(): Promise<void> {
     // Lets the changes of one turn of the event loop gather.
     await new Promise<void>(resolve => setImmediate(resolve))
-    if (!this.#tableMissing && !this.#dirty.size) return
+    if (!this.#tableMissing && !this.#dirty.size) return this.#ownHealth.updated()
     const keys = [...this.#dirty]
     this.#dirty.clear()
     // Keys that failed before are tried apart, so that they cannot make the others fail.
@@ -177,6 +199,7 @@ class ServiceProxy implements Proxy {
       await this.#applyByHalves([...new Set([...others, ...this.#dirty])])
     }
     for (const key of suspects) await this.#applyByHalves([key])
+    if (!this.#dirty.size) this.#ownHealth.updated()
   }
 
   /**
@@ -261,7 +284,7 @@ class ServiceProxy implements Proxy {
   #checkHealth(key: string): void {
     if (key.startsWith(podPrefix)) return
     const service = this.#options.client.mirror(Service).byKey(key)
-    this.#health.set(key, service && healthOf(service, this.#slices(key), this.#options.nodeName))
+    this.#health.set(key, service && healthOf(service, () => this.#slices(key), this.#options.nodeName))
   }
 
   #slices(service: string): readonly EndpointSlice[] {

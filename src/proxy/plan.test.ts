@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { objectOf } from '../kinds/testing.ts'
 import { Claims } from './claims.ts'
 import { emptyFragment, type Fragment } from './fragment.ts'
 import { HairpinCounts } from './hairpin.ts'
+import { hostPortFragment } from './host-ports.ts'
 import { planService } from './plan.ts'
 import { tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
@@ -242,6 +244,23 @@ test('node ports are on the chosen addresses, in a family without a choice on al
   assert.deepEqual(rules([]), all)
   assert.deepEqual(rules(['192.0.2.0/24', '127.0.0.0/8']), [`ip daddr { 192.0.2.0/24, 127.0.0.0/8 } ${all[0]}`, all[1]])
   assert.deepEqual(rules(['2001:db8::/64']), [all[0], `ip6 daddr { 2001:db8::/64 } ${all[1]}`])
+})
+
+test('host ports are on all addresses of the node, whatever ranges node ports have', () => {
+  const rules = (nodePortAddresses: readonly string[]) =>
+    tableText({ ...context, table: 't', serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses })
+      .split('\n')
+      .flatMap(line => /^add rule inet t services (.*) meta l4proto . th dport @host-ports /.exec(line)?.[1] ?? [])
+  assert.deepEqual(rules([]), [])
+  assert.deepEqual(rules(['192.0.2.0/24']), ['meta nfproto ipv4 fib daddr type local'])
+  const pod = (hostIP?: string) =>
+    objectOf(Pod, {
+      metadata: { name: 'p' },
+      spec: { containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort: 8080, ...(hostIP && { hostIP }) }] }] },
+      status: { podIPs: [{ ip: '10.244.0.5' }] },
+    })
+  assert.deepEqual([...(hostPortFragment(pod()).elements.get('host-ports')?.keys() ?? [])], ['tcp . 8080'])
+  assert.equal(hostPortFragment(pod('192.0.2.7')).elements.get('host-ports'), undefined)
 })
 
 test('what goes on to a node in a namespace is dropped there, where the endpoints are, and not on the way', () => {

@@ -163,6 +163,8 @@ function collectionsOf(family: Family): [name: string, kind: 'map' | 'set', defi
     ['node-sticky', 'map', 'type inet_proto . inet_service : verdict ;'],
     ['node-no-endpoints', 'set', 'type inet_proto . inet_service ;'],
     ['node-no-local-endpoints', 'set', 'type inet_proto . inet_service ;'],
+    // Ports of the node that all of its addresses have, whatever ranges are set for node ports.
+    ['host-ports', 'set', 'type inet_proto . inet_service ;'],
     ['cluster-ips', 'set', `type ${type} ;`],
     ['hairpin', 'set', `type ${type} . ${type} ;`],
   ]
@@ -183,6 +185,11 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
       `meta priority set ${key} map @services${end} meta priority vmap @picks`,
       `${toNode} ${nodeKey} vmap @node-sticky${end}`,
       `${toNode} meta priority set ${nodeKey} map @node-services${end} meta priority vmap @picks`,
+      ...(hasNodePortRange(options, family)
+        ? [
+            `${isOwn(family)} ${nodeKey} @host-ports${end} meta priority set ${nodeKey} map @node-services${end} meta priority vmap @picks`,
+          ]
+        : []),
     ],
     postrouting: [
       `${ip} saddr . ${ip} daddr @hairpin${end} masquerade fully-random`,
@@ -203,14 +210,19 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
   }
 }
 
+const rangesIn = ({ nodePortAddresses }: TableOptions, family: Family) =>
+  nodePortAddresses.filter(range => familyOf(range) === family)
+const hasNodePortRange = (options: TableOptions, family: Family) => rangesIn(options, family).length > 0
+
 /** Whether a packet goes to an address of this node that has node ports. Source: pkg/proxy/util/nodeport_addresses.go. */
-function isNodePort({ nodePortAddresses }: TableOptions, family: Family): string {
-  const { ip } = words[family]
-  const chosen = nodePortAddresses.filter(range => familyOf(range) === family)
-  const among = chosen.length ? `${ip} daddr { ${chosen.join(', ')} } ` : ''
-  // The kernel has no way to translate what comes from ::1 to another machine.
-  return `${among}${family === 6 ? 'ip6 daddr != ::1' : 'meta nfproto ipv4'} fib daddr type local`
+function isNodePort(options: TableOptions, family: Family): string {
+  const chosen = rangesIn(options, family)
+  return `${chosen.length ? `${words[family].ip} daddr { ${chosen.join(', ')} } ` : ''}${isOwn(family)}`
 }
+
+/** Whether a packet goes to an address of this node. The kernel cannot translate what comes from ::1 to another machine. */
+const isOwn = (family: Family): string =>
+  `${family === 6 ? 'ip6 daddr != ::1' : 'meta nfproto ipv4'} fib daddr type local`
 
 const hooks: Readonly<Record<string, string>> = {
   martians: 'type filter hook prerouting priority raw ;',

@@ -51,6 +51,7 @@ let web: Pod[] = []
 /** The client's addresses: two of each family. */
 let addresses: { four: string; six: string; otherFour: string; otherSix: string }
 let dnsAddress = ''
+let proxyHealthPort = 0
 
 const json = async <T>(what: string) => JSON.parse(await cluster.kubectl(`get ${what} -o json`)) as T
 const service = (name: string, spec: object) =>
@@ -162,8 +163,9 @@ async function echo(target: Pod, port: number) {
 async function connectClient(): Promise<void> {
   const { nodeCidrs, ...config } = JSON.parse(
     readFileSync(`${cluster.dataDir}/${cluster.name}/cluster.json`, 'utf8'),
-  ) as { nodeCidrs: [string, string]; dnsAddress: string }
+  ) as { nodeCidrs: [string, string]; dnsAddress: string; kubeletPort: number }
   dnsAddress = config.dnsAddress
+  proxyHealthPort = config.kubeletPort + 6
   const four = nodeCidrs[0].split('.').slice(0, 3).join('.')
   const six = nodeCidrs[1].replace(/\/.*/, '')
   addresses = { four: `${four}.250`, otherFour: `${four}.251`, six: `${six}250`, otherSix: `${six}251` }
@@ -285,6 +287,13 @@ describe('Services', options, () => {
     }
     assert.deepEqual(await healthOf(0), [503, 0])
     assert.deepEqual(await healthOf(1), [200, 1])
+    // With the policy Cluster a load balancer asks the proxies of the nodes.
+    for (const { ips } of nodes)
+      for (const path of ['healthz', 'livez']) {
+        const host = ips[0].includes(':') ? `[${ips[0]}]` : ips[0]
+        const { stdout } = await at(outside, 'curl', '-sf', '-m', '3', `http://${host}:${proxyHealthPort}/${path}`)
+        assert.match(stdout, /^\{"lastUpdated": "\d{4}-/, `${path} of ${host}`)
+      }
     await remove('local')
   })
 
@@ -392,7 +401,23 @@ describe('Services', options, () => {
       /free ports/.test(await cluster.kubectl('get events --field-selector involvedObject.name=hp-d')),
     )
     for (const { stop } of [flow, server]) stop()
-    await cluster.kubectl('delete pod hp-a hp-b hp-c hp-d')
+    await cluster.kubectl('delete pod hp-a hp-b hp-c hp-d --wait=false')
+    // Without an address it is on all of them, also on those that have no node ports.
+    const bare = '198.51.100.9'
+    assert.equal((await at(machine, 'ip', 'address', 'add', `${bare}/32`, 'dev', 'lo')).code, 0)
+    try {
+      await pod('hp-e', { app: 'hp-e' }, onNode(0), { ports: [{ containerPort: 8080, hostPort: 17_071 }] })
+      await service('hp-port', { type: 'NodePort', selector: { app: 'hp-e' } })
+      await ready('hp-e')
+      assert.equal((await answers(machine, bare, 17_071))[0], 'hp-e')
+      const { nodePort } = (await get('hp-port')).spec.ports[0]!
+      assert.equal((await answers(machine, nodes[0]!.ips[0], nodePort))[0], 'hp-e')
+      await gives(machine, bare, nodePort, refused)
+    } finally {
+      await at(machine, 'ip', 'address', 'delete', `${bare}/32`, 'dev', 'lo')
+    }
+    await cluster.kubectl('delete pod hp-e --wait=false')
+    await remove('hp-port')
   })
 
   test('a flow of UDP begins to work with the first endpoint, and moves when its endpoint goes', async () => {
