@@ -16,27 +16,23 @@
 // affinity.
 import type { Fragment } from './fragment.ts'
 
-/** The lines that turn `before` into `after`, by step. They are empty when nothing differs. */
-function transition(
-  table: string,
-  before: Fragment,
-  after: Fragment,
-): { removals: string[]; chains: string[]; rules: string[]; additions: string[]; cleanups: string[] } {
-  const name = `inet ${table}`
-  const out = {
-    removals: [] as string[],
-    chains: [] as string[],
-    rules: [] as string[],
-    additions: [] as string[],
-    cleanups: [] as string[],
-  }
+/** What to do in each step, where elements are gathered by the map or set that they are in. */
+interface Steps {
+  removals: Map<string, string[]>
+  chains: string[]
+  rules: string[]
+  additions: Map<string, string[]>
+  cleanups: string[]
+}
+
+/** The most elements in a line. */
+const lineElements = 5_000
+
+/** Adds what turns `before` into `after`; nothing when they do not differ. */
+function addTransition(out: Steps, name: string, before: Fragment, after: Fragment): void {
   for (const [collection, elements] of before.elements) {
     const next = after.elements.get(collection)
-    const removed = [...elements].filter(([key, value]) => next?.get(key) !== value)
-    if (removed.length)
-      out.removals.push(
-        `delete element ${name} ${collection} { ${removed.map(([key, value]) => element(key, value)).join(', ')} }`,
-      )
+    gather(out.removals, collection, elements, (key, value) => next?.get(key) !== value)
   }
   for (const [set, definition] of after.sets)
     if (before.sets.get(set) !== definition) out.chains.push(`add set ${name} ${set} ${definition}`)
@@ -49,27 +45,48 @@ function transition(
   }
   for (const [collection, elements] of after.elements) {
     const old = before.elements.get(collection)
-    const added = [...elements].filter(([key, value]) => old?.get(key) !== value)
-    if (added.length)
-      out.additions.push(
-        `add element ${name} ${collection} { ${added.map(([key, value]) => element(key, value)).join(', ')} }`,
-      )
+    gather(out.additions, collection, elements, (key, value) => old?.get(key) !== value)
   }
   const removedChains = [...before.chains.keys()].filter(chain => !after.chains.has(chain))
   // A chain can be deleted only when no rule leads to it, so all of them are emptied first.
   for (const chain of removedChains) out.cleanups.push(`flush chain ${name} ${chain}`)
   for (const chain of removedChains) out.cleanups.push(`delete chain ${name} ${chain}`)
   for (const set of before.sets.keys()) if (!after.sets.has(set)) out.cleanups.push(`delete set ${name} ${set}`)
-  return out
 }
 
-const element = (key: string, value: string) => (value ? `${key} : ${value}` : key)
+function gather(
+  into: Map<string, string[]>,
+  collection: string,
+  elements: ReadonlyMap<string, string>,
+  differs: (key: string, value: string) => boolean,
+): void {
+  for (const [key, value] of elements) {
+    if (!differs(key, value)) continue
+    const all = into.get(collection) ?? []
+    if (!all.length) into.set(collection, all)
+    all.push(value ? `${key} : ${value}` : key)
+  }
+}
 
 /** The transaction for several changes; '' when nothing differs. */
 export function transactionText(table: string, changes: readonly { before: Fragment; after: Fragment }[]): string {
-  const parts = changes.map(({ before, after }) => transition(table, before, after))
-  const lines = (['removals', 'chains', 'rules', 'additions', 'cleanups'] as const).flatMap(step =>
-    parts.flatMap(part => part[step]),
-  )
+  const name = `inet ${table}`
+  const steps: Steps = { removals: new Map(), chains: [], rules: [], additions: new Map(), cleanups: [] }
+  for (const { before, after } of changes) addTransition(steps, name, before, after)
+  // nft looks at the whole of a set with ranges for each line about it, so there are few.
+  const elementLines = (verb: string, from: ReadonlyMap<string, readonly string[]>) =>
+    [...from].flatMap(([collection, elements]) =>
+      Array.from({ length: Math.ceil(elements.length / lineElements) }, (_, i) => {
+        const part = elements.slice(i * lineElements, (i + 1) * lineElements)
+        return `${verb} element ${name} ${collection} { ${part.join(', ')} }`
+      }),
+    )
+  const lines = [
+    ...elementLines('delete', steps.removals),
+    ...steps.chains,
+    ...steps.rules,
+    ...elementLines('add', steps.additions),
+    ...steps.cleanups,
+  ]
   return lines.length ? `${lines.join('\n')}\n` : ''
 }
