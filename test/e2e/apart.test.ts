@@ -1,12 +1,19 @@
 // Nodes apart: three machines of which one is behind a router that has no way to pods. VXLAN leads through it, large
-// packets fit, Services work, and a connection that was cut works again without a restart.
+// packets fit, Services work, and a connection that was cut works again without a restart. In bad networks, too: the router
+// loses packets of VXLAN, and a relay delays, stalls and cuts what a node and a client send to the API server.
 //
 //   the server's machine ── 198.51.100.1 ─┬─ 198.51.100.2 near
 //                                         └─ 198.51.100.3 router 203.0.113.1 ── 203.0.113.2 behind
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
+import { realClock } from '../../src/base/clock.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { Client, httpsTransport } from '../../src/client/index.ts'
+import { readKubeconfig } from '../../src/cluster/read-kubeconfig.ts'
+import { ConfigMap } from '../../src/kinds/core/configmap.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
+import { LossyRelay } from './lossy.ts'
 import { Machine } from './machine.ts'
 
 const options = { skip: cannotRun }
@@ -18,6 +25,10 @@ const removeNetwork = () =>
   run('bash', ['-c', `ip netns delete ${router}; ip link delete ${bridge}; ip route delete 203.0.113.0/24; true`])
 
 let first = ''
+/** Where the API server is reached. */
+let server = { host: '', port: 0 }
+/** What the relays do follows from it. */
+const seed = Number(process.env.KUTTER_SEED ?? 20_261)
 
 async function makeNetwork(): Promise<void> {
   await near.remove()
@@ -117,6 +128,7 @@ test('machines in two segments join, and pods on all of them reach each other', 
   const address = await cluster.kubectl(
     `get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}'`,
   )
+  server = { host: address, port }
   const token = (await cluster.kutter('token', 'create')).stdout.trim()
   for (const machine of [near, behind]) machine.join(`https://${address}:${port}`, token)
   for (const machine of [near, behind])
@@ -182,6 +194,130 @@ test('a connection between the segments that was cut works again without a resta
   await eventually('it is cut', async () => !(await fetchFrom(from, to.ip, '/name', 2)))
   await run('ip', ['-n', router, 'link', 'set', 'e2', 'up'])
   await eventually('it works again', allReach, 120_000)
+})
+
+test('TCP goes on between pods while the router loses packets of VXLAN', options, async t => {
+  const [from, to] = [places.find(({ node }) => node === first)!, places.find(({ node }) => node === 'behind')!]
+  const into = [`--net=/run/netns/${router}`, '--', 'nft']
+  const rules = `
+    add table ip lossy
+    add chain ip lossy loss { type filter hook forward priority 0 ; }
+    add rule ip lossy loss udp dport 8472 numgen inc mod 29 0 counter drop`
+  const made = await run('nsenter', [...into, '-f', '-'], { stdin: rules })
+  assert.equal(made.code, 0, made.stderr)
+  try {
+    for (const [one, other] of [
+      [from, to],
+      [to, from],
+    ] as const)
+      for (let i = 0; i < 3; i++)
+        assert.equal((await fetchFrom(one, other.ip, '/large', 50)).length, 4096 * 1024, `from ${one.node}`)
+    const { stdout } = await run('nsenter', [...into, 'list', 'table', 'ip', 'lossy'])
+    const lost = Number(/counter packets (\d+)/.exec(stdout)?.[1])
+    assert.ok(lost > 10, stdout)
+    t.diagnostic(`${lost} packets lost`)
+  } finally {
+    await run('nsenter', [...into, 'delete', 'table', 'ip', 'lossy'])
+  }
+})
+
+const isReady = async (node: string) =>
+  (await cluster.kubectl(`get node ${node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`)) === 'True'
+
+test(
+  'a node whose connection to the API server stalls and is cut stays Ready, and runs what it is given',
+  options,
+  async t => {
+    const harm = { delayMs: 30, stalls: 0.03, stallMs: 1_000, cuts: 0.04 }
+    const relay = await LossyRelay.start(seed, harm, server, '198.51.100.1')
+    const rules = `
+    add table ip lossy
+    add chain ip lossy out { type nat hook output priority -150 ; }
+    add rule ip lossy out ip daddr ${server.host} tcp dport ${server.port} dnat to 198.51.100.1:${relay.port}`
+    try {
+      const into = [`--net=/run/netns/${near.namespace}`, '--']
+      const made = await run('nsenter', [...into, 'nft', '-f', '-'], { stdin: rules })
+      assert.equal(made.code, 0, made.stderr)
+      // What is open goes through the relay, too, which refuses what it has not begun.
+      await near.run('conntrack', '-D', '-p', 'tcp', '--dport', String(server.port))
+      await eventually('the node comes by the relay', async () => relay.counts.connections > 0)
+      for (let i = 0; i < 4; i++) {
+        const name = `given-${i}`
+        await cluster.apply({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name, labels: { given: 'yes' } },
+          spec: {
+            nodeName: 'near',
+            terminationGracePeriodSeconds: 1,
+            containers: [{ name: 'main', image: 'busybox', imagePullPolicy: 'Never', command: ['sleep', '1000'] }],
+          },
+        })
+        await cluster.kubectl(`wait pod/${name} --for=condition=Ready --timeout=60s`)
+        if (i === 1) relay.cutAll()
+        assert.ok(await isReady('near'), `seed ${seed}: the node is not Ready`)
+      }
+      await cluster.kubectl('delete pods -l given=yes --timeout=60s')
+      assert.ok(await isReady('near'), `seed ${seed}: the node is not Ready`)
+      assert.ok(relay.counts.cuts > 0, JSON.stringify(relay.counts))
+      t.diagnostic(JSON.stringify(relay.counts))
+    } finally {
+      await near.run('nft', 'delete', 'table', 'ip', 'lossy')
+      relay.stop()
+    }
+    await eventually('the node is Ready without the relay', () => isReady('near'))
+  },
+)
+
+test('a watch through a relay that cuts and stalls misses nothing', options, async t => {
+  const credentials = readKubeconfig(`${cluster.dataDir}/${cluster.name}/kubeconfig`)
+  const relay = await LossyRelay.start(
+    seed,
+    { delayMs: 5, stalls: 0.02, stallMs: 300, cuts: 0.03 },
+    server,
+    '127.0.0.1',
+  )
+  const clientBy = (url: string) => {
+    const transport = httpsTransport(() => ({ ...credentials, server: url }))
+    const around = { userAgent: 'lossy-test', clock: realClock, log: silentLog }
+    const client = new Client({ serve: transport.serve, user: { name: '', groups: [] }, ...around })
+    return { client, close: () => (client.close(), transport.close()) }
+  }
+  const [bad, good] = [clientBy(`https://127.0.0.1:${relay.port}`), clientBy(credentials.server)]
+  const [objects, rounds] = [5, 60]
+  try {
+    const seen = bad.client.mirror(ConfigMap)
+    await bad.client.synced([seen], AbortSignal.timeout(30_000))
+    const versions = new Map<string, number[]>()
+    const stop = seen.follow(({ type, item: { object } }) => {
+      const { name = '' } = object.metadata
+      if (!name.startsWith('watched-') || type === 'DELETED') return
+      versions.set(name, [...(versions.get(name) ?? []), Number(object.data?.round)])
+    }, 'test')
+    const metadata = (i: number) => ({ namespace: 'default', name: `watched-${i}` })
+    for (let round = 0; round < rounds; round++)
+      for (let i = 0; i < objects; i++)
+        if (round === 0) await good.client.create(ConfigMap, { metadata: metadata(i), data: { round: '0' } })
+        else await good.client.patch(ConfigMap, metadata(i), 'merge', { data: { round: String(round) } })
+    await eventually('the mirror has the last of everything', async () =>
+      Array.from({ length: objects }, (_, i) => versions.get(`watched-${i}`)?.at(-1)).every(at => at === rounds - 1),
+    )
+    // A watch that goes on where it was cut has every change once, in its order.
+    for (const [name, rest] of versions)
+      assert.deepEqual(
+        rest,
+        Array.from({ length: rounds }, (_, i) => i),
+        `seed ${seed}: ${name}`,
+      )
+    assert.ok(relay.counts.cuts > 0, JSON.stringify(relay.counts))
+    t.diagnostic(JSON.stringify(relay.counts))
+    stop()
+  } finally {
+    bad.close()
+    good.close()
+    relay.stop()
+  }
+  await cluster.kubectl(`delete configmap ${Array.from({ length: objects }, (_, i) => `watched-${i}`).join(' ')}`)
 })
 
 test('a machine that leaves takes its VXLAN along', options, async () => {
