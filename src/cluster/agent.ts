@@ -25,7 +25,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     signal,
   })
   const nodeIPs = nodeAddresses(config, nodeName)
-  const moved = movedSignal(config, nodeName, realClock, log, signal)
+  const moved = movedSignal(() => nodeAddresses(config, nodeName), realClock, log, signal)
   await runNode({
     config,
     paths,

@@ -41,7 +41,12 @@ export interface ClusterConfig {
   /** Longest lifetime of requested certificates, such as `24h`; one year without it. */
   clusterSigningDuration?: string
   /** Set on a machine that joined a cluster on another one; the ranges are then those of that cluster. */
-  joined?: { server: string; nodeIPs: readonly string[] }
+  joined?: {
+    server: string
+    nodeIPs: readonly string[]
+    /** Whether the command line named the addresses, which then stay. */
+    isChosen?: boolean
+  }
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   /** Admission plugins that run in addition to those that do by default. */
@@ -239,7 +244,7 @@ interface OldConfig {
   podCidr?: string
   serviceCidr?: string
   nodeCidr?: string
-  joined?: { server: string; nodeIP?: string; nodeIPs?: readonly string[] }
+  joined?: { server: string; nodeIP?: string; nodeIPs?: readonly string[]; isChosen?: boolean }
 }
 
 function upgraded({ podCidr, serviceCidr, nodeCidr, joined, ...config }: ClusterConfig & OldConfig): ClusterConfig {
@@ -249,7 +254,13 @@ function upgraded({ podCidr, serviceCidr, nodeCidr, joined, ...config }: Cluster
     podCidrs: config.podCidrs ?? (podCidr ? [podCidr] : []),
     serviceCidrs: config.serviceCidrs ?? (serviceCidr ? [serviceCidr] : []),
     nodeCidrs: config.nodeCidrs ?? (joined ? [] : [nodeCidr ?? chooseNodeRange(config.slot)]),
-    ...(joined && { joined: { server: joined.server, nodeIPs: joined.nodeIPs ?? [joined.nodeIP ?? ''] } }),
+    ...(joined && {
+      joined: {
+        server: joined.server,
+        nodeIPs: joined.nodeIPs ?? [joined.nodeIP ?? ''],
+        ...(joined.isChosen && { isChosen: true }),
+      },
+    }),
   }
 }
 

@@ -2,16 +2,22 @@
 // server belongs to the token's cluster, requests a certificate as the token's user, and continues as the node. From
 // then on the token is not needed.
 //
+// When the machine gets another address, the process starts again with that, and the Node and the routes of others follow.
+//
 //   token ─► discover (discovery.ts) ─► certificate request ─► system:node:NAME ─► kutter-config ─► run-node.ts
 //            └── skipped at later starts, while the stored certificate is valid ───────────────────►┘
+import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { sameJson } from '../api/equal.ts'
 import { familiesOf, ipFamily } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
+import { joined } from '../base/waiters.ts'
 import { Client, type Credentials, httpsTransport } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
@@ -24,6 +30,7 @@ import { discover } from './discovery.ts'
 import { readJoinToken } from './join-token.ts'
 import { hostAddresses, missingPackages } from './machine.ts'
 import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
+import { linkAddresses, movedSignal, presentAddresses } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
@@ -44,9 +51,14 @@ interface JoinOptions {
 }
 
 const defaultKubeletPort = 10250
+/** How long the server may take to accept a connection that finds out the way to it. */
+const reachMs = 5_000
 
-/** Runs the node until the signal aborts. Throws an Error whose message states in one sentence why it cannot join. */
-export async function runJoined(options: JoinOptions): Promise<void> {
+/**
+ * Runs the node until the signal aborts, or until the machine has other addresses, with which the process is to start
+ * again. Throws an Error whose message states in one sentence why it cannot join.
+ */
+export async function runJoined(options: JoinOptions): Promise<'ended' | 'moved'> {
   const { paths } = options
   const stored = readConfig(paths)
   if (stored && !stored.joined)
@@ -73,8 +85,9 @@ export async function runJoined(options: JoinOptions): Promise<void> {
   }
   const kept = stored && (await keptIdentity(place))
   if (stored && kept) {
-    const config = { ...stored, ...(kubeletConfig && { kubeletConfig }) }
-    if (kubeletConfig !== stored.kubeletConfig) await writeConfig(paths, config)
+    const now = await rejoined(place, stored)
+    const config = { ...stored, joined: now, ...(kubeletConfig && { kubeletConfig }) }
+    if (kubeletConfig !== stored.kubeletConfig || !sameJson(now, stored.joined)) await writeConfig(paths, config)
     return work(place, config, kept)
   }
   const { config, identity } = await joinBy(place, stored)
@@ -116,6 +129,33 @@ async function keptIdentity({ files }: Place): Promise<Identity | undefined> {
   const ca = await readFile(files.ca, 'utf8').catch(() => '')
   const client = ca ? await readKept(files.client, ca, realClock.now()) : undefined
   return client && { ca, client }
+}
+
+/** How the machine joined, with the addresses that it has at present. */
+async function rejoined({ server, nodeIP, log }: Place, { joined }: ClusterConfig) {
+  const had = joined!
+  if (nodeIP) return { ...had, nodeIPs: nodeIP.split(',').map(ip => ip.trim()), isChosen: true }
+  const present = linkAddresses()
+  if (had.isChosen || had.nodeIPs.every(ip => present.includes(ip))) return had
+  const local = await localAddressTo(server)
+  const nodeIPs = presentAddresses(had.nodeIPs, present, hostAddresses, local && nodeAddress(local))
+  log.warn('the node has other addresses', { before: had.nodeIPs, now: nodeIPs })
+  return { ...had, nodeIPs }
+}
+
+/** The local end of a connection to the server; undefined when it cannot be reached now. */
+function localAddressTo(server: string): Promise<string | undefined> {
+  const { hostname: host, port } = new URL(server)
+  return new Promise(resolve => {
+    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port: Number(port || 443), timeout: reachMs })
+    const end = (address?: string) => {
+      socket.destroy()
+      resolve(address)
+    }
+    socket.on('connect', () => end(socket.localAddress))
+    socket.on('timeout', () => end())
+    socket.on('error', () => end())
+  })
 }
 
 const wantedClient = (nodeName: string): Wanted => ({
@@ -214,7 +254,7 @@ async function refuseTaken(client: Client, name: string, nodeIP: string): Promis
 }
 
 function configOf(
-  { name, nodeName, server, kubeletPort, kubeletConfig }: Place,
+  { name, nodeName, server, nodeIP, kubeletPort, kubeletConfig }: Place,
   facts: ClusterFacts,
   nodeIPs: readonly string[],
 ): ClusterConfig {
@@ -228,15 +268,18 @@ function configOf(
     slot: -1,
     nodeCidrs: [],
     nodes: [],
-    joined: { server, nodeIPs },
+    joined: { server, nodeIPs, ...(nodeIP && { isChosen: true }) },
     ...(kubeletConfig && { kubeletConfig }),
   }
 }
 
 /** Runs the node with its certificates, and renews them before they expire. */
-async function work(place: Place, config: ClusterConfig, { ca, client }: Identity): Promise<void> {
-  const { paths, nodeName, server, files, log, signal } = place
-  const { nodeIPs } = config.joined!
+async function work(place: Place, config: ClusterConfig, { ca, client }: Identity): Promise<'ended' | 'moved'> {
+  const { paths, nodeName, server, files, log } = place
+  const { nodeIPs, isChosen } = config.joined!
+  const addresses = () => (isChosen ? nodeIPs : presentAddresses(nodeIPs, linkAddresses(), hostAddresses))
+  const moved = movedSignal(addresses, realClock, log, place.signal)
+  const { signal } = joined(place.signal, moved)
   const current = { client: client.pair }
   const transport = httpsTransport(() => ({
     server,
@@ -244,7 +287,9 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
     cert: current.client.certPem,
     key: current.client.keyPem,
   }))
-  const serving = await readKept(files.serving, ca, realClock.now())
+  const kept = await readKept(files.serving, ca, realClock.now())
+  // One for other addresses is of no use to those who come by these.
+  const serving = kept && isFor(kept, nodeIPs) ? kept : undefined
   const asNode = new Client({
     serve: transport.serve,
     user: { name: '', groups: [] },
@@ -287,6 +332,12 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
     signal,
   })
   asNode.close()
+  return place.signal.aborted ? 'ended' : 'moved'
+}
+
+const isFor = ({ pair }: Kept, addresses: readonly string[]): boolean => {
+  const certificate = new X509Certificate(pair.certPem)
+  return addresses.every(address => certificate.checkIP(address) !== undefined)
 }
 
 /**

@@ -49,6 +49,11 @@ import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
 import { why } from './why.ts'
 
+/** Replaces this process by one that begins anew, with the same id, so that who keeps it running does not notice. */
+function startAgain(): void {
+  process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env)
+}
+
 const tokenLifeMs = 24 * 3600_000
 /** Upper bound of --nodes: each node is a process of its own, with a containerd of its own. */
 const maxNodes = 100
@@ -300,7 +305,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   if (problem) throw new Error(problem)
   const kubeletPort = integerOption(parsed, 'kubelet-port', 1, 65535)
   const log = stderrLog().with({ cluster: name })
-  await runJoined({
+  const end = await runJoined({
     paths,
     name,
     log,
@@ -312,6 +317,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
     ...(kubeletPort !== undefined && { kubeletPort }),
     ...files(parsed),
   })
+  if (end === 'moved') startAgain()
   return 0
 }
 

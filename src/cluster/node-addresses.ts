@@ -1,4 +1,5 @@
 // The addresses of the nodes of a machine: one of each family of the cluster, that of the default family first.
+import { networkInterfaces } from 'node:os'
 import { familiesOf, ipFamily, parseCidr } from '../api/ip.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -27,7 +28,7 @@ const lookMs = 10_000
 
 /**
  * Resolves when a node has had other addresses than at first at two looks. Certificates, statuses and endpoints have the
- * addresses in them, so a process that uses this starts again. Never resolves for a machine that joined.
+ * addresses in them, so a process that uses this starts again.
  */
 export async function otherAddresses(
   addresses: () => readonly string[],
@@ -43,14 +44,12 @@ export async function otherAddresses(
 
 /** A signal that aborts when a node has other addresses, so that its process starts again with them. */
 export function movedSignal(
-  config: ClusterConfig,
-  nodeName: string,
+  addresses: () => readonly string[],
   clock: Clock,
   log: Log,
   signal: AbortSignal,
 ): AbortSignal {
   const moved = new AbortController()
-  const addresses = () => nodeAddresses(config, nodeName)
   const before = addresses()
   otherAddresses(addresses, clock, signal).then(
     () => {
@@ -62,6 +61,27 @@ export function movedSignal(
   )
   return moved.signal
 }
+
+/**
+ * The addresses of a machine that joined: of each family the one that it had while that is on one of its links, else what
+ * it has there now, which is the local end of the way to the server where that is known. Pure.
+ */
+export function presentAddresses(
+  had: readonly string[],
+  present: readonly string[],
+  usable: (family: 4 | 6) => readonly string[],
+  local?: string,
+): string[] {
+  return had.map(address => {
+    if (present.includes(address)) return address
+    const family = ipFamily(address) ?? 4
+    return local !== undefined && ipFamily(local) === family ? local : (usable(family)[0] ?? address)
+  })
+}
+
+/** Every address on a link of this machine. */
+export const linkAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap(link => (link ?? []).map(({ address }) => address))
 
 /** Whether a cluster has IPv6, alone or beside IPv4. */
 export const hasIPv6 = ({ podCidrs }: Pick<ClusterConfig, 'podCidrs'>): boolean => familiesOf(podCidrs).includes(6)

@@ -22,7 +22,7 @@ import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
-import { anyAddress, machineAddress, movedSignal } from './node-addresses.ts'
+import { anyAddress, machineAddress, movedSignal, nodeAddresses } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { openStore } from './store-location.ts'
@@ -99,7 +99,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   if (everyMs > 0) void snapshots.keep(everyMs, signal)
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  const moved = movedSignal(config, config.nodeName, clock, log, signal)
+  const moved = movedSignal(() => nodeAddresses(config, config.nodeName), clock, log, signal)
   await aborted(joined(joined(signal, storeFailed.signal).signal, moved).signal)
   await http.close()
   await plane.close()

@@ -320,6 +320,32 @@ test('a watch through a relay that cuts and stalls misses nothing', options, asy
   await cluster.kubectl(`delete configmap ${Array.from({ length: objects }, (_, i) => `watched-${i}`).join(' ')}`)
 })
 
+test('a machine that gets another address is a node at that, and its pods are reached as before', options, async () => {
+  const address = '198.51.100.7'
+  const pod = places.find(({ node }) => node === 'near')!
+  const container = () => cluster.kubectl(`get pod ${pod.pod} -o jsonpath='{.status.containerStatuses[0].containerID}'`)
+  const before = await container()
+  const moved = await run('bash', [
+    '-ec',
+    `ip -n ${near.namespace} address delete 198.51.100.2/24 dev e0
+     ip -n ${near.namespace} address add ${address}/24 dev e0
+     ip -n ${near.namespace} route add default via 198.51.100.1
+     ip -n ${near.namespace} route add 203.0.113.0/24 via 198.51.100.3`,
+  ])
+  assert.equal(moved.code, 0, moved.stderr)
+  const internal = `get node near -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'`
+  await eventually('the Node has the address', async () => (await cluster.kubectl(internal)) === address, 90_000)
+  await eventually('all pods reach each other', allReach)
+  // The kubelet has a certificate for the address, and its containers have gone on.
+  await eventually('the kubelet is reached', async () => {
+    const { code, stderr } = await cluster.tryKubectl(`exec ${pod.pod} -- true`)
+    if (code) throw new Error(stderr)
+    return true
+  })
+  assert.equal(await container(), before)
+  assert.ok(await isReady('near'))
+})
+
 test('a machine that leaves takes its VXLAN along', options, async () => {
   assert.match((await near.run('ip', 'link')).stdout, /kt\w+v4/)
   await near.remove()
