@@ -29,6 +29,7 @@ import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { makeNft, run } from '../linux/index.ts'
 import { Claims } from './claims.ts'
+import { tuneConntrack } from './conntrack.ts'
 import { emptyFragment, type Fragment, isEmpty } from './fragment.ts'
 import { addressesWithin, HealthServers, healthOf } from './health.ts'
 import { HairpinCounts } from './hairpin.ts'
@@ -140,6 +141,7 @@ class ServiceProxy implements Proxy {
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
     const nodes = this.#nodes()
     await client.synced([...(hasServices ? [services, slices, nodes] : []), ...(hasPods ? [pods] : [])], signal)
+    if (hasServices) await tuneConntrack(log)
     let zone = this.#zone()
     const followServices = () => [
       nodes.subscribe(() => {

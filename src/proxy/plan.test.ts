@@ -263,6 +263,13 @@ test('host ports are on all addresses of the node, whatever ranges node ports ha
   assert.equal(hostPortFragment(pod('192.0.2.7')).elements.get('host-ports'), undefined)
 })
 
+test('a segment that belongs to no connection is dropped before anything lets it through', () => {
+  const text = tableText({ ...context, table: 't', serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses: [] })
+  const rules = [...text.matchAll(/^add rule inet t filter-forward (.*)$/gm)].map(([, rule]) => rule)
+  assert.equal(rules[0], 'meta l4proto tcp ip saddr 10.244.0.0/16 ct state invalid drop')
+  assert.deepEqual(rules.slice(-2), ['iifname "b" accept', 'oifname "b" accept'])
+})
+
 test('what goes on to a node in a namespace is dropped there, where the endpoints are, and not on the way', () => {
   const drops = (more: object) =>
     tableText({ ...context, table: 't', serviceCidrs: [], bridge: 'b', pods: true, nodePortAddresses: [], ...more })

@@ -201,6 +201,9 @@ function rulesOf(options: TableOptions, family: Family): Record<string, string[]
       `${options.nodesBridge ? `oifname != "${options.nodesBridge}" ` : ''}${key} @no-local-endpoints${end} drop`,
       `${ip} daddr @cluster-ips${end} reject`,
     ],
+    // What conntrack takes for no part of its connection keeps the address of the pod, to which the other end would answer
+    // with a reset.
+    'filter-forward': [`meta l4proto tcp ${ip} saddr ${podCidr} ct state invalid drop`],
     'filter-input': [
       `ct state new ${toNode} ${nodeKey} @node-no-endpoints${end} goto refuse-now`,
       `ct state new ${toNode} ${nodeKey} @node-no-local-endpoints${end} drop`,
@@ -249,12 +252,13 @@ export function tableText(options: TableOptions): string {
     postrouting: [
       `meta mark & ${masqueradeMark} == ${masqueradeMark} meta mark set meta mark xor ${masqueradeMark} masquerade fully-random`,
     ],
-    'filter-forward': ['ct state new jump refuse', `iifname "${bridge}" accept`, `oifname "${bridge}" accept`],
+    'filter-forward': [],
     'filter-output': ['ct state new jump refuse'],
     'refuse-now': ['meta l4proto tcp reject with tcp reset', 'reject'],
   }
   for (const family of families)
     for (const [chain, more] of Object.entries(rulesOf(options, family))) (rules[chain] ??= []).push(...more)
+  rules['filter-forward']?.push('ct state new jump refuse', `iifname "${bridge}" accept`, `oifname "${bridge}" accept`)
   const lines = [deleteTableText(table).trimEnd(), `add table ${name}`]
   for (const collection of ['picks', 'local-picks'])
     lines.push(`add map ${name} ${collection} { type classid : verdict ; }`)

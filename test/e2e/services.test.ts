@@ -295,6 +295,12 @@ describe('Services', options, () => {
         assert.match(stdout, /^\{"lastUpdated": "\d{4}-/, `${path} of ${host}`)
       }
     await remove('local')
+    // Connections that one side has closed are kept for an hour.
+    for (const place of [machine, second])
+      assert.equal(
+        (await at(place, 'sysctl', '-n', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait')).stdout,
+        '3600\n',
+      )
   })
 
   test('internalTrafficPolicy Local leads to pods of the same node, and nowhere where there is none', async () => {
@@ -460,12 +466,13 @@ describe('Services', options, () => {
           15_000,
         )
     }
-    // All answers came from the address that was asked.
-    for (const { address, lines } of flows)
-      assert.deepEqual(
-        lines.filter(line => !line.startsWith(`${address} `)),
-        [],
-      )
+    // All answers came from the address that was asked, but for one that is on its way while a flow is deleted, which then
+    // has the address of its pod.
+    const moves = 2
+    for (const { address, lines } of flows) {
+      const others = lines.filter(line => !line.startsWith(`${address} `))
+      assert.ok(others.length <= moves, others.join(', '))
+    }
     for (const { stop } of [...flows, ...servers]) stop()
     await remove('datagrams')
   })
