@@ -49,7 +49,7 @@ import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
 import { why } from './why.ts'
 
-/** Replaces this process by one that begins anew, with the same id, so that who keeps it running does not notice. */
+/** Replaces this process by a new one with the same id, so that what keeps it running goes on to. */
 function startAgain(): void {
   process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env)
 }

@@ -1,5 +1,5 @@
 // Whether this proxy is healthy: load balancers with the external traffic policy Cluster ask every node at /healthz, and
-// whoever watches over the process at /livez. It is healthy unless a change waits too long for its rules. A node that is
+// what watches over the process at /livez. It is healthy unless a change waits too long for its rules. A node that is
 // being removed takes no new connections, though its proxy is healthy.
 // Source: pkg/proxy/healthcheck/proxy_health.go.
 import { createServer, type ServerResponse } from 'node:http'
