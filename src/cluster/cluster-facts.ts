@@ -28,7 +28,7 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
   const [podCidr, serviceCidr] = [config.podCidrs.join(','), config.serviceCidrs.join(',')]
   const { http, https } = ingressPortsOf(config)
   const ingressPorts = config.disable?.includes('ingress') ? 'none' : `${http},${https}`
-  const vxlanId = String(vxlanIdOf(config.slot))
+  const vxlanId = String(config.vxlanId ?? vxlanIdOf(config.slot))
   const { loadBalancerPool = [], nodePortAddresses = [], disable = [] } = config
   const loadBalancer = disable.includes('loadbalancer') ? 'none' : loadBalancerPool.join(',') || 'nodes'
   const data = {

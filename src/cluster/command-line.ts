@@ -14,9 +14,11 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   node: { value: true, help: 'name of a node on this machine (default: the first node)' },
   server: { value: true, help: 'URL of the API server to join' },
   token: { value: true, help: 'join token, as printed by kutter token create' },
+  join: { value: true, help: 'URL of a server of the cluster to join as a further server' },
   'node-name': { value: true, help: 'name of the node (default: the host name)' },
   'node-ip': { value: true, help: 'address of the node (default: the local address of the connection to the server)' },
   'kubelet-port': { value: true, help: 'port of the kubelet (default: 10250)' },
+  'for-server': { help: 'make a token for a further server of the cluster rather than a node' },
   ttl: { value: true, help: 'lifetime of the token, or 0 for one that does not expire (default: 24h)' },
   'cluster-signing-duration': { value: true, help: 'longest lifetime of requested certificates (default: one year)' },
   'node-monitor-grace-period': { value: true, help: 'silence after which a node counts as lost (default: 50s)' },
@@ -125,7 +127,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   token: {
     usage: 'token create | list | delete ID',
     summary: 'manage the tokens with which other machines join',
-    options: [...cluster, 'ttl'],
+    options: [...cluster, 'ttl', 'for-server'],
   },
   node: {
     usage: 'node add [NAME] | remove NAME',
@@ -139,9 +141,9 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   check: { usage: 'check', summary: 'check whether this machine can run a cluster', options: [] },
   server: {
-    usage: 'server',
-    summary: "run a cluster's API server, controllers and scheduler in this process",
-    options: [...cluster, ...server],
+    usage: 'server [--join URL --token TOKEN]',
+    summary: 'run API server, controllers and scheduler here; with --join, make this machine a further server',
+    options: [...cluster, 'join', 'token', 'node-name', 'port', ...server],
   },
   'controller-manager': {
     usage: 'controller-manager --kubeconfig FILE',

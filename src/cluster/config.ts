@@ -219,6 +219,29 @@ export async function ensureConfig(
   return config
 }
 
+/**
+ * The configuration of a further server, from that of the first: with a slot, a name and ranges for nodes in namespaces
+ * of this machine's own. It is not stored.
+ */
+export async function addServer(
+  paths: ClusterPaths,
+  shared: ClusterConfig,
+  own: { name: string; nodeName?: string; port?: number },
+): Promise<ClusterConfig> {
+  const slot = await freeSlot(paths.root, new Set(otherClusters(paths).map(c => c.slot)))
+  if (slot === undefined) throw new Error('this machine has no free slot for another cluster')
+  return {
+    ...shared,
+    name: own.name,
+    slot,
+    nodeName: own.nodeName ?? nodeNameOf(hostname()),
+    port: own.port ?? shared.port,
+    kubeletPort: kubeletPortOf(slot),
+    nodeCidrs: rangesOf(slot, familyOf(shared)).nodeCidrs,
+    nodes: [],
+  }
+}
+
 /** The families of a cluster's addresses: both means that IPv4 is the default. */
 export const ipFamilies = ['ipv4', 'ipv6', 'dual'] as const
 export type IpFamily = (typeof ipFamilies)[number]

@@ -37,6 +37,7 @@ import { down } from './down.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
+import { joinServer } from './join-server.ts'
 import { machineProblem } from './machine.ts'
 import { tokenCommand } from './token-command.ts'
 import { imageCommand } from './image-command.ts'
@@ -95,7 +96,8 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
   },
   token({ parsed, words, name, paths }) {
     const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
-    return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
+    const isServer = parsed.flags.has('for-server')
+    return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, isServer, out })
   },
   snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
   store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
@@ -170,7 +172,12 @@ function ipFamilyOption({ options }: Parsed): IpFamily | undefined {
   return family
 }
 
-async function server({ parsed, name, paths }: Invocation): Promise<number> {
+async function server(invocation: Invocation): Promise<number> {
+  const { parsed, name, paths } = invocation
+  if (parsed.options.join !== undefined) {
+    await joinAsServer(invocation, parsed.options.join)
+    return startCluster(invocation)
+  }
   const changes = {
     ...timings(parsed),
     ...disabled(parsed),
@@ -183,6 +190,20 @@ async function server({ parsed, name, paths }: Invocation): Promise<number> {
   }
   await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
+}
+
+/** Gets keys and configuration from a server that is there; only the start is left to do then. */
+async function joinAsServer({ parsed, name, paths }: Invocation, join: string): Promise<void> {
+  const { token, 'node-name': nodeName } = parsed.options
+  if (!token)
+    throw new UsageError(
+      'kutter server --join requires --token; create one on a server with: kutter token create --for-server',
+    )
+  const port = integerOption(parsed, 'port', 1, 65535)
+  const problem = machineProblem()
+  if (problem) throw new Error(problem)
+  const more = { ...(nodeName && { nodeName }), ...(port !== undefined && { port }) }
+  await locked(paths, reportBusy(name, out), () => joinServer({ paths, name, server: join, token, ...more }))
 }
 
 /** Runs controllers or the scheduler in a process of their own. */

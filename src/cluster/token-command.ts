@@ -13,6 +13,8 @@ import { publicKeyHash } from '../wire/x509.ts'
 import { type Admin, adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { mustShareStore } from './join-server.ts'
+import { publishServerKeys } from './server-keys.ts'
 import { createBootstrapToken, joinTokenText } from './join-token.ts'
 
 interface Context {
@@ -20,6 +22,8 @@ interface Context {
   config: ClusterConfig
   /** Lifetime of a new token; 0 for one that does not expire. */
   ttlMs: number
+  /** Whether the token is for a further server rather than a node. */
+  isServer: boolean
   out: (text: string) => void
 }
 
@@ -35,12 +39,14 @@ export async function tokenCommand(words: readonly string[], context: Context): 
   }
 }
 
-async function createToken({ client, ca }: Admin, { ttlMs, out }: Context): Promise<number> {
+async function createToken({ client, ca }: Admin, { ttlMs, isServer, config, paths, out }: Context): Promise<number> {
+  if (isServer) mustShareStore(config, paths)
   const parts = await createBootstrapToken(client, {
     description: 'created by kutter token create',
     ...(ttlMs > 0 && { expiresAt: realClock.now() + ttlMs }),
   })
-  out(`${joinTokenText({ ...parts, authority: await publicKeyHash(ca) })}\n`)
+  const word = isServer ? `+${await publishServerKeys(client, parts.id, { config, paths })}` : ''
+  out(`${joinTokenText({ ...parts, authority: await publicKeyHash(ca) })}${word}\n`)
   return 0
 }
 

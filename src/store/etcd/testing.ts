@@ -26,14 +26,17 @@ export interface EtcdCluster {
   stop(): void
 }
 
-/** Starts a cluster of etcd, and returns when it answers. `stop` ends it and removes its data. */
-export async function startEtcd(size = 1, extra: readonly string[] = []): Promise<EtcdCluster> {
+/**
+ * Starts a cluster of etcd, and returns when it answers. `stop` ends it and removes its data.
+ * @param address where it listens
+ */
+export async function startEtcd(size = 1, extra: readonly string[] = [], address = '127.0.0.1'): Promise<EtcdCluster> {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-etcd-'))
-  const ports = await freePorts(size * 2)
+  const ports = await freePorts(size * 2, address)
   const peers = Array.from({ length: size }, (_, i) => `m${i}=http://127.0.0.1:${ports[size + i]}`).join(',')
   const running = new Map<number, ChildProcess>()
   const start = async (i: number, wait = true) => {
-    const endpoint = `127.0.0.1:${ports[i]}`
+    const endpoint = `${address}:${ports[i]}`
     const peer = `http://127.0.0.1:${ports[size + i]}`
     const args = ['--name', `m${i}`, '--data-dir', join(dir, `m${i}`), '--initial-cluster', peers]
     args.push('--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${endpoint}`)
@@ -44,7 +47,7 @@ export async function startEtcd(size = 1, extra: readonly string[] = []): Promis
   }
   const kill = (i: number, signal: NodeJS.Signals = 'SIGKILL') => void running.get(i)?.kill(signal)
   for (let i = 0; i < size; i++) await start(i, false)
-  const endpoints = ports.slice(0, size).map(port => `127.0.0.1:${port}`)
+  const endpoints = ports.slice(0, size).map(port => `${address}:${port}`)
   await answering(endpoints)
   return {
     endpoints,
@@ -73,9 +76,9 @@ async function answering(endpoints: readonly string[]): Promise<void> {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+async function freePorts(count: number, address: string): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer())
-  await Promise.all(servers.map(server => new Promise<void>(done => server.listen(0, '127.0.0.1', done))))
+  await Promise.all(servers.map(server => new Promise<void>(done => server.listen(0, address, done))))
   const ports = servers.map(server => (server.address() as { port: number }).port)
   await Promise.all(servers.map(server => new Promise(done => server.close(done))))
   return ports

@@ -1,0 +1,140 @@
+// What a further server of a cluster gets from one that is there: the configuration and the keys. They are kept in a
+// Secret, encrypted by a key that only the join token has, for as long as the token is valid:
+//
+//   kutter token create --for-server ──▶ Secret kutter-server-keys-ID (encrypted) ──▶ kutter server --join URL --token …
+//
+// The user of the token may read that one Secret. The objects belong to the Secret of the token, so that they end with it.
+// Source: kubeadm's upload-certs, where the key is a second word on the command line.
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+import { secretBytes } from '../base/random.ts'
+import type { Client } from '../client/index.ts'
+import { bootstrapTokenNamespace, bootstrapTokenPrefix } from '../kinds/core/bootstrap-token.ts'
+import { Secret } from '../kinds/core/secret.ts'
+import { Role } from '../kinds/rbac/role.ts'
+import { RoleBinding } from '../kinds/rbac/rolebinding.ts'
+import { UsageError } from './args.ts'
+import { type ClusterConfig, type ClusterPaths, ingressPortsOf, vxlanIdOf } from './config.ts'
+import { parseStore } from './store-location.ts'
+
+const namespace = bootstrapTokenNamespace
+const nameOf = (id: string) => `kutter-server-keys-${id}`
+const keyBytes = 32
+const nonceBytes = 12
+const tagBytes = 16
+/** Of all files together: a Secret has at most 1 MiB. */
+const maxKeysBytes = 512 << 10
+
+interface ServerKeys {
+  config: ClusterConfig
+  files: { path: string; mode: number; base64: string }[]
+}
+
+/** Publishes the keys for one token. Returns the word that belongs after the token on the command line. */
+export async function publishServerKeys(
+  client: Client,
+  id: string,
+  { config, paths }: { config: ClusterConfig; paths: ClusterPaths },
+): Promise<string> {
+  const key = secretBytes(keyBytes)
+  const keys = Buffer.from(JSON.stringify({ config: sharedConfig(config), files: await filesOf(config, paths) }))
+  if (keys.length > maxKeysBytes) throw new Error(`${paths.pki} has ${keys.length} bytes, more than can be handed on`)
+  const token = await client.get(Secret, { namespace, name: bootstrapTokenPrefix + id })
+  const name = nameOf(id)
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Secret', name: token.metadata.name!, uid: token.metadata.uid! }]
+  const metadata = { name, namespace, ownerReferences }
+  await client.create(Secret, { metadata, data: { keys: encrypt(keys, key).toString('base64') } })
+  await client.create(Role, {
+    metadata,
+    rules: [{ apiGroups: [''], resources: ['secrets'], resourceNames: [name], verbs: ['get'] }],
+  })
+  await client.create(RoleBinding, {
+    metadata,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+    subjects: [{ kind: 'User', name: `system:bootstrap:${id}`, apiGroup: 'rbac.authorization.k8s.io' }],
+  })
+  return key.toString('base64url')
+}
+
+/** Reads the keys as the user of the token. Throws an Error that states why they cannot be read. */
+export async function readServerKeys(client: Client, id: string, word: string): Promise<ServerKeys> {
+  const key = Buffer.from(word, 'base64url')
+  if (key.length !== keyBytes) throw new UsageError('the token is incomplete: use the whole line that was printed')
+  const secret = await client.get(Secret, { namespace, name: nameOf(id) })
+  try {
+    return JSON.parse(decrypt(Buffer.from(secret.data?.keys ?? '', 'base64'), key).toString()) as ServerKeys
+  } catch (cause) {
+    throw new Error(`the keys of the cluster cannot be decrypted with the token ${id}; create another one`, { cause })
+  }
+}
+
+/** Writes the files of the keys below `pki`, where there are none yet. */
+export async function writeServerKeys({ files }: ServerKeys, paths: ClusterPaths): Promise<void> {
+  for (const { path, mode, base64 } of files) {
+    const target = join(paths.pki, normalize(path))
+    if (!target.startsWith(`${paths.pki}/`))
+      throw new Error(`the server has handed on a file at ${path}, where none belongs`)
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+    await writeFile(target, Buffer.from(base64, 'base64'), { mode: mode & 0o777 })
+  }
+}
+
+/** Where the files of TLS with etcd are at each server. */
+const etcdFiles = { etcdCa: 'etcd/ca.crt', etcdCert: 'etcd/client.crt', etcdKey: 'etcd/client.key' } as const
+
+/** Names the files of TLS as they are on this machine. */
+export const etcdFilesOf = (config: ClusterConfig, paths: ClusterPaths): Partial<ClusterConfig> =>
+  Object.fromEntries(
+    Object.entries(etcdFiles).flatMap(([key, path]) =>
+      config[key as keyof typeof etcdFiles] === undefined ? [] : [[key, join(paths.pki, path)]],
+    ),
+  )
+
+/** What all servers have in common, spelled out where it follows from the slot on the first one. */
+function sharedConfig(config: ClusterConfig): ClusterConfig {
+  const { http, https } = ingressPortsOf(config)
+  const { endpoints = [], prefix = '' } = parseStore(config.store, config.name) ?? {}
+  return {
+    ...config,
+    store: `etcd://${endpoints.join(',')}${prefix}`,
+    nodes: [],
+    ingressHttpPort: http,
+    ingressHttpsPort: https,
+    vxlanId: config.vxlanId ?? vxlanIdOf(config.slot),
+  }
+}
+
+/** Every server issues its own certificates, so it needs the authorities and the signing keys only. */
+const issued = /^(apiserver|apiserver-kubelet-client|admin|controller-manager|scheduler|front-proxy-client)\.(crt|key)$/
+
+async function filesOf(config: ClusterConfig, { pki }: ClusterPaths): Promise<ServerKeys['files']> {
+  const names = (await readdir(pki, { withFileTypes: true })).filter(
+    entry => entry.isFile() && !issued.test(entry.name),
+  )
+  const own = names.map(({ name }) => ({ path: name, from: join(pki, name) }))
+  const etcd = Object.entries(etcdFiles).flatMap(([key, path]) => {
+    const from = config[key as keyof typeof etcdFiles]
+    return from ? [{ path, from }] : []
+  })
+  return Promise.all(
+    [...own, ...etcd].map(async ({ path, from }) => ({
+      path,
+      mode: (await stat(from)).mode & 0o777,
+      base64: (await readFile(from)).toString('base64'),
+    })),
+  )
+}
+
+function encrypt(plain: Buffer, key: Buffer): Buffer {
+  const nonce = secretBytes(nonceBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  const body = Buffer.concat([cipher.update(plain), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), body])
+}
+
+function decrypt(bytes: Buffer, key: Buffer): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes))
+  decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
+  return Buffer.concat([decipher.update(bytes.subarray(nonceBytes + tagBytes)), decipher.final()])
+}
