@@ -125,6 +125,7 @@ if (!words.length) {
 await tests('unit tests', [...chosen('src/**/*.test.ts'), ...chosen('test/*.test.ts')], 2)
 await tests('simulations', chosen('test/sim/**/*.test.ts'), 2)
 await tests('recorded conversations', chosen('test/parity/*.test.ts'), 1)
+await tests('chaos', chosen('test/chaos/*.test.ts'), 1)
 await tests('end-to-end tests', chosen('test/e2e/**/*.test.ts'), 1)
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exit(totals.failed ? 1 : 0)
