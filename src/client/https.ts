@@ -29,6 +29,8 @@ export interface Credentials {
   key?: string
   /** Returns the present token. It is called for every request. */
   token?: () => string | undefined
+  /** Called when a connection to the server cannot be made, or is lost. The next one is made with what is given then. */
+  onLost?: () => void
 }
 
 /** How long a request may go on without anything arriving. */
@@ -80,10 +82,10 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
   }
 }
 
-function open({ server, ca, cert, key }: Credentials, patience: Patience): ClientHttp2Session {
+function open({ server, ca, cert, key, onLost }: Credentials, patience: Patience): ClientHttp2Session {
   const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
   // Each request gets the error. Without a listener here, the session's own event would end the process.
-  session.on('error', () => {})
+  session.on('error', () => onLost?.())
   session.unref()
   watchOver(session, patience)
   return session

@@ -10,6 +10,7 @@ import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
 import { type NodeConnection, runNode } from './run-node.ts'
 import type { RoleOptions } from './server.ts'
+import { ServerList } from './server-list.ts'
 
 type AgentOptions = RoleOptions & { nodeName: string }
 
@@ -53,11 +54,11 @@ async function connect({ config, paths, nodeName }: AgentOptions, nodeIPs: reado
     { ...subject, dnsNames: [nodeName], ips: [...nodeIPs, '127.0.0.1'] },
     ['server auth', 'digital signature'],
   )
-  const transport = httpsTransport(() => ({
-    server: `https://${apiAddress}:${config.port}`,
-    ca: authority.certPem,
-    cert: client.certPem,
-    key: client.keyPem,
-  }))
-  return { transport, serving, ca: authority.certPem }
+  const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [`https://${apiAddress}:${config.port}`])
+  const transport = httpsTransport(() => {
+    const server = servers.current
+    const { certPem: cert, keyPem: key } = client
+    return { server, ca: authority.certPem, cert, key, onLost: () => servers.leave(server) }
+  })
+  return { transport, servers, serving, ca: authority.certPem }
 }

@@ -34,6 +34,7 @@ import { linkAddresses, movedSignal, presentAddresses } from './node-addresses.t
 import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
+import { ServerList } from './server-list.ts'
 
 interface JoinOptions {
   paths: ClusterPaths
@@ -281,12 +282,12 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   const moved = movedSignal(addresses, realClock, log, place.signal)
   const { signal } = joined(place.signal, moved)
   const current = { client: client.pair }
-  const transport = httpsTransport(() => ({
-    server,
-    ca,
-    cert: current.client.certPem,
-    key: current.client.keyPem,
-  }))
+  const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [server])
+  const transport = httpsTransport(() => {
+    const at = servers.current
+    const { certPem: cert, keyPem: key } = current.client
+    return { server: at, ca, cert, key, onLost: () => servers.leave(at) }
+  })
   const kept = await readKept(files.serving, ca, realClock.now())
   // One for other addresses is of no use to those who come by these.
   const serving = kept && isFor(kept, nodeIPs) ? kept : undefined
@@ -325,7 +326,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
     paths,
     nodeName,
     nodeIPs,
-    connection: (async () => ({ transport, ca, serving: serving?.pair ?? (await placeholder(nodeName)) }))(),
+    connection: (async () => ({ transport, servers, ca, serving: serving?.pair ?? (await placeholder(nodeName)) }))(),
     report: ({ problem }) => problem && log.error('the node has a problem', { problem }),
     onKubelet: renew,
     log,

@@ -39,5 +39,7 @@ export function nodeDirs(dir: string) {
     ingress: join(dir, 'ingress'),
     gateway: join(dir, 'gateway'),
     pauseArchive: join(dir, 'pause.tar'),
+    /** The API servers that the node has learned of. */
+    servers: join(dir, 'servers.json'),
   }
 }

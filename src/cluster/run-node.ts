@@ -28,6 +28,7 @@ import {
 import { makeIp } from '../linux/index.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsMetricsPort, dnsPort } from './dns-service.ts'
+import type { ServerList } from './server-list.ts'
 import { gatewaySharingOf, poolOf } from './load-balancing.ts'
 import { Isolation } from './node-isolation.ts'
 import { anyAddress, hasIPv6 } from './node-addresses.ts'
@@ -48,6 +49,8 @@ import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts
 
 export interface NodeConnection {
   transport: HttpsTransport
+  /** The API servers that the transport may talk to. */
+  servers: ServerList
   /** The certificate of the kubelet's server. */
   serving: KeyPair
   /** PEM of the cluster's authority. */
@@ -80,13 +83,14 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const { config, paths, log, signal, nodeName, nodeIPs } = options
   const clock = realClock
   const tag = clusterTag(paths, config.name)
-  const [{ transport, serving, ca }, socket, resolvConf] = await Promise.all([
+  const [{ transport, servers, serving, ca }, socket, resolvConf] = await Promise.all([
     options.connection,
     startRuntime(options),
     usableResolvConf(),
   ])
   const client = (part: string) => clientOf(part, transport, log)
   const proxyClient = client('kube-proxy')
+  servers.follow(proxyClient, error => log.warn('the list of servers cannot be kept', { error }))
   const reports = problemsOf(options.report)
   const isOn = (part: ServerPart) => !config.disable?.includes(part)
   const proxy = keepRules(options, proxyClient)

@@ -100,6 +100,27 @@ test('a second server joins by a token, and serves the same objects with the sam
   assert.match(again.stderr, /there is a cluster further in .* already/)
 })
 
+test('a node whose server is gone goes on with the other one', options, async () => {
+  const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
+    processes: { role: string; pid: number }[]
+  }
+  const pidOf = (role: string) => processes.find(process => process.role === role)!.pid
+  const node = (await cluster.kubectl('get nodes -o name')).split('\n').find(name => !name.includes('further'))!
+  const renewed = async () =>
+    (await atSecond(`get lease ${node.slice('node/'.length)} -n kube-node-lease -o jsonpath={.spec.renewTime}`)).stdout
+  // The supervisor hangs, so that nothing starts the server again.
+  process.kill(pidOf('supervisor'), 'SIGSTOP')
+  try {
+    process.kill(pidOf('server'), 'SIGKILL')
+    const before = await renewed()
+    await eventually('its Lease is renewed', async () => (await renewed()) !== before)
+    assert.match((await atSecond(`get ${node} --no-headers`)).stdout, / Ready /)
+  } finally {
+    process.kill(pidOf('supervisor'), 'SIGCONT')
+  }
+  await eventually('the server is back', async () => (await cluster.tryKubectl('get nodes')).code === 0)
+})
+
 test('when one server ends, the other goes on with all that it did', options, async () => {
   const holder = async () =>
     (await atSecond('get lease kube-controller-manager -n kube-system -o jsonpath={.spec.holderIdentity}')).stdout
