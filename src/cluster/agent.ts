@@ -3,6 +3,8 @@
 import { realClock } from '../base/clock.ts'
 import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
+import type { Kubelet } from '../kubelet/index.ts'
+import { keepCertificates } from './kept-certificates.ts'
 import { keepLifeline } from './lifeline.ts'
 import { movedSignal, nodeAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
@@ -27,12 +29,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   })
   const nodeIPs = nodeAddresses(config, nodeName)
   const moved = movedSignal(() => nodeAddresses(config, nodeName), realClock, log, signal)
+  const connection = connect(options, nodeIPs)
   await runNode({
     config,
     paths,
     nodeName,
     nodeIPs,
-    connection: connect(options, nodeIPs),
+    connection,
+    onKubelet: kubelet => void connection.then(({ keep }) => keep(kubelet)),
     report: lifeline.report,
     log,
     signal: joined(signal, moved).signal,
@@ -40,7 +44,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 /** Issues the node's certificates and connects with them. */
-async function connect({ config, paths, nodeName }: AgentOptions, nodeIPs: readonly string[]): Promise<NodeConnection> {
+async function connect(
+  { config, paths, nodeName, log, signal }: AgentOptions,
+  nodeIPs: readonly string[],
+): Promise<NodeConnection & { keep(kubelet: Kubelet): void }> {
   // A node in a namespace reaches the API server at the address of the bridge.
   const isInNamespace = config.nodes.some(node => node.name === nodeName)
   const apiAddress = isInNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
@@ -48,17 +55,36 @@ async function connect({ config, paths, nodeName }: AgentOptions, nodeIPs: reado
   const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
-  const client = await own.certificate('client', subject, ['client auth', 'digital signature'])
-  const serving = await own.certificate(
-    'serving',
-    { ...subject, dnsNames: [nodeName], ips: [...nodeIPs, '127.0.0.1'] },
-    ['server auth', 'digital signature'],
-  )
+  const issueClient = () => own.certificate('client', subject, ['client auth', 'digital signature'])
+  const issueServing = () =>
+    own.certificate('serving', { ...subject, dnsNames: [nodeName], ips: [...nodeIPs, '127.0.0.1'] }, [
+      'server auth',
+      'digital signature',
+    ])
+  let client = await issueClient()
+  const serving = await issueServing()
   const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [`https://${apiAddress}:${config.port}`])
   const transport = httpsTransport(() => {
     const server = servers.current
     const { certPem: cert, keyPem: key } = client
     return { server, ca: authority.certPem, cert, key, onLost: () => servers.leave(server) }
   })
-  return { transport, servers, serving, ca: authority.certPem }
+  const keep = (kubelet: Kubelet) =>
+    void keepCertificates(
+      own.dir,
+      [
+        {
+          name: 'client',
+          now: client,
+          obtain: issueClient,
+          use: pair => {
+            client = pair
+            transport.renew()
+          },
+        },
+        { name: 'serving', now: serving, obtain: issueServing, use: pair => kubelet.renewServing(pair) },
+      ],
+      { clock: realClock, log, signal },
+    )
+  return { transport, servers, serving, keep, ca: authority.certPem }
 }

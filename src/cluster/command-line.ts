@@ -119,6 +119,11 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     summary: 'save the state of a cluster in a file, and bring it back',
     options: [...cluster, 'keep'],
   },
+  certs: {
+    usage: 'certs list | renew',
+    summary: 'show how long the certificates on this machine are valid, or issue them again while the cluster runs',
+    options: cluster,
+  },
   store: {
     usage: 'store check | repair | compact | migrate --to STORE',
     summary: 'look after the store of a cluster, or copy it to another place',

@@ -17,6 +17,7 @@ import {
   rangesOption,
   UsageError,
 } from './args.ts'
+import { certsCommand } from './certs-command.ts'
 import { check } from './check.ts'
 import { helpText, options } from './command-line.ts'
 import { runControllerManager, runSchedulerAlone } from './component.ts'
@@ -101,6 +102,7 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
   },
   snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
   store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
+  certs: ({ words, name, paths }) => certsCommand(words, { paths, config: existing(paths, name), out }),
   check: () => check(out),
   server,
   agent,

@@ -29,6 +29,7 @@ import { openStore } from './store-location.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { parseDuration } from '../api/time.ts'
+import { keepCertificates } from './kept-certificates.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 
@@ -89,6 +90,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   })
   let scheduler: Scheduler | undefined
   const http = await serveHttps({ plane, paths, config, serving, asServer, snapshots, scheduler: () => scheduler })
+  renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
   const directories = directoriesOf((node, path, method) =>
@@ -105,6 +107,45 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
+}
+
+/** Renews the certificates of this process while it runs. What uses them reads them again for each connection. */
+function renewCertificates(
+  {
+    pki,
+    config,
+    serving,
+    asServer,
+    frontProxy,
+    http,
+  }: Pick<HttpsOptions, 'config' | 'serving' | 'asServer'> & {
+    pki: Pki
+    frontProxy: { client: KeyPair }
+    http: Pick<Awaited<ReturnType<typeof serveHttps>>, 'renew'>
+  },
+  around: Parameters<typeof keepCertificates>[2],
+): void {
+  const certificates = [
+    {
+      name: 'apiserver',
+      now: serving,
+      obtain: () => servingCertificate(pki, config),
+      use: ({ keyPem, certPem }: KeyPair) => http.renew(keyPem, certPem),
+    },
+    {
+      name: 'apiserver-kubelet-client',
+      now: asServer,
+      obtain: () => kubeletClientCertificate(pki),
+      use: (pair: KeyPair) => void Object.assign(asServer, pair),
+    },
+    {
+      name: frontProxyName,
+      now: frontProxy.client,
+      obtain: async () => (await pki.frontProxy(frontProxyName)).client,
+      use: (pair: KeyPair) => void Object.assign(frontProxy.client, pair),
+    },
+  ]
+  void keepCertificates(pki.dir, certificates, around)
 }
 
 const snapshotMs = ({ snapshotInterval }: ClusterConfig): number =>

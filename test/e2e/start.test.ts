@@ -56,6 +56,30 @@ test(
   },
 )
 
+test('certificates are renewed while the cluster runs, and their lifetime is shown', options, async () => {
+  const serials = async () => {
+    const { port, kubeletPort } = JSON.parse(readFileSync(`${cluster.dataDir}/start/cluster.json`, 'utf8')) as {
+      port: number
+      kubeletPort: number
+    }
+    const look = (at: number) =>
+      run('bash', [
+        '-c',
+        `openssl s_client -connect 127.0.0.1:${at} </dev/null 2>/dev/null | openssl x509 -noout -serial`,
+      ])
+    return Promise.all([port, kubeletPort].map(async at => (await look(at)).stdout))
+  }
+  const before = await serials()
+  const renewed = await cluster.kutter('certs', 'renew')
+  assert.equal(renewed.code, 0, renewed.stderr)
+  assert.match(renewed.stdout, /^6 certificates are new, and in use\.\n$/)
+  await eventually('both serve another one', async () => (await serials()).every((serial, i) => serial !== before[i]))
+  assert.match(await cluster.kubectl('get nodes --no-headers'), / Ready /)
+  const { stdout } = await cluster.kutter('certs', 'list')
+  assert.match(stdout, /^pki\/ca\.crt +kutter-ca +\S+ +9y +yes$/m)
+  assert.match(stdout, /^pki\/apiserver\.crt +kube-apiserver +\S+ +364d$/m)
+})
+
 test('status shows every process with role, node and pid', options, async () => {
   const { ready, processes } = await status()
   assert.equal(ready, true)

@@ -32,19 +32,23 @@ const http1 = { maxHeaderSize: maxHeaderBytes }
 
 interface RunningHttp {
   port: number
+  /** Makes new connections use another certificate. */
+  renew(key: string, cert: string): void
   close(): Promise<void>
 }
 
 /** Listens on a port; with 0 on any free one, which the result names. */
 export async function startHttp(options: HttpOptions, host: string, port: number): Promise<RunningHttp> {
+  const ca = [options.clientCa, ...(options.core.frontProxyCa ? [String(options.core.frontProxyCa)] : [])]
+  const minVersion = 'TLSv1.2' as const
   const server = createSecureServer({
     allowHTTP1: true,
     requestCert: true,
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
+    minVersion,
     key: options.key,
     cert: options.cert,
-    ca: [options.clientCa, ...(options.core.frontProxyCa ? [String(options.core.frontProxyCa)] : [])],
+    ca,
     ...http1,
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
     streamResetRate: maxResetsPerSecond,
@@ -71,6 +75,7 @@ export async function startHttp(options: HttpOptions, host: string, port: number
   await listen(server, host, port)
   return {
     port: (server.address() as AddressInfo).port,
+    renew: (key, cert) => server.setSecureContext({ key, cert, ca, minVersion }),
     close: () =>
       new Promise<void>(resolve => {
         server.close(() => resolve())

@@ -41,14 +41,15 @@ const kindOf = ({ plural }: ResourcePath): AnyKind => kinds[plural as keyof type
 
 /** Makes the handler of streams. `credentials` are those of this server for kubelets. */
 export function streams(core: ServerCore, credentials: KubeletCredentials): Streams {
-  const tls = { ca: credentials.ca, cert: credentials.certPem, key: credentials.keyPem }
+  // Read for each request, since the certificate is renewed while the server runs.
+  const tls = () => ({ ca: credentials.ca, cert: credentials.certPem, key: credentials.keyPem })
   return {
     handles: path => isStream(path),
     async request(call, path) {
       allow(core, call.user, path, call.request.method ?? 'GET')
       if (needsSlash(call, path)) return redirectToSlash(call)
       const url = await admitStream(core, call.user, kindOf(path), path, call.url)
-      const destination = await targetOf(core, path, url, tls)
+      const destination = await targetOf(core, path, url, tls())
       if (!destination) return void call.response.writeHead(204).end()
       if (path.subresource === 'proxy') destination.location = locationOf(call, path, destination)
       const answer = await ask(call.request, destination, call.signal)
@@ -60,7 +61,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       // A WebSocket begins with a GET, but the right to read does not suffice to run something.
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
       const admitted = await admitStream(core, user, kindOf(path), path, url)
-      const destination = await targetOf(core, path, admitted, tls)
+      const destination = await targetOf(core, path, admitted, tls())
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
       if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination, path.name)
       else await tunnel(request, socket, head, destination)

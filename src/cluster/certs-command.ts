@@ -1,0 +1,94 @@
+// `kutter certs list | renew`: what the certificates of a cluster on this machine are for and how long they are valid, and
+// new ones for all that expire within a year.
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { realClock } from '../base/clock.ts'
+import { shortAge } from '../api/time.ts'
+import { readCertificate } from '../wire/x509.ts'
+import { adminOf } from './admin.ts'
+import { UsageError } from './args.ts'
+import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { ask } from './link.ts'
+import { nodeDirs } from './node-names.ts'
+
+interface Context {
+  paths: ClusterPaths
+  config: ClusterConfig
+  out: (text: string) => void
+}
+
+interface Found {
+  file: string
+  subject: string
+  notAfter: number
+  isAuthority: boolean
+}
+
+const waitMs = 10_000
+const authorities = /^(ca|front-proxy-ca)\.crt$/
+
+export async function certsCommand([action]: readonly string[], context: Context): Promise<number> {
+  if (action === 'list') return list(context)
+  if (action === 'renew') return renew(context)
+  throw new UsageError('kutter certs requires one of: list, renew')
+}
+
+async function list({ paths, out }: Context): Promise<number> {
+  const now = realClock.now()
+  const rows = (await find(paths)).map(({ file, subject, notAfter, isAuthority }) => [
+    file.slice(paths.root.length + 1),
+    subject,
+    new Date(notAfter).toISOString().replace(/\.\d+Z$/, 'Z'),
+    notAfter <= now ? 'expired' : shortAge(notAfter - now),
+    isAuthority ? 'yes' : '',
+  ])
+  const table = [['FILE', 'SUBJECT', 'EXPIRES', 'LEFT', 'AUTHORITY'], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
+  for (const row of table)
+    out(
+      `${row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('   ')
+        .trimEnd()}\n`,
+    )
+  return 0
+}
+
+/** Removes certificates; the processes that use them issue them again at once, or at the next start. */
+async function renew({ paths, config, out }: Context): Promise<number> {
+  const old = (await find(paths)).filter(({ isAuthority, file }) => !isAuthority && file.endsWith('.crt'))
+  for (const { file } of old) await rm(file, { force: true })
+  // The kubeconfig of the administrator is written again by the next `up`; its certificate goes on being valid.
+  const admin = await adminOf(paths, config)
+  admin.close()
+  const isRunning = Boolean((await ask(paths.socket, { command: 'status' }))?.processes.length)
+  if (!isRunning) {
+    out(`${old.length} certificates are issued again when the cluster starts.\n`)
+    return 0
+  }
+  const until = realClock.now() + waitMs
+  const used = old.filter(({ file }) => !file.endsWith('/admin.crt'))
+  while (used.some(({ file }) => !existsSync(file)) && realClock.now() < until) await realClock.sleep(100)
+  const missing = used.filter(({ file }) => !existsSync(file)).map(({ file }) => file)
+  out(`${old.length - missing.length} certificates are new, and in use.\n`)
+  if (missing.length) out(`Issued at the next start of what uses them: ${missing.join(', ')}\n`)
+  return 0
+}
+
+/** All certificates of the cluster on this machine, those of its authorities first. */
+async function find(paths: ClusterPaths): Promise<Found[]> {
+  const agents = join(paths.root, 'agents')
+  const nodes = existsSync(agents) ? await readdir(agents) : []
+  const directories = [paths.pki, ...nodes.map(node => nodeDirs(paths.node(node)).pki)]
+  const found: Found[] = []
+  for (const directory of directories.filter(existsSync))
+    for (const name of (await readdir(directory)).sort()) {
+      if (!/\.(crt|pem)$/.test(name)) continue
+      const file = join(directory, name)
+      const { commonName, organizations, notAfter } = readCertificate(await readFile(file, 'utf8'))
+      const subject = [commonName, ...organizations].join(' ')
+      found.push({ file, subject, notAfter, isAuthority: directory === paths.pki && authorities.test(name) })
+    }
+  return found.sort((a, b) => Number(b.isAuthority) - Number(a.isAuthority))
+}

@@ -1,0 +1,71 @@
+// Keeps the certificates of a process that runs: each is issued again before it expires, and whenever its file is gone or
+// another, as after `kutter certs renew`; the process then uses the new one at once.
+import { type FSWatcher, mkdirSync, watch } from 'node:fs'
+import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { joined } from '../base/waiters.ts'
+import { type KeyPair, renewAt } from '../wire/x509.ts'
+
+/** One certificate of the process. */
+interface KeptCertificate {
+  name: string
+  /** What the process uses now. */
+  now: KeyPair
+  /** Reads it from its file, or issues it again when it is due. */
+  obtain(): Promise<KeyPair>
+  use(pair: KeyPair): void
+}
+
+/** Changes of several files come together. */
+const settleMs = 200
+/** A failure is tried again after this. */
+const retryMs = 60_000
+
+/** Runs until the signal aborts. Every failure is logged and tried again. */
+export async function keepCertificates(
+  directory: string,
+  certificates: readonly KeptCertificate[],
+  { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
+): Promise<void> {
+  // Copies, since what is used may be changed in place.
+  const current = new Map(certificates.map(one => [one, { ...one.now }]))
+  while (!signal.aborted) {
+    const due = Math.min(...[...current.values()].map(({ certPem }) => renewAt(certPem)))
+    await changed(directory, Math.max(0, due - clock.now()), clock, log, signal)
+    if (signal.aborted) return
+    await clock.sleep(settleMs, signal).catch(() => {})
+    let failed = false
+    for (const one of certificates) {
+      try {
+        const pair = await one.obtain()
+        if (pair.certPem === current.get(one)!.certPem) continue
+        current.set(one, pair)
+        one.use(pair)
+        log.info('a new certificate is in use', { certificate: one.name })
+      } catch (error) {
+        failed = true
+        log.error('a certificate cannot be renewed, trying again', { certificate: one.name, why: messageOf(error) })
+      }
+    }
+    if (failed) await clock.sleep(retryMs, signal).catch(() => {})
+  }
+}
+
+/** Resolves when something in the directory changes, when the time is over, or when the signal aborts. */
+async function changed(directory: string, limitMs: number, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+  const event = new AbortController()
+  let watcher: FSWatcher | undefined
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    watcher = watch(directory, () => event.abort())
+    // The directory may be removed; then the time alone counts.
+    watcher.on('error', error => log.debug('certificates are not watched', { error }))
+  } catch (error) {
+    log.debug('certificates are not watched', { error })
+  }
+  const either = joined(signal, event.signal)
+  await clock.sleep(limitMs, either.signal).catch(() => {})
+  either.release()
+  watcher?.close()
+}
