@@ -124,6 +124,11 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     summary: 'show how long the certificates on this machine are valid, or issue them again while the cluster runs',
     options: cluster,
   },
+  'support-bundle': {
+    usage: 'support-bundle [FILE]',
+    summary: 'gather status, logs and all objects but Secrets in one file',
+    options: cluster,
+  },
   store: {
     usage: 'store check | repair | compact | migrate --to STORE',
     summary: 'look after the store of a cluster, or copy it to another place',

@@ -48,6 +48,7 @@ import { status } from './status.ts'
 import { snapshotCommand, storeCommand } from './store-command.ts'
 import { parseStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
+import { supportBundle } from './support-bundle.ts'
 import { up } from './up.ts'
 import { why } from './why.ts'
 
@@ -103,6 +104,8 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
   snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
   store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
   certs: ({ words, name, paths }) => certsCommand(words, { paths, config: existing(paths, name), out }),
+  'support-bundle': ({ words, name, paths }) =>
+    supportBundle(words, { paths, name, config: ownCluster(paths, name), out }),
   check: () => check(out),
   server,
   agent,

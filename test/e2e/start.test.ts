@@ -80,6 +80,29 @@ test('certificates are renewed while the cluster runs, and their lifetime is sho
   assert.match(stdout, /^pki\/apiserver\.crt +kube-apiserver +\S+ +364d$/m)
 })
 
+test('a support bundle has status, logs and objects, and nothing secret', options, async () => {
+  await cluster.kubectl('create secret generic hidden --from-literal=password=hunter22')
+  const file = `${cluster.dataDir}/bundle.tar.gz`
+  const made = await cluster.kutter('support-bundle', file)
+  assert.equal(made.code, 0, made.stderr)
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const { stdout: names } = await run('tar', ['-tzf', file])
+  for (const name of [
+    'status.json',
+    'cluster.json',
+    'logs/server.log',
+    'machine/routes.txt',
+    'objects/core/nodes.json',
+  ])
+    assert.ok(names.split('\n').includes(name), name)
+  assert.doesNotMatch(names, /secrets/)
+  const { stdout: text } = await run('tar', ['-xzOf', file])
+  assert.match(text, /"kind":"NodeList"/)
+  for (const secret of ['hunter22', Buffer.from('hunter22').toString('base64'), 'PRIVATE KEY'])
+    assert.ok(!text.includes(secret), secret)
+  rmSync(file)
+})
+
 test('status shows every process with role, node and pid', options, async () => {
   const { ready, processes } = await status()
   assert.equal(ready, true)
