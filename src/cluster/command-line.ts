@@ -55,6 +55,9 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
   'admission-control-config-file': { value: true, help: 'file with an AdmissionConfiguration' },
+  'max-requests-inflight': { value: true, help: 'seats of the server for requests that read (default: 400)' },
+  'max-mutating-requests-inflight': { value: true, help: 'seats for requests that write (default: 200)' },
+  'request-timeout': { value: true, help: 'time that a request may take, except watches and streams (default: 1m)' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   'kubelet-config': { value: true, help: 'file with a KubeletConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
@@ -93,6 +96,9 @@ const server = [
   'enable-admission-plugins',
   'disable-admission-plugins',
   'admission-control-config-file',
+  'max-requests-inflight',
+  'max-mutating-requests-inflight',
+  'request-timeout',
 ] as const
 
 export const commands: Readonly<Record<string, CommandSpec>> = {

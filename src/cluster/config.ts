@@ -77,6 +77,10 @@ export interface ClusterConfig {
   /** How often a snapshot is taken, such as `6h`, or `0` for never; and how many are kept. */
   snapshotInterval?: string
   snapshotsKept?: number
+  /** How many requests the server serves at once, reading and writing, and how long each may take, such as `1m`. */
+  maxRequestsInflight?: number
+  maxMutatingRequestsInflight?: number
+  requestTimeout?: string
 }
 
 /**
@@ -335,6 +339,9 @@ const chosen = ({
   etcdKey,
   snapshotInterval,
   snapshotsKept,
+  maxRequestsInflight,
+  maxMutatingRequestsInflight,
+  requestTimeout,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -357,6 +364,9 @@ const chosen = ({
   ...(etcdKey !== undefined && { etcdKey }),
   ...(snapshotInterval !== undefined && { snapshotInterval }),
   ...(snapshotsKept !== undefined && { snapshotsKept }),
+  ...(maxRequestsInflight !== undefined && { maxRequestsInflight }),
+  ...(maxMutatingRequestsInflight !== undefined && { maxMutatingRequestsInflight }),
+  ...(requestTimeout !== undefined && { requestTimeout }),
 })
 
 type Chosen = Partial<
@@ -383,6 +393,9 @@ type Chosen = Partial<
     | 'etcdKey'
     | 'snapshotInterval'
     | 'snapshotsKept'
+    | 'maxRequestsInflight'
+    | 'maxMutatingRequestsInflight'
+    | 'requestTimeout'
   >
 >
 

@@ -35,6 +35,7 @@ import {
 } from './config.ts'
 import { defaultSnapshotsKept } from './snapshots.ts'
 import { down } from './down.ts'
+import { requestLimits } from './flow.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
@@ -156,6 +157,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...files(parsed),
     ...storeOption(parsed, name),
     ...snapshotOptions(parsed),
+    ...requestLimits(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
@@ -190,6 +192,7 @@ async function server(invocation: Invocation): Promise<number> {
     ...files(parsed),
     ...storeOption(parsed, name),
     ...snapshotOptions(parsed),
+    ...requestLimits(parsed),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   }

@@ -29,6 +29,7 @@ import { openStore } from './store-location.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { parseDuration } from '../api/time.ts'
+import { requestTimeoutMs, type RunningFlow, startFlow } from './flow.ts'
 import { keepCertificates } from './kept-certificates.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
@@ -89,7 +90,17 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     keep: config.snapshotsKept ?? defaultSnapshotsKept,
   })
   let scheduler: Scheduler | undefined
-  const http = await serveHttps({ plane, paths, config, serving, asServer, snapshots, scheduler: () => scheduler })
+  const flow = startFlow(plane, config)
+  const http = await serveHttps({
+    plane,
+    paths,
+    config,
+    serving,
+    asServer,
+    snapshots,
+    flow,
+    scheduler: () => scheduler,
+  })
   renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
@@ -104,6 +115,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const moved = movedSignal(() => nodeAddresses(config, config.nodeName), clock, log, signal)
   await aborted(joined(joined(signal, storeFailed.signal).signal, moved).signal)
   await http.close()
+  await flow.close()
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
@@ -159,16 +171,19 @@ interface HttpsOptions {
   /** This server's credentials for kubelets, and the authority of all certificates. */
   asServer: { ca: string } & KeyPair
   snapshots: Snapshots
+  flow: RunningFlow
   scheduler(): Scheduler | undefined
 }
 
-function serveHttps({ plane, paths, config, serving, asServer, snapshots, scheduler }: HttpsOptions) {
+function serveHttps({ plane, paths, config, serving, asServer, snapshots, flow, scheduler }: HttpsOptions) {
   const kinds = () => plane.core.catalog.all
   return startHttp(
     {
       core: plane.core,
       serve: plane.serve,
       aggregator: plane.aggregator,
+      flow: flow.front,
+      requestTimeoutMs: requestTimeoutMs(config),
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: asServer.ca,
@@ -177,6 +192,7 @@ function serveHttps({ plane, paths, config, serving, asServer, snapshots, schedu
         discovery(kinds, plane.remote),
         openapi(kinds, plane.remote),
         schedulerDebug(scheduler),
+        flow.dumps,
         storeHandler(snapshots, plane.core.storage.store),
       ],
       streams: makeStreams(plane.core, asServer),

@@ -65,6 +65,10 @@ interface UpOptions {
   /** How often a snapshot is taken, and how many are kept. */
   snapshotInterval?: string
   snapshotsKept?: number
+  /** How many requests the server serves at once, and how long each may take. */
+  maxRequestsInflight?: number
+  maxMutatingRequestsInflight?: number
+  requestTimeout?: string
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
@@ -296,6 +300,9 @@ const lasting = [
   { key: 'etcdCert', option: 'etcd-certfile' },
   { key: 'etcdKey', option: 'etcd-keyfile' },
   { key: 'snapshotInterval', option: 'snapshot-interval' },
+  { key: 'maxRequestsInflight', option: 'max-requests-inflight' },
+  { key: 'maxMutatingRequestsInflight', option: 'max-mutating-requests-inflight' },
+  { key: 'requestTimeout', option: 'request-timeout' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

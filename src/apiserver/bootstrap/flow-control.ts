@@ -1,5 +1,5 @@
-// The priority levels and flow schemas that every cluster has from the start. They are only stored, for clients that
-// read them: this server does not queue requests. Source: apiserver pkg/apis/flowcontrol/bootstrap/default.go.
+// The priority levels and flow schemas that every cluster has from the start. flow/
+// puts them into effect. Source: apiserver pkg/apis/flowcontrol/bootstrap/default.go.
 import type { JsonObject } from '../../api/schema/node.ts'
 import { fixedLevels, fixedSchemas } from '../../kinds/flowcontrol/fixed.ts'
 

@@ -32,6 +32,8 @@ export interface Call {
   url: RequestUrl
   user: User
   signal: AbortSignal
+  /** To be called when a watch has begun: what follows no longer counts as work. Set for watches only. */
+  begun?: () => void
 }
 
 /** Answers a request for a path that is not a resource. Returns false for paths of other handlers. */

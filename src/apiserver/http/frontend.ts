@@ -1,6 +1,7 @@
 // The front: turns requests into operations, and results into responses, for connections of any kind.
 //
-//   request ─► authenticate ─► the server of an APIService                (paths and resources)
+//   request ─► authenticate ─► its turn (flow/) ─► …
+//                          └─► the server of an APIService                (paths and resources)
 //                          └─► health, discovery, OpenAPI …               (paths)
 //                          └─► operation ─► serve ─► object, list, watch  (resources)
 //                          └─► upgrade ─► exec, attach, port-forward      (streams)
@@ -28,6 +29,7 @@ import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
 import { authorize } from '../authz/authorize.ts'
+import type { FlowFront } from '../flow/front.ts'
 import { authenticate, isFrontProxy } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
@@ -43,6 +45,7 @@ import {
   sendNegotiated,
   type Streams,
 } from './call.ts'
+import { limitTime } from './deadline.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
@@ -58,6 +61,10 @@ export interface FrontendOptions {
   streams: Streams
   /** Without it, this server answers everything itself. */
   aggregator?: Aggregator
+  /** Without it, every request goes on at once. */
+  flow?: FlowFront
+  /** The time that a request has; without it, as long as it takes. */
+  requestTimeoutMs?: number
 }
 
 const requests = counter('apiserver_request_total', 'Requests by verb, resource and code')
@@ -85,9 +92,15 @@ export class Frontend {
       const user = authenticate(this.#options.core, connectionOf(request), request)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
+      const maxMs = this.#options.requestTimeoutMs
+      const { clock } = this.#options.core
+      if (maxMs) limitTime(call, path, { clock, maxMs, abort: () => abort.abort(clientGone) })
+      if (this.#options.flow && !(await this.#options.flow.enter(call, path))) return
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
         this.#authorizeExtension(call, path, connectionOf(request))
+        // The other server has the work of a watch.
+        call.begun?.()
         return await this.#options.aggregator!.request(call, extension)
       }
       // Only existing resources become labels, which clients must not be able to add.
@@ -174,6 +187,7 @@ export class Frontend {
     }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) warn(response, text)
+    call.begun?.()
     if (result.type === 'watch') await this.#watch(response, context, result)
     else this.#send(call, context, result)
   }
@@ -338,6 +352,8 @@ export class Frontend {
 
   #fail(call: Pick<Call, 'request' | 'response'>, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
     const { response } = call
+    // After the timeout of the request there is nobody to report to.
+    if (response.writableEnded) return
     if (!(error instanceof StatusError)) this.#options.core.log.error('a request failed', { error })
     if (response.headersSent) return void response.end()
     if (error instanceof StatusError) for (const text of error.warnings ?? []) warn(response, text)

@@ -1,0 +1,54 @@
+// Priority and fairness of the server process, and the options that set how many requests it serves at once.
+import { FlowControl, flowDumps, FlowFront, keepDangling, type PathHandler } from '../apiserver/index.ts'
+import { parseDuration } from '../api/time.ts'
+import { durationOption, integerOption, type Parsed } from './args.ts'
+import type { ClusterConfig } from './config.ts'
+import type { ControlPlane } from './control-plane.ts'
+
+/** Source: apiserver pkg/server/config.go (NewConfig). */
+const defaultReading = 400
+const defaultWriting = 200
+const maxInflight = 100_000
+const defaultTimeoutMs = 60_000
+/** The part of the time that a request has for which it may wait in a queue. */
+const maxWaitShare = 1 / 4
+
+type Limits = Pick<ClusterConfig, 'maxRequestsInflight' | 'maxMutatingRequestsInflight' | 'requestTimeout'>
+
+/** Reads the options, which the command line has checked. */
+export function requestLimits(parsed: Parsed): Limits {
+  const reading = integerOption(parsed, 'max-requests-inflight', 1, maxInflight)
+  const writing = integerOption(parsed, 'max-mutating-requests-inflight', 1, maxInflight)
+  const timeout = durationOption(parsed, 'request-timeout')?.text
+  return {
+    ...(reading !== undefined && { maxRequestsInflight: reading }),
+    ...(writing !== undefined && { maxMutatingRequestsInflight: writing }),
+    ...(timeout && { requestTimeout: timeout }),
+  }
+}
+
+/** The time that a request has. */
+export const requestTimeoutMs = ({ requestTimeout }: Limits): number =>
+  requestTimeout === undefined ? defaultTimeoutMs : (parseDuration(requestTimeout) ?? 0) / 1e6
+
+export interface RunningFlow {
+  front: FlowFront
+  dumps: PathHandler
+  close(): Promise<void>
+}
+
+export function startFlow({ core, serve }: ControlPlane, config: ClusterConfig): RunningFlow {
+  const { maxRequestsInflight = defaultReading, maxMutatingRequestsInflight = defaultWriting } = config
+  const maxWaitMs = requestTimeoutMs(config) * maxWaitShare
+  const seats = maxRequestsInflight + maxMutatingRequestsInflight
+  const control = new FlowControl({ storage: core.storage, clock: core.clock, seats, maxWaitMs })
+  const stopKeeping = keepDangling(core, serve)
+  return {
+    front: new FlowFront(core, control),
+    dumps: flowDumps(control),
+    close: () => {
+      control.close()
+      return stopKeeping()
+    },
+  }
+}
