@@ -75,12 +75,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     advertise: { address: machineAddress(config), port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }
-  metrics = new ResourceMetrics({
-    client: plane.client('system:kube-apiserver', ['system:masters']),
-    ask: node => askKubelet(plane.core.storage, asServer, node, '/metrics/resource'),
-    clock,
-    log: log.with({ part: 'metrics' }),
-  })
+  metrics = metricsOf(plane, asServer, log)
   const snapshots = new Snapshots({
     paths,
     name: config.name,
@@ -159,6 +154,14 @@ function renewCertificates(
   ]
   void keepCertificates(pki.dir, certificates, around)
 }
+
+const metricsOf = ({ client, core }: ControlPlane, asServer: HttpsOptions['asServer'], log: Log) =>
+  new ResourceMetrics({
+    client: client('system:kube-apiserver', ['system:masters']),
+    ask: node => askKubelet(core.storage, asServer, node, '/metrics/resource'),
+    clock: core.clock,
+    log: log.with({ part: 'metrics' }),
+  })
 
 const snapshotMs = ({ snapshotInterval }: ClusterConfig): number =>
   snapshotInterval === undefined ? defaultSnapshotMs : (parseDuration(snapshotInterval) ?? 0) / 1e6

@@ -1,6 +1,14 @@
 // The real HTTPS server of a simulated cluster, and a simple client that uses it as a superuser.
 import { request } from 'node:https'
-import { discovery, health, openapi, startHttp, streams } from '../../src/apiserver/index.ts'
+import {
+  discovery,
+  type FlowFront,
+  health,
+  openapi,
+  type PathHandler,
+  startHttp,
+  streams,
+} from '../../src/apiserver/index.ts'
 import { issue, makeAuthority } from '../../src/wire/x509.ts'
 import type { Sim } from './cluster.ts'
 
@@ -21,7 +29,14 @@ export interface Https {
   close(): Promise<void>
 }
 
-export async function openHttps({ plane, clock }: Sim): Promise<Https> {
+/** What a server has beyond the usual. */
+interface Extra {
+  flow?: FlowFront
+  requestTimeoutMs?: number
+  paths?: readonly PathHandler[]
+}
+
+export async function openHttps({ plane, clock }: Sim, { paths = [], ...extra }: Extra = {}): Promise<Https> {
   const valid = { now: clock.now(), validMs: 365 * 24 * 3600_000 * 20 }
   const authority = await makeAuthority({ commonName: 'ca', ...valid })
   const serving = await issue(
@@ -43,7 +58,8 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(kinds, plane.remote), openapi(kinds, plane.remote)],
+      paths: [health(plane.core), discovery(kinds, plane.remote), openapi(kinds, plane.remote), ...paths],
+      ...extra,
       streams: streams(plane.core, { ca: authority.certPem, ...admin }),
     },
     '127.0.0.1',

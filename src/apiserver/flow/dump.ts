@@ -1,9 +1,9 @@
 // /debug/api_priority_and_fairness/dump_priority_levels, dump_queues and dump_requests: tables of what executes and what
 // waits, for people. Source: apiserver pkg/util/flowcontrol/apf_controller_debug.go.
-import type { PathHandler } from '../http/call.ts'
-import { send } from '../http/call.ts'
+import { type PathHandler, send } from '../http/call.ts'
 import type { FlowControl } from './control.ts'
 import type { Level } from './level.ts'
+import { estimateMs } from './queues.ts'
 
 type Row = readonly string[]
 
@@ -11,7 +11,7 @@ const root = '/debug/api_priority_and_fairness/'
 
 /** Answers the paths of the dumps. As for all paths, RBAC must allow it. */
 export function flowDumps(flow: FlowControl): PathHandler {
-  const dumps: Readonly<Record<string, (details: boolean) => Row[]>> = {
+  const dumps: Readonly<Record<string, () => Row[]>> = {
     dump_priority_levels: () => levelRows(flow.levels),
     dump_queues: () => queueRows(flow.levels),
     dump_requests: () => requestRows(flow.levels),
@@ -20,14 +20,14 @@ export function flowDumps(flow: FlowControl): PathHandler {
     if (!url.pathname.startsWith(root)) return false
     const name = url.pathname.slice(root.length)
     if (!Object.hasOwn(dumps, name)) return false
-    const rows = dumps[name]!(url.searchParams.get('includeRequestDetails') !== null)
+    const rows = dumps[name]!()
     send(response, 200, 'text/plain; charset=utf-8', Buffer.from(table(rows)))
     return true
   }
 }
 
 /** Cells end with a comma, and columns are aligned with at least one space between them. */
-export function table(rows: readonly Row[]): string {
+function table(rows: readonly Row[]): string {
   const widths: number[] = []
   const cells = rows.map(row => row.map((cell, i) => (i < row.length - 1 ? `${cell},` : cell)))
   for (const row of cells)
@@ -80,7 +80,6 @@ function queueRows(levels: Iterable<Level>): Row[] {
   return [head, ...rows]
 }
 
-const estimateMs = 3
 /** Seconds of one seat. */
 const ss = (value: number) => `${value.toFixed(8)}ss`
 

@@ -2,8 +2,7 @@
 //
 // - The seats of a request are free when its response is sent, or its client has gone; those of a watch already when it
 //   has begun. Log, exec, attach, port-forward and proxy take none.
-// - Of the requests that are worth several seats one begins in each turn of the event loop. The work of a list is done in
-//   one piece, so that otherwise all that may execute would be done before a short request of another client.
+// - Requests that are not exempt also take turns in the event loop (turns.ts).
 //
 // Source: apiserver pkg/server/filters/priority-and-fairness.go.
 import type { Response, Call } from '../http/call.ts'
@@ -15,6 +14,7 @@ import type { ServerCore } from '../core.ts'
 import type { Admission, FlowControl } from './control.ts'
 import type { Digest } from './match.ts'
 import * as metrics from './metrics.ts'
+import { Turns } from './turns.ts'
 import { listWork, oneSeat, statsOf, WatchCounts, widest, type Work, writeWork } from './work.ts'
 
 const reading = new Set(['get', 'list', 'watch'])
@@ -23,7 +23,7 @@ export class FlowFront {
   readonly #core: Pick<ServerCore, 'storage' | 'catalog'>
   readonly #control: FlowControl
   readonly #watches = new WatchCounts()
-  #lastWide: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns(setImmediate)
 
   constructor(core: Pick<ServerCore, 'storage' | 'catalog'>, control: FlowControl) {
     this.#core = core
@@ -35,10 +35,11 @@ export class FlowFront {
     const { response, signal } = call
     const digest = digestOf(call, path)
     if (digest.verb !== 'watch' && isLongRunning(call.url, path)) return true
-    let isWide = false
+    // An exempt request has none.
+    let seats = 0
     const workOf = (nominal: number) => {
       const work = this.#workOf(call, digest, path, widest(nominal))
-      isWide = work.seats > 1
+      seats = work.seats
       return work
     }
     const admission = await this.#control.admit(digest, workOf, signal)
@@ -53,12 +54,8 @@ export class FlowFront {
       response.once('close', this.#watches.add(digest.resource))
       call.begun = admission.done
     }
-    if (isWide) await this.#ownTurn()
+    if (seats) await this.#turns.next(`${admission.schema.metadata.name} ${digest.user.name}`, seats)
     return true
-  }
-
-  #ownTurn(): Promise<void> {
-    return (this.#lastWide = this.#lastWide.then(nextTurn))
   }
 
   #workOf({ url }: Call, digest: Digest, path: ResourcePath | undefined, maxSeats: number): Work {
@@ -77,10 +74,8 @@ export class FlowFront {
   }
 }
 
-const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
-
 /** What flow schemas see of a request. */
-export function digestOf({ user, url, request }: Pick<Call, 'user' | 'url' | 'request'>, path?: ResourcePath): Digest {
+function digestOf({ user, url, request }: Pick<Call, 'user' | 'url' | 'request'>, path?: ResourcePath): Digest {
   const method = request.method ?? 'GET'
   if (!path) return { user, verb: method.toLowerCase(), path: url.pathname }
   const { group, plural, subresource, namespace } = path

@@ -1,7 +1,7 @@
 // One priority level as it is at the moment: its configuration, its limits, its queues, and what it has asked for since
 // the seats were last divided.
 import type { PriorityLevelConfiguration } from '../../kinds/flowcontrol/prioritylevelconfiguration.ts'
-import { type Place, Queues, type Queuing } from './queues.ts'
+import { Queues, type Queuing } from './queues.ts'
 import { RetryAfter } from './retry-after.ts'
 import { type Claim, type Demand, type Limits, nextDemand } from './shares.ts'
 
@@ -64,11 +64,6 @@ export class Level {
   claim(now: number): Claim {
     this.#demand = nextDemand(this.#demand, this.#period.next(now))
     return { ...this.#limits, ...this.#demand, exempt: !this.queues }
-  }
-
-  /** The places of all requests that wait, with the numbers of their queues. */
-  waiting(): Place[] {
-    return this.queues?.dump().flatMap(({ waiting }) => waiting) ?? []
   }
 }
 

@@ -58,7 +58,7 @@ interface Queue {
 }
 
 /** How long a request is assumed to take until it is done. */
-const estimateMs = 3
+export const estimateMs = 3
 /** Limit of the requests that wait in one level, whatever its queues allow. */
 const maxWaiting = 10_000
 

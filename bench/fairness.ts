@@ -1,0 +1,140 @@
+// Whether one client can slow down the others: the time of a GET by one user while another keeps 200 connections busy
+// with lists or writes, compared with the time on a quiet server, with priority and fairness and without. Each client is
+// a process of its own. One line of JSON for each.
+import { fork, type ChildProcess } from 'node:child_process'
+import { Agent, request } from 'node:https'
+import { FlowControl, FlowFront, health, startHttp, streams } from '../src/apiserver/index.ts'
+import { ConfigMap } from '../src/kinds/core/configmap.ts'
+import { ClusterRoleBinding } from '../src/kinds/rbac/clusterrolebinding.ts'
+import { issue, makeAuthority } from '../src/wire/x509.ts'
+import { openPlane } from './plane.ts'
+
+const objects = Number(process.env.OBJECTS ?? 300)
+const connections = 200
+const measuredMs = 5_000
+const pauseMs = 5
+const namespace = 'default'
+const path = `/api/v1/namespaces/${namespace}/configmaps`
+
+interface Work {
+  port: number
+  ca: string
+  cert: string
+  key: string
+  what: 'lists' | 'writes' | 'gets'
+}
+
+async function main(): Promise<void> {
+  const plane = await openPlane()
+  const admin = plane.client('bench', ['system:masters'])
+  for (let i = 0; i < objects; i++)
+    await admin.create(ConfigMap, { metadata: { name: `c-${i}`, namespace }, data: { text: 'x'.repeat(500) } })
+  await admin.create(ClusterRoleBinding, {
+    metadata: { name: 'bench' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: ['flood', 'calm'].map(name => ({ kind: 'User', name, apiGroup: 'rbac.authorization.k8s.io' })),
+  })
+  const valid = { now: Date.now(), validMs: 24 * 3600_000 }
+  const authority = await makeAuthority({ commonName: 'ca', ...valid })
+  const serving = await issue(
+    authority,
+    { commonName: 'server', ips: ['127.0.0.1'] },
+    { usages: ['server auth'], ...valid },
+  )
+  const userOf = (commonName: string) => issue(authority, { commonName }, { usages: ['client auth'], ...valid })
+  const [flood, calm] = await Promise.all([userOf('flood'), userOf('calm')])
+  for (const isFair of process.env.FAIR ? [true] : [false, true]) {
+    const control = isFair
+      ? new FlowControl({ storage: plane.core.storage, clock: plane.core.clock, seats: 600, maxWaitMs: 15_000 })
+      : undefined
+    const http = await startHttp(
+      {
+        core: plane.core,
+        serve: plane.serve,
+        key: serving.keyPem,
+        cert: serving.certPem,
+        clientCa: authority.certPem,
+        paths: [health(plane.core)],
+        streams: streams(plane.core, { ca: authority.certPem, ...calm }),
+        ...(control && { flow: new FlowFront(plane.core, control) }),
+      },
+      '127.0.0.1',
+      0,
+    )
+    const start = (user: { certPem: string; keyPem: string }, what: Work['what']) => {
+      const work: Work = { port: http.port, ca: authority.certPem, cert: user.certPem, key: user.keyPem, what }
+      return fork(new URL(import.meta.url), {
+        execArgv: process.execArgv,
+        env: { ...process.env, WORK: JSON.stringify(work) },
+      })
+    }
+    const measure = async (during: string) => {
+      const { p50, p99, count } = (await answerOf(start(calm, 'gets'))) as Record<'p50' | 'p99' | 'count', number>
+      console.log(JSON.stringify({ bench: `GET ${during}`, fair: isFair, p50, p99, unit: 'ms', count }))
+    }
+    await measure('on a quiet server')
+    for (const what of ['lists', 'writes'] as const) {
+      const child = start(flood, what)
+      await new Promise(resolve => setTimeout(resolve, 3_000))
+      await measure(`while ${connections} connections send ${what}`)
+      child.send('end')
+      const answers = await answerOf(child)
+      console.log(JSON.stringify({ bench: `flood of ${what}`, fair: isFair, answers }))
+    }
+    control?.close()
+    await http.close()
+  }
+  await plane.close()
+  process.exit()
+}
+
+const answerOf = (child: ChildProcess) => new Promise(resolve => child.once('message', resolve))
+
+async function work({ port, ca, cert, key, what }: Work): Promise<void> {
+  const tls = { host: '127.0.0.1', port, ca, cert, key }
+  const agent = new Agent({ keepAlive: true, maxSockets: Infinity, ...tls })
+  const send = (method: string, to: string, body?: object): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const headers = body ? { 'content-type': 'application/json' } : {}
+      const asked = request({ ...tls, agent, method, path: to, headers }, response => {
+        response.resume()
+        response.on('end', () => resolve(response.statusCode ?? 0))
+        response.on('error', reject)
+      })
+      asked.on('error', reject)
+      asked.end(body && JSON.stringify(body))
+    })
+  if (what === 'gets') {
+    const times: number[] = []
+    const until = performance.now() + measuredMs
+    await send('GET', `${path}/c-1`)
+    while (performance.now() < until) {
+      const began = performance.now()
+      await send('GET', `${path}/c-1`)
+      times.push(performance.now() - began)
+      await new Promise(resolve => setTimeout(resolve, pauseMs))
+    }
+    times.sort((a, b) => a - b)
+    const at = (part: number) => Math.round(times[Math.floor(times.length * part)]! * 100) / 100
+    process.send!({ p50: at(0.5), p99: at(0.99), count: times.length }, () => process.exit())
+    return
+  }
+  const codes: Record<number, number> = {}
+  let isOver = false
+  process.on('message', () => (isOver = true))
+  const flood = async (i: number) => {
+    for (let n = 0; !isOver; n++) {
+      const metadata = { name: `f-${process.pid}-${i}-${n}`, namespace: 'kube-public' }
+      const code =
+        what === 'lists'
+          ? await send('GET', path)
+          : await send('POST', path.replace(namespace, 'kube-public'), { metadata })
+      codes[code] = (codes[code] ?? 0) + 1
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, (_, i) => flood(i)))
+  process.send!(codes, () => process.exit())
+}
+
+if (process.env.WORK) await work(JSON.parse(process.env.WORK) as Work)
+else await main()
