@@ -13,6 +13,7 @@ const objects = Number(process.env.OBJECTS ?? 300)
 const connections = 200
 const measuredMs = 5_000
 const pauseMs = 5
+const atOnce = 32
 const namespace = 'default'
 const path = `/api/v1/namespaces/${namespace}/configmaps`
 
@@ -21,7 +22,7 @@ interface Work {
   ca: string
   cert: string
   key: string
-  what: 'lists' | 'writes' | 'gets'
+  what: 'lists' | 'writes' | 'gets' | 'rate'
 }
 
 async function main(): Promise<void> {
@@ -72,6 +73,8 @@ async function main(): Promise<void> {
       const { p50, p99, count } = (await answerOf(start(calm, 'gets'))) as Record<'p50' | 'p99' | 'count', number>
       console.log(JSON.stringify({ bench: `GET ${during}`, fair: isFair, p50, p99, unit: 'ms', count }))
     }
+    const perSecond = (await answerOf(start(calm, 'rate'))) as number
+    console.log(JSON.stringify({ bench: `GETs, ${atOnce} at once`, fair: isFair, value: perSecond, unit: '1/s' }))
     await measure('on a quiet server')
     for (const what of ['lists', 'writes'] as const) {
       const child = start(flood, what)
@@ -104,6 +107,17 @@ async function work({ port, ca, cert, key, what }: Work): Promise<void> {
       asked.on('error', reject)
       asked.end(body && JSON.stringify(body))
     })
+  if (what === 'rate') {
+    let done = 0
+    const began = performance.now()
+    const until = began + measuredMs
+    const get = async () => {
+      for (; performance.now() < until; done++) await send('GET', `${path}/c-1`)
+    }
+    await Promise.all(Array.from({ length: atOnce }, get))
+    process.send!(Math.round((done / (performance.now() - began)) * 1000), () => process.exit())
+    return
+  }
   if (what === 'gets') {
     const times: number[] = []
     const until = performance.now() + measuredMs

@@ -5,7 +5,7 @@ import { isReason } from '../../base/errors.ts'
 import type { Serve } from '../../api/operation.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
-import { FlowSchema, type FlowSchemaCondition } from '../../kinds/flowcontrol/flowschema.ts'
+import { FlowSchema } from '../../kinds/flowcontrol/flowschema.ts'
 import { PriorityLevelConfiguration } from '../../kinds/flowcontrol/prioritylevelconfiguration.ts'
 import type { ServerCore } from '../core.ts'
 import { self } from '../self.ts'
@@ -41,10 +41,7 @@ export function keepDangling({ storage, clock, log }: ServerCore, serve: Serve):
 }
 
 /** The condition that a schema should have; undefined if it has it. */
-export function danglingOf(
-  { spec, status }: FlowSchema,
-  exists: boolean,
-): Omit<FlowSchemaCondition, 'lastTransitionTime'> | undefined {
+function danglingOf({ spec, status }: FlowSchema, exists: boolean): JsonObject | undefined {
   const what = `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(spec.priorityLevelConfiguration.name)}`
   const wanted = exists
     ? { type: 'Dangling', status: 'False', reason: 'Found', message: `${what} and it exists` }
@@ -54,10 +51,10 @@ export function danglingOf(
   return isSame ? undefined : wanted
 }
 
-async function write(serve: Serve, { metadata }: FlowSchema, condition: FlowSchemaCondition): Promise<void> {
+async function write(serve: Serve, { metadata }: FlowSchema, condition: JsonObject): Promise<void> {
   const { name = '' } = metadata
   const { apiVersion, kind } = FlowSchema
-  const body = { apiVersion, kind, metadata: { name }, status: { conditions: [condition] } } as unknown as JsonObject
+  const body: JsonObject = { apiVersion, kind, metadata: { name }, status: { conditions: [condition] } }
   try {
     await serve({
       verb: 'patch',

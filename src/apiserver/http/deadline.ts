@@ -38,7 +38,7 @@ export function limitTime(
 }
 
 /** The time that the client asks for, but at most `maxMs`. A text that is no duration is reported later. */
-export function timeoutMs(query: URLSearchParams, maxMs: number): number {
+function timeoutMs(query: URLSearchParams, maxMs: number): number {
   const askedMs = (parseDuration(query.get('timeout') ?? '') ?? 0) / 1e6
   return askedMs > 0 ? Math.min(askedMs, maxMs) : maxMs
 }
