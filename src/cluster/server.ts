@@ -86,16 +86,8 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   })
   let scheduler: Scheduler | undefined
   const flow = startFlow(plane, config)
-  const http = await serveHttps({
-    plane,
-    paths,
-    config,
-    serving,
-    asServer,
-    snapshots,
-    flow,
-    scheduler: () => scheduler,
-  })
+  const parts = { plane, paths, config, serving, asServer, snapshots, flow }
+  const http = await serveHttps({ ...parts, scheduler: () => scheduler })
   renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
