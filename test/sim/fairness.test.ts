@@ -79,7 +79,7 @@ async function withServer(limitResponse: object, run: (server: Server) => Promis
 
 const queue = { type: 'Queue', queuing: { queues: 1, handSize: 1, queueLengthLimit: 1 } }
 
-test('a request without a seat is refused with 429, and told when to come again', () =>
+test('a request without a seat is refused with 429, and a time to wait', () =>
   withServer({ type: 'Reject' }, async ({ https, slow, narrow, load, reached, release }) => {
     const first = slow()
     await reached(() => load().executing === 1)
