@@ -5,6 +5,8 @@ import type { Log } from '../base/log.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Catalog } from './catalog.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
+import type { Auditor } from './audit/auditor.ts'
+import type { TokenSource } from './authn/token-source.ts'
 import type { Authorizer } from './authz/authorizer.ts'
 import type { Warn } from './body.ts'
 import type { Registry } from './registry.ts'
@@ -22,6 +24,10 @@ export interface ServerCore {
   /** The kinds that are served at the moment. */
   readonly catalog: Catalog
   readonly extensions: ReadonlyMap<string, Handler>
+  /** Where users of tokens come from that are not the cluster's own. */
+  readonly tokenSources?: readonly TokenSource[]
+  /** Writes down what users do; without it nobody does. */
+  readonly auditor?: Auditor
   /** The authority of front proxies, whose headers name the user of a request. */
   readonly frontProxyCa?: X509Certificate
 }

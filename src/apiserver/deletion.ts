@@ -48,6 +48,7 @@ export async function remove(
   await registry.storage.catchUp(operation.signal)
   for (let attempt = 1; ; attempt++) {
     const item = registry.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
+    registry.storage.checkReadable(kind, namespace, name)
     if (!item) throw notFound(kind, name)
     try {
       checkPreconditions(kind, item, options)

@@ -34,12 +34,15 @@ import { claimResize, defaultStorageClass, storageProtection } from './admission
 import { unserved } from './admission/unserved.ts'
 import { validatingPolicies } from './admission/validating-policies.ts'
 import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
+import type { TokenSource } from './authn/token-source.ts'
+import type { Auditor } from './audit/auditor.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { FrontProxy } from './aggregation/target.ts'
 import { Catalog } from './catalog.ts'
 import type { Handler, ServerCore } from './core.ts'
+import type { Encryption } from './encryption/encryption.ts'
 import { webhookConversion } from './extend/conversion.ts'
 import { Definitions } from './extend/definitions.ts'
 import { checkPolicies } from './extend/type-checking.ts'
@@ -63,6 +66,12 @@ interface ServerOptions extends ServiceRanges {
   plugins?: PluginSwitches
   /** Handlers of API groups that are served by another room in this process. */
   extensions?: ReadonlyMap<string, Handler>
+  /** How objects are encrypted in the store; without it all are stored as they are. */
+  encryption?: Encryption
+  /** Where users of tokens come from that are not the cluster's own. */
+  tokenSources?: readonly TokenSource[]
+  /** Writes down what users do. */
+  auditor?: Auditor
   /** By which this server is recognized as a front proxy, and recognizes others. */
   frontProxy?: FrontProxy
 }
@@ -72,7 +81,7 @@ export async function openServer(
   options: ServerOptions,
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
-  const storage = new Storage(store, clock, log)
+  const storage = new Storage(store, clock, log, options.encryption)
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
@@ -94,6 +103,8 @@ export async function openServer(
     log,
     catalog,
     extensions,
+    ...(options.tokenSources && { tokenSources: options.tokenSources }),
+    ...(options.auditor && { auditor: options.auditor }),
     ...(frontProxy && { frontProxyCa: new X509Certificate(frontProxy.ca) }),
   }
   const answer: Serve = operation => serve(core, operation)

@@ -180,7 +180,8 @@ export class Registry {
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
     const admission = options.isAdmitted ? admitted : this.admission
     await run(rules === 'none' ? uncheckedSteps : updateSteps, write, admission)
-    if (rules !== 'none' && changesNothing(write) && (await isStoredSo(kind, write.next, stored))) return live
+    const isCurrent = async () => !this.storage.isStale(kind, stored) && (await isStoredSo(kind, write.next, stored))
+    if (rules !== 'none' && changesNothing(write) && (await isCurrent())) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {
       await this.storage.remove(kind, stored)
@@ -190,7 +191,9 @@ export class Registry {
   }
 
   #live({ kind, namespace, name }: Operation): Item | undefined {
-    return this.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
+    const item = this.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
+    this.storage.checkReadable(kind, namespace, name)
+    return item
   }
 }
 

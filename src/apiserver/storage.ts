@@ -19,6 +19,8 @@ import { fillNilLists } from '../api/schema/nil.ts'
 import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
+import type { Encryption, Transformer } from './encryption/encryption.ts'
+import { encryptedPrefix, startsWith } from './encryption/provider.ts'
 import { SortedItems, sortByKey } from './sorted.ts'
 import { shownItem } from './versions.ts'
 import { parseJson } from '../wire/json.ts'
@@ -28,6 +30,8 @@ const root = '/registry/'
 const historyMs = 5 * 60_000
 /** Limit of changes that are read from the store's history for one watch. */
 const maxHistory = 20_000
+/** Limit of keys for which it is kept why their objects cannot be read. */
+const maxUnreadable = 10_000
 
 const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
 
@@ -47,6 +51,8 @@ class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()
+  /** Encrypts the objects in the store; undefined if they are stored as they are. */
+  transformer: Transformer | undefined
   /** Changes that came while the objects were read; undefined once they have been. */
   waiting: Change[] | undefined
   /** Sorted items by namespace, with '' for all. */
@@ -108,6 +114,8 @@ class KindStorage {
  * - The change log of a kind and its mirror agree: reading the log on from a position and applying it to the state at
  *   that position gives the mirror.
  * - A stored object that cannot be read is left out, counted, and logged with its key. All others are served.
+ * - Items, mirrors and change logs have objects as they are. Only what is given to the store, and comes from it, is
+ *   encrypted.
  *
  * Who may change what: only the registry calls `write` and `remove`. It gives the object away with the call. The
  * revision is set when the bytes come back from the store, and from then on the object is never changed.
@@ -127,15 +135,26 @@ export class Storage {
   readonly #abort = new AbortController()
   /** Objects by the bytes that were given to the store, so that they need not be parsed when they come back. */
   readonly #written = new WeakMap<Uint8Array, Mutable<KubeObject>>()
+  readonly #encryption: Encryption | undefined
+  /** The JSON of encrypted bytes that were given to the store. */
+  readonly #plain = new WeakMap<Uint8Array, Buffer>()
+  /** What the values of encrypted items were written as. */
+  readonly #writtenAs = new WeakMap<Item, string>()
+  /** Why stored objects cannot be read, by their keys. */
+  readonly #unreadable = new Map<string, string>()
   #revision = 0
   readonly #waiters = new Waiters()
   #failed: unknown
   #watching: Promise<void> | undefined
 
-  constructor(store: Store, clock: Clock, log: Log) {
+  constructor(store: Store, clock: Clock, log: Log, encryption?: Encryption) {
     this.store = store
     this.clock = clock
     this.#log = log
+    this.#encryption = encryption
+    encryption?.onChange(() => {
+      for (const storage of this.#byPrefix.values()) storage.transformer = encryption.of(storage.kind)
+    })
   }
 
   /** The newest revision that has been applied here. */
@@ -146,6 +165,7 @@ export class Storage {
   /** Adds a kind before `load`. */
   add(kind: AnyKind): KindStorage {
     const storage = new KindStorage(kind, this.#log)
+    storage.transformer = this.#encryption?.of(kind)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
     return storage
@@ -160,9 +180,13 @@ export class Storage {
     const storage = this.add(kind)
     storage.waiting = []
     const { entries, revision } = await this.store.list(prefixOf(kind))
-    const items = entries.flatMap(
-      entry => this.#readable(entry.key, () => this.#item(kind, entry.value, entry.revision)) ?? [],
-    )
+    const items: Item[] = []
+    for (const { key, value, revision: at } of entries) {
+      const fetching = storage.transformer?.fetch(value)
+      if (fetching) await fetching
+      const item = this.#readable(key, () => this.#item(storage, key, value, at))
+      if (item) items.push(item)
+    }
     await this.waitFor(revision)
     // From here on nothing is awaited, so that no change is applied in between.
     const late = storage.waiting.filter(change => change.revision > revision)
@@ -212,7 +236,10 @@ export class Storage {
       const storage = this.#owner(entry.key)
       if (!storage) continue
       const items = byKind.get(storage) ?? []
-      const item = this.#readable(entry.key, () => this.#item(storage.kind, entry.value, entry.revision))
+      // Only a seed that is not there yet is waited for.
+      const fetching = storage.transformer?.fetch(entry.value)
+      if (fetching) await fetching
+      const item = this.#readable(entry.key, () => this.#item(storage, entry.key, entry.value, entry.revision))
       if (item) items.push(item)
       byKind.set(storage, items)
     }
@@ -253,12 +280,28 @@ export class Storage {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write. It is set when the bytes come back from the store.
     object.metadata.resourceVersion = unknownRevision
-    const bytes = Buffer.from(JSON.stringify(object))
+    const storage = this.of(kind)
+    const key = storageKey(kind, namespace, name)
+    const plain = Buffer.from(JSON.stringify(object))
+    const bytes = storage.transformer ? storage.transformer.seal(key, plain) : plain
+    if (bytes !== plain) this.#plain.set(bytes, plain)
     this.#written.set(bytes, object)
-    const revision = await this.store.put(storageKey(kind, namespace, name), bytes, { expect })
+    const revision = await this.store.put(key, bytes, { expect })
     await this.waitFor(revision)
-    const current: Item | undefined = this.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
-    return current?.revision === revision ? current : this.#item(kind, bytes, revision)
+    const current: Item | undefined = storage.mirror.item(kind.namespaced ? namespace : undefined, name)
+    return current?.revision === revision ? current : this.#item(storage, key, bytes, revision)
+  }
+
+  /** Whether the value of an item should be written again, though the object is the same: it has an old key, or none. */
+  isStale(kind: AnyKind, item: Item): boolean {
+    const { transformer } = this.of(kind)
+    return (this.#writtenAs.get(item) ?? '') !== (transformer?.writesAs ?? '')
+  }
+
+  /** Throws InternalError if there is an object of this name that cannot be read. */
+  checkReadable(kind: AnyKind, namespace: string, name: string): void {
+    const why = this.#unreadable.size ? this.#unreadable.get(storageKey(kind, namespace, name)) : undefined
+    if (why !== undefined) throw new StatusError('InternalError', `Internal error occurred: ${why}`)
   }
 
   /** Removes an object, and returns its last state at the revision of the removal. */
@@ -274,26 +317,35 @@ export class Storage {
     return this.#byPrefix.get(key.slice(0, end + 1))
   }
 
-  #item(kind: AnyKind, value: Uint8Array, revision: number): Item {
-    let object = this.#written.get(value)
-    if (object) this.#written.delete(value)
-    else {
-      object = parseJson(
-        Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString(),
-      ) as Mutable<KubeObject>
-      fillNilLists(kind.schema, asJson(object))
-    }
+  #item({ kind, transformer }: KindStorage, key: string, value: Uint8Array, revision: number): Item {
+    const written = this.#written.get(value)
+    if (written) this.#written.delete(value)
+    const opened = transformer && this.#open(transformer, key, value)
+    const plain = opened?.plain ?? value
+    const object = written ?? parseStored(kind, plain)
     object.metadata.resourceVersion = String(revision)
-    return new Item(freezeInTests(object), revision, value)
+    const item = new Item(freezeInTests(object), revision, plain)
+    if (opened) this.#writtenAs.set(item, opened.writtenAs)
+    return item
+  }
+
+  #open(transformer: Transformer, key: string, value: Uint8Array): { plain: Buffer; writtenAs: string } {
+    const plain = this.#plain.get(value)
+    this.#plain.delete(value)
+    return plain ? { plain, writtenAs: transformer.writesAs } : transformer.open(key, value)
   }
 
   /** Reads stored bytes. When they are not an object they are left out, so that all others are served. */
   #readable<R>(key: string, read: () => R): R | undefined {
     try {
-      return read()
+      const result = read()
+      if (this.#unreadable.size) this.#unreadable.delete(key)
+      return result
     } catch (error) {
       unreadable.add()
-      this.#log.error('a stored object cannot be read and is left out', { key, why: messageOf(error) })
+      const why = messageOf(error)
+      if (this.#unreadable.size < maxUnreadable) this.#unreadable.set(key, why)
+      this.#log.error('a stored object cannot be read and is left out', { key, why })
       return undefined
     }
   }
@@ -304,10 +356,12 @@ export class Storage {
     prefix: string,
     options: { limit?: number; after?: string; at?: number },
   ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
+    const storage = this.of(kind)
     const page = await this.store.list(prefix, options)
+    await this.#fetch(storage, page.entries)
     return {
       items: page.entries.flatMap(({ key, value, revision }: Entry) => {
-        const item = this.#readable(key, () => this.#item(kind, value, revision))
+        const item = this.#readable(key, () => this.#item(storage, key, value, revision))
         return item ? [{ key, item }] : []
       }),
       revision: page.revision,
@@ -324,9 +378,16 @@ export class Storage {
     const of = this.of(kind)
     const options = { after, upTo: of.log.startRevision, limit: maxHistory }
     const changes = await this.store.changes(prefixOf(of.kind), options)
+    await this.#fetch(
+      of,
+      changes.flatMap(({ previous, ...change }) => [
+        ...(previous ? [previous] : []),
+        ...('value' in change ? [change] : []),
+      ]),
+    )
     return changes.flatMap((change): MirrorChange | [] => {
       const { key, revision, previous } = change
-      const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of.kind, bytes, at))
+      const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of, key, bytes, at))
       const before = previous && read(previous.value, previous.revision)
       if (change.type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
       const item = read(change.value, revision)
@@ -336,12 +397,32 @@ export class Storage {
 
   async #follow(after: number): Promise<void> {
     try {
-      for await (const changes of this.store.watch(root, { after, signal: this.#abort.signal })) this.#apply(changes)
+      for await (const changes of this.store.watch(root, { after, signal: this.#abort.signal })) {
+        const fetching = this.#fetchChanges(changes)
+        if (fetching) await fetching
+        this.#apply(changes)
+      }
     } catch (error) {
       if (this.#abort.signal.aborted) return
       this.#failed = error
       this.#waiters.fail(error)
     }
+  }
+
+  /** Fetches the seeds of what another server wrote. Values of this server have theirs, so nothing is awaited for them. */
+  #fetchChanges(changes: readonly Change[]): Promise<void> | undefined {
+    if (!this.#encryption) return undefined
+    const missing = changes.flatMap(change => {
+      if (change.type !== 'put' || this.#plain.has(change.value)) return []
+      return this.#owner(change.key)?.transformer?.fetch(change.value) ?? []
+    })
+    if (!missing.length) return undefined
+    // What cannot be fetched cannot be read, and is left out by name.
+    return Promise.allSettled(missing).then(() => undefined)
+  }
+
+  async #fetch({ transformer }: KindStorage, entries: readonly { value: Uint8Array }[]): Promise<void> {
+    await Promise.all(entries.flatMap(entry => transformer?.fetch(entry.value) ?? []))
   }
 
   #apply(changes: readonly Change[]): void {
@@ -377,12 +458,23 @@ export class Storage {
 
   /** @param earlier previous changes of the same batch, which are not yet in the mirror */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
-    if (change.type === 'put')
-      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value, change.revision), before: undefined }
+    if (change.type === 'put') {
+      const item = this.#item(storage, change.key, change.value, change.revision)
+      return { type: 'MODIFIED', item, before: undefined }
+    }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }
   }
+}
+
+/** Throws for bytes that are not an object, and for those of a kind that is no longer encrypted. */
+function parseStored(kind: AnyKind, value: Uint8Array): Mutable<KubeObject> {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  if (startsWith(bytes, encryptedPrefix)) throw new Error('identity transformer tried to read encrypted data')
+  const object = parseJson(bytes.toString()) as Mutable<KubeObject>
+  fillNilLists(kind.schema, asJson(object))
+  return object
 }
 
 function atRevision(item: Item, revision: number): Item {

@@ -15,6 +15,7 @@ import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import type { PluginSwitches } from './admission/plugins.ts'
 import type { ServerCore } from './core.ts'
+import type { Encryption } from './encryption/encryption.ts'
 import { tokenIssuer } from './issuer.ts'
 import { openServer } from './open.ts'
 
@@ -115,7 +116,7 @@ const key = generateKeyPairSync('ec', {
 export async function openTestServer(
   t: TestContext,
   store: Store = openMemoryStore(),
-  { isNew = true, plugins }: { isNew?: boolean; plugins?: PluginSwitches } = {},
+  { isNew = true, plugins, encryption }: { isNew?: boolean; plugins?: PluginSwitches; encryption?: Encryption } = {},
 ): Promise<TestServer> {
   const clock = new VirtualClock()
   const { core, serve, close } = await openServer({
@@ -128,6 +129,7 @@ export async function openTestServer(
     serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     ...(plugins && { plugins }),
+    ...(encryption && { encryption }),
   })
   t.after(async () => {
     await close()

@@ -58,6 +58,19 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'max-requests-inflight': { value: true, help: 'seats of the server for requests that read (default: 400)' },
   'max-mutating-requests-inflight': { value: true, help: 'seats for requests that write (default: 200)' },
   'request-timeout': { value: true, help: 'time that a request may take, except watches and streams (default: 1m)' },
+  'encryption-provider-config': { value: true, help: 'file with an EncryptionConfiguration' },
+  'encryption-provider-config-automatic-reload': { help: 'read that file again when it has changed' },
+  'token-auth-file': { value: true, help: 'file with tokens and their users, as CSV' },
+  'authentication-token-webhook-config-file': {
+    value: true,
+    help: 'kubeconfig file of a server that decides about tokens',
+  },
+  'audit-policy-file': { value: true, help: 'file with a Policy of audit.k8s.io/v1 (default: who changed what)' },
+  'audit-log-path': { value: true, help: "file of the audit log, or '' for none (default: audit.log in the logs)" },
+  'audit-log-maxage': { value: true, help: 'days for which old audit logs are kept (default: 30)' },
+  'audit-log-maxbackup': { value: true, help: 'number of old audit logs that are kept (default: 10)' },
+  'audit-log-maxsize': { value: true, help: 'megabytes after which an audit log is an old one (default: 100)' },
+  'audit-webhook-config-file': { value: true, help: 'kubeconfig file of a server that gets the audit events' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   'kubelet-config': { value: true, help: 'file with a KubeletConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
@@ -99,6 +112,16 @@ const server = [
   'max-requests-inflight',
   'max-mutating-requests-inflight',
   'request-timeout',
+  'encryption-provider-config',
+  'encryption-provider-config-automatic-reload',
+  'token-auth-file',
+  'authentication-token-webhook-config-file',
+  'audit-policy-file',
+  'audit-log-path',
+  'audit-log-maxage',
+  'audit-log-maxbackup',
+  'audit-log-maxsize',
+  'audit-webhook-config-file',
 ] as const
 
 export const commands: Readonly<Record<string, CommandSpec>> = {
@@ -144,6 +167,11 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     usage: 'token create | list | delete ID',
     summary: 'manage the tokens with which other machines join',
     options: [...cluster, 'ttl', 'for-server'],
+  },
+  secrets: {
+    usage: 'secrets reencrypt',
+    summary: 'write all Secrets again, with the newest key of encryption at rest',
+    options: cluster,
   },
   node: {
     usage: 'node add [NAME] | remove NAME',
@@ -194,7 +222,7 @@ export function helpText(command: string | undefined): string {
   const lines = [...spec.options, 'help'].map(name => {
     const { value, help } = options[name]!
     const dashes = name.length === 1 ? '-' : '--'
-    return `  ${`${dashes}${name}${value ? ' VALUE' : ''}`.padEnd(42)}${help}`
+    return `  ${`${dashes}${name}${value ? ' VALUE' : ''}`.padEnd(41)} ${help}`
   })
   return `kutter ${spec.usage}: ${spec.summary}\n\n${lines.join('\n')}\n`
 }

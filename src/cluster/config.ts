@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { replaceFile } from '../base/files.ts'
+import type { AuditSettings } from './security-options.ts'
 import { portFree } from '../linux/index.ts'
 import { commandLine, defaultName } from './hint.ts'
 import { addressIn, chooseNodeRange } from './node-range.ts'
@@ -55,6 +56,16 @@ export interface ClusterConfig {
   disableAdmissionPlugins?: readonly string[]
   /** Path of the file that configures admission plugins. */
   admissionConfig?: string
+  /** Path of the file that chooses how objects are encrypted in the store. */
+  encryptionConfig?: string
+  /** Whether that file is read again when it has changed. */
+  encryptionReload?: boolean
+  /** Path of a file with tokens and their users. */
+  tokenFile?: string
+  /** Path of a kubeconfig file for the server that decides about tokens. */
+  tokenWebhook?: string
+  /** How requests are audited. */
+  audit?: AuditSettings
   /** Path of the scheduler's configuration file; without it the defaults apply. */
   schedulerConfig?: string
   /** Path of the kubelets' configuration file; without it the defaults apply. */
@@ -136,6 +147,8 @@ export function pathsOf(dataDir: string, name: string) {
     root,
     config: join(root, 'cluster.json'),
     pki: join(root, 'pki'),
+    /** The key with which Secrets are encrypted in the store. */
+    encryptionKey: join(root, 'pki', 'encryption.key'),
     store: join(root, 'store'),
     snapshots: join(root, 'snapshots'),
     kubeconfig: join(root, 'kubeconfig'),
@@ -143,6 +156,7 @@ export function pathsOf(dataDir: string, name: string) {
     kubeconfigOf: (part: ServerPart) => join(root, `${part}.kubeconfig`),
     logs: join(root, 'logs'),
     run: join(root, 'run'),
+    auditLog: join(root, 'logs', 'audit.log'),
     manifests: join(root, 'manifests'),
     images: join(root, 'images'),
     /** Debian packages from which images are built; they are kept for the next build. */
@@ -195,7 +209,9 @@ export async function ensureConfig(
         `the cluster ${existing.name} has the addresses of --ip-family ${familyOf(existing)}, which stay; remove it first with: ${commandLine('kutter', 'down --purge', paths)}`,
       )
     claimSlot(existing.slot, paths.root)
-    const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)
+    // Each of the settings of the audit is kept unless it is given.
+    const audit = wanted.audit && { audit: { ...existing.audit, ...wanted.audit } }
+    const changed = withNodes({ ...existing, ...chosen(wanted), ...audit }, wanted.nodes ?? 1)
     await writeConfig(paths, changed)
     return changed
   }
@@ -324,6 +340,11 @@ const chosen = ({
   schedulerConfig,
   kubeletConfig,
   admissionConfig,
+  encryptionConfig,
+  encryptionReload,
+  tokenFile,
+  tokenWebhook,
+  audit,
   disable,
   nodePorts,
   enableAdmissionPlugins,
@@ -349,6 +370,11 @@ const chosen = ({
   ...(schedulerConfig !== undefined && { schedulerConfig }),
   ...(kubeletConfig !== undefined && { kubeletConfig }),
   ...(admissionConfig !== undefined && { admissionConfig }),
+  ...(encryptionConfig !== undefined && { encryptionConfig }),
+  ...(encryptionReload !== undefined && { encryptionReload }),
+  ...(tokenFile !== undefined && { tokenFile }),
+  ...(tokenWebhook !== undefined && { tokenWebhook }),
+  ...(audit !== undefined && { audit }),
   ...(disable !== undefined && { disable }),
   ...(nodePorts !== undefined && { nodePorts }),
   ...(enableAdmissionPlugins !== undefined && { enableAdmissionPlugins }),
@@ -378,6 +404,11 @@ type Chosen = Partial<
     | 'schedulerConfig'
     | 'kubeletConfig'
     | 'admissionConfig'
+    | 'encryptionConfig'
+    | 'encryptionReload'
+    | 'tokenFile'
+    | 'tokenWebhook'
+    | 'audit'
     | 'disable'
     | 'nodePorts'
     | 'enableAdmissionPlugins'

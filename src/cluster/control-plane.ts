@@ -9,9 +9,13 @@ import type { KindSource } from '../api/kind-source.ts'
 import {
   type Handler,
   type ServerCore,
+  type Auditor,
+  type TokenSource,
+  auditedServe,
   bootstrap,
   keepEssentials,
   Availability,
+  type Encryption,
   ExtensionProxy,
   allKinds,
   withExtensions,
@@ -47,6 +51,12 @@ export interface ControlPlaneOptions {
   warnOfUnserved?: boolean
   /** Admission plugins that are enabled or disabled, unlike by default. */
   plugins?: PluginSwitches
+  /** How objects are encrypted in the store. */
+  encryption?: Encryption
+  /** Where users of tokens come from that are not the cluster's own. */
+  tokenSources?: readonly TokenSource[]
+  /** Writes down what users do. */
+  auditor?: Auditor
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }
@@ -97,7 +107,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
     const client = new Client({
-      serve: withExtensions(core, aggregator, serve),
+      serve: auditedServe(core.auditor, withExtensions(core, aggregator, serve)),
       user,
       userAgent,
       clock,
@@ -129,6 +139,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       await Promise.all([registration.close(), availability.close()])
       await close()
       await store.close()
+      await core.auditor?.close()
     },
   }
 }

@@ -41,6 +41,8 @@ import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
 import { joinServer } from './join-server.ts'
 import { machineProblem } from './machine.ts'
+import { securityOptions } from './security-options.ts'
+import { secretsCommand } from './secrets-command.ts'
 import { tokenCommand } from './token-command.ts'
 import { imageCommand } from './image-command.ts'
 import { nodeCommand } from './nodes.ts'
@@ -107,6 +109,7 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
   certs: ({ words, name, paths }) => certsCommand(words, { paths, config: existing(paths, name), out }),
   'support-bundle': ({ words, name, paths }) =>
     supportBundle(words, { paths, name, config: ownCluster(paths, name), out }),
+  secrets: ({ words, name, paths }) => secretsCommand(words, { paths, config: ownCluster(paths, name), out }),
   check: () => check(out),
   server,
   agent,
@@ -158,6 +161,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...storeOption(parsed, name),
     ...snapshotOptions(parsed),
     ...requestLimits(parsed),
+    ...securityOptions(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
@@ -193,6 +197,7 @@ async function server(invocation: Invocation): Promise<number> {
     ...storeOption(parsed, name),
     ...snapshotOptions(parsed),
     ...requestLimits(parsed),
+    ...securityOptions(parsed),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   }
@@ -271,6 +276,9 @@ const fileOptions = [
   ['schedulerConfig', 'scheduler-config'],
   ['kubeletConfig', 'kubelet-config'],
   ['admissionConfig', 'admission-control-config-file'],
+  ['encryptionConfig', 'encryption-provider-config'],
+  ['tokenFile', 'token-auth-file'],
+  ['tokenWebhook', 'authentication-token-webhook-config-file'],
   ['etcdCa', 'etcd-cafile'],
   ['etcdCert', 'etcd-certfile'],
   ['etcdKey', 'etcd-keyfile'],

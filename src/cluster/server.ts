@@ -27,11 +27,11 @@ import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { openStore } from './store-location.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
-import { pluginSwitches } from './plugin-switches.ts'
 import { parseDuration } from '../api/time.ts'
 import { requestTimeoutMs, type RunningFlow, startFlow } from './flow.ts'
 import { keepCertificates } from './kept-certificates.ts'
 import { Pki } from './pki.ts'
+import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 
 export interface RoleOptions {
@@ -50,7 +50,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const pki = new Pki(paths.pki, clock)
   const storeFailed = new AbortController()
   const authority = await pki.authority()
-  const plugins = await pluginSwitches(config)
+  const security = await openSecurity(config, paths, { clock, log, signal })
   const [serving, kubeletClient, frontProxy, tokenKey, store] = await Promise.all([
     servingCertificate(pki, config),
     kubeletClientCertificate(pki),
@@ -71,7 +71,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     serviceCidrs: config.serviceCidrs,
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
-    plugins,
+    ...security,
     advertise: { address: machineAddress(config), port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }
@@ -86,7 +86,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   })
   let scheduler: Scheduler | undefined
   const flow = startFlow(plane, config)
-  const parts = { plane, paths, config, serving, asServer, snapshots, flow }
+  const parts = { plane, paths, config, serving, asServer, snapshots, security, flow }
   const http = await serveHttps({ ...parts, scheduler: () => scheduler })
   renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
@@ -165,12 +165,13 @@ interface HttpsOptions {
   serving: KeyPair
   /** This server's credentials for kubelets, and the authority of all certificates. */
   asServer: { ca: string } & KeyPair
+  security: Security
   snapshots: Snapshots
   flow: RunningFlow
   scheduler(): Scheduler | undefined
 }
 
-function serveHttps({ plane, paths, config, serving, asServer, snapshots, flow, scheduler }: HttpsOptions) {
+function serveHttps({ plane, paths, config, serving, asServer, snapshots, security, flow, scheduler }: HttpsOptions) {
   const kinds = () => plane.core.catalog.all
   return startHttp(
     {
@@ -183,7 +184,7 @@ function serveHttps({ plane, paths, config, serving, asServer, snapshots, flow, 
       cert: serving.certPem,
       clientCa: asServer.ca,
       paths: [
-        health(plane.core, { disk: () => checkDisk(paths) }),
+        health(plane.core, { disk: () => checkDisk(paths), 'kms-providers': async () => security.encryption.check() }),
         discovery(kinds, plane.remote),
         openapi(kinds, plane.remote),
         schedulerDebug(scheduler),

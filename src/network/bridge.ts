@@ -97,7 +97,7 @@ export async function announceNetwork(
   await mkdir(stateDir, { recursive: true })
   const text = podNetworkText({ bridge, podCidrs, stateDir, mtu })
   const file = join(confDir, confFile)
-  if ((await readFile(file, 'utf8').catch(() => '')) !== text) await replaceFile(file, text)
+  if ((await readFile(file, 'utf8').catch(() => '')) !== text) await replaceFile(file, text, { mode: 0o600 })
 }
 
 /** Removes the bridge, the CNI configuration and the record of assigned addresses. */

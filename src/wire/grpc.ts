@@ -7,7 +7,7 @@ import { realClock } from '../base/clock.ts'
 import { type Reason, StatusError } from '../base/errors.ts'
 
 /**
- * Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, `map<MESSAGE>`, a message or an enum; `[]`
+ * Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, `map<MESSAGE or bytes>`, a message or an enum; `[]`
  * repeats it.
  */
 type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -36,15 +36,17 @@ type Words<S extends string, Found = never> = S extends `${infer Head} ${infer T
   : Found | S
 type TypeOf<T, M extends MessageWords, E extends EnumWords> = T extends `${infer Item}[]`
   ? TypeOf<Item, M, E>[]
-  : T extends `map<${infer Value extends keyof M & string}>`
-    ? Record<string, Received<M, E, Value>>
-    : T extends keyof Scalars
-      ? Scalars[T]
-      : T extends keyof M
-        ? Received<M, E, T> | null
-        : T extends keyof E
-          ? Words<E[T]>
-          : never
+  : T extends 'map<bytes>'
+    ? Record<string, Uint8Array>
+    : T extends `map<${infer Value extends keyof M & string}>`
+      ? Record<string, Received<M, E, Value>>
+      : T extends keyof Scalars
+        ? Scalars[T]
+        : T extends keyof M
+          ? Received<M, E, T> | null
+          : T extends keyof E
+            ? Words<E[T]>
+            : never
 
 /** A message as it is received: every scalar, list and map has a value, and an absent message is null. */
 export type Received<M extends MessageWords, E extends EnumWords, N extends keyof M> = {
@@ -98,6 +100,15 @@ export function messageReader(definition: Definition): (message: string, bytes: 
     const type = loaded[`${definition.package}.${message}`] as MessageTypeDefinition<object, object>
     return type.deserialize(Buffer.from(bytes))
   }
+}
+
+/** Functions that encode and decode a message that is stored rather than sent, by its short name. */
+export function messageCodec(
+  definition: Definition,
+  message: string,
+): { encode(value: object): Buffer; decode(bytes: Uint8Array): object } {
+  const type = packageOf(definition)[`${definition.package}.${message}`] as MessageTypeDefinition<object, object>
+  return { encode: value => type.serialize(value), decode: bytes => type.deserialize(Buffer.from(bytes)) }
 }
 
 function packageOf(definition: Definition): ReturnType<typeof fromJSON> {

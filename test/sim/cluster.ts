@@ -38,6 +38,8 @@ export interface SimOptions {
   kubelets?: boolean
   log?: Log
   loadBalancing?: LoadBalancing
+  /** Writes down what users do. */
+  auditor?(clock: VirtualClock): NonNullable<ControlPlaneOptions['auditor']>
 }
 
 export interface Sim {
@@ -87,6 +89,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
+    ...(options.auditor && { auditor: options.auditor(clock) }),
     ...(options.frontProxy && { frontProxy: options.frontProxy, clientCa: 'the authority of users' }),
   })
   let runaway: Error | undefined

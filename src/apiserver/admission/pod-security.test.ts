@@ -139,6 +139,8 @@ test('warnings and notes leave a pod alone, and workloads get nothing else', asy
   })
   assert.deepEqual(made.warnings, [text])
   assert.deepEqual(Object.fromEntries(annotations), {
+    'authorization.k8s.io/decision': 'allow',
+    'authorization.k8s.io/reason': '',
     [key('enforce-policy')]: 'privileged:latest',
     [key('audit-violations')]: text,
   })

@@ -156,6 +156,8 @@ test('the actions of a binding report a failure instead of refusing the request'
   const { warnings } = await admin.ask('create', ConfigMap, { namespace: 'default', body, annotations })
   assert.deepEqual(warnings, ["Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': no"])
   assert.deepEqual(Object.fromEntries(annotations), {
+    'authorization.k8s.io/decision': 'allow',
+    'authorization.k8s.io/reason': '',
     'validation.policy.admission.k8s.io/validation_failure':
       '[{"message":"no","policy":"p","binding":"b","expressionIndex":0,"validationActions":["Warn","Audit"]}]',
     'p/name': 'a',

@@ -367,6 +367,8 @@ test('warnings reach the client, and annotations an audit log', async t => {
       [...annotations].map(([key, value]) => [key, value.startsWith('{') ? (JSON.parse(value) as Json) : value]),
     ),
     {
+      'authorization.k8s.io/decision': 'allow',
+      'authorization.k8s.io/reason': '',
       'check.example.com/seen': 'it',
       'patch.webhook.admission.k8s.io/round_0_index_0': {
         configuration: 'hooks',

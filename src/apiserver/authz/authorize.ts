@@ -4,17 +4,24 @@ import type { AnyKind } from '../../api/kind.ts'
 import { pathSegmentErrors } from '../../api/names.ts'
 import type { Operation } from '../../api/operation.ts'
 import { accessDenied } from '../errors.ts'
-import type { AccessRequest, Authorizer } from './authorizer.ts'
+import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 
 /** Throws Forbidden unless the user may do this. */
 export function authorize(core: { authorizer: Authorizer }, asked: Question): void {
   const operation = withinItself(asked)
   const decision = core.authorizer.authorize(accessRequest(operation))
+  noteDecision(asked.annotations, decision)
   if (!decision.allowed) throw accessDenied(operation, decision.reason)
 }
 
+/** Notes a decision for an audit. Source: apiserver pkg/endpoints/filters/authorization.go. */
+export function noteDecision(annotations: Operation['annotations'], { allowed, reason }: Decision): void {
+  annotations?.set('authorization.k8s.io/decision', allowed ? 'allow' : 'forbid')
+  annotations?.set('authorization.k8s.io/reason', reason)
+}
+
 /** The part of an operation that authorization needs. */
-type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options'> & {
+type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options' | 'annotations'> & {
   kind: Pick<AnyKind, 'group' | 'plural'>
 }
 

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
+import { userOfToken } from '../authn/token-source.ts'
 import { userOf } from '../aggregation/identity.ts'
 import { frontProxyName } from '../aggregation/target.ts'
 import type { ServerCore } from '../core.ts'
@@ -30,20 +31,19 @@ const peers = new WeakMap<Duplex, Peer>()
  * The user of a request. The certificate of its connection is read once. Throws Unauthorized for credentials that are
  * not valid, which are never treated as none.
  */
-export function authenticate(
+export async function authenticate(
   core: ServerCore,
   socket: Duplex,
   { headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
-): User {
+): Promise<User> {
   const peer = peerOf(core, socket as TLSSocket)
-  const user =
-    peer === 'front proxy'
+  return (
+    (peer === 'front proxy'
       ? withEveryone(userOf(rawHeaders))
       : peer !== 'nobody'
         ? peer.user
-        : tokenUser(core, headers.authorization)
-  if (!user) return anonymous
-  return impersonated(core, user, headers)
+        : await tokenUser(core, headers.authorization)) ?? anonymous
+  )
 }
 
 /** Whether a connection comes from a front proxy, as the one of this server. */
@@ -77,11 +77,13 @@ function readPeer({ frontProxyCa }: ServerCore, socket: TLSSocket): Peer {
   return { user: { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } }
 }
 
-function tokenUser(core: ServerCore, authorization: string | undefined): User | undefined {
+async function tokenUser(core: ServerCore, authorization: string | undefined): Promise<User | undefined> {
   const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1]?.trim()
   if (!token) return undefined
   const checked = checkToken(core.tokens, core.storage, core.clock, token, core.tokens.audiences)
   if ('error' in checked) {
+    const user = core.tokenSources && (await userOfToken(core.tokenSources, token))
+    if (user) return user
     core.log.debug('a token is refused', { why: checked.error })
     throw new StatusError('Unauthorized', 'Unauthorized')
   }
@@ -89,8 +91,15 @@ function tokenUser(core: ServerCore, authorization: string | undefined): User | 
   return checked.user
 }
 
-/** The user that the headers name, as with `kubectl --as`. Throws Forbidden unless the real user may impersonate it. */
-function impersonated(core: ServerCore, user: User, headers: Record<string, string | string[] | undefined>): User {
+/**
+ * The user that the headers name, as with `kubectl --as`, or the real one if they name none. Throws Forbidden unless the
+ * real user may impersonate it.
+ */
+export function impersonated(
+  core: ServerCore,
+  user: User,
+  headers: Record<string, string | string[] | undefined>,
+): User {
   const name = headers['impersonate-user'] as string | undefined
   const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
   if (!name) {

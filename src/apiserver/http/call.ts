@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { User } from '../../api/operation.ts'
+import type { AuditTrail } from '../audit/auditor.ts'
 import { indentJson } from '../../wire/json.ts'
 import type { ResourcePath } from './route.ts'
 
@@ -34,6 +35,8 @@ export interface Call {
   signal: AbortSignal
   /** To be called when a watch has begun: what follows no longer counts as work. Set for watches only. */
   begun?: () => void
+  /** Set if the request is audited. */
+  trail?: AuditTrail
 }
 
 /** Answers a request for a path that is not a resource. Returns false for paths of other handlers. */
@@ -51,6 +54,7 @@ export interface Streams {
     path: ResourcePath,
     user: User,
     url: RequestUrl,
+    trail?: AuditTrail,
   ): Promise<void>
 }
 

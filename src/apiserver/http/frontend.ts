@@ -28,9 +28,11 @@ import type { Catalog } from '../catalog.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
-import { authorize } from '../authz/authorize.ts'
+import { authorize, noteDecision } from '../authz/authorize.ts'
+import { type AuditTrail, newAuditId } from '../audit/auditor.ts'
+import { auditRequest } from '../audit/requests.ts'
 import type { FlowFront } from '../flow/front.ts'
-import { authenticate, isFrontProxy } from './authenticate.ts'
+import { authenticate, impersonated, isFrontProxy } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
   type Aggregator,
@@ -39,7 +41,6 @@ import {
   parseUrl,
   type PathHandler,
   type Request,
-  type RequestUrl,
   type Response,
   send,
   sendNegotiated,
@@ -81,7 +82,13 @@ export class Frontend {
 
   async handle(request: Request, response: Response): Promise<void> {
     const abort = new AbortController()
-    response.on('close', () => abort.abort(clientGone))
+    let trail: AuditTrail | undefined
+    const auditId = newAuditId(request.headers['audit-id'] as string | undefined)
+    response.setHeader('Audit-Id', auditId)
+    response.on('close', () => {
+      abort.abort(clientGone)
+      trail?.complete(response.headersSent ? response.statusCode : undefined)
+    })
     response.on('error', error => this.#options.core.log.debug('a response failed', { error }))
     let resource = ''
     response.on('finish', () =>
@@ -89,9 +96,10 @@ export class Frontend {
     )
     try {
       const url = parseUrl(request.url ?? '/')
-      const user = authenticate(this.#options.core, connectionOf(request), request)
-      const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
+      const audit = (user: User) => (trail = this.#audit(request, { auditId, user, url, path }))
+      const user = await this.#user(request, connectionOf(request), audit)
+      const call: Call = { request, response, url, user, signal: abort.signal, ...(trail && { trail }) }
       const maxMs = this.#options.requestTimeoutMs
       const { clock } = this.#options.core
       if (maxMs) limitTime(call, path, { clock, maxMs, abort: () => abort.abort(clientGone) })
@@ -112,8 +120,36 @@ export class Frontend {
         notFound(call, this.#kinds.all)
       }
     } catch (error) {
-      this.#fail({ request, response }, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
+      this.#fail({ request, response, ...(trail && { trail }) }, error, {
+        encoding: negotiateError(request.headers.accept),
+        view: 'object',
+      })
     }
+  }
+
+  /** The user as whom a request acts. What it does is audited as done by the user who made it. */
+  async #user(
+    request: IncomingMessage,
+    connection: Duplex,
+    audit: (user: User) => AuditTrail | undefined,
+  ): Promise<User> {
+    const { core } = this.#options
+    let user: User
+    try {
+      user = await authenticate(core, connection, request)
+    } catch (error) {
+      audit(unknownUser)
+      throw error
+    }
+    const trail = audit(user)
+    const acting = impersonated(core, user, request.headers)
+    if (acting !== user) trail?.impersonates(acting)
+    return acting
+  }
+
+  #audit(request: IncomingMessage, about: Parameters<typeof auditRequest>[3]): AuditTrail | undefined {
+    const { auditor } = this.#options.core
+    return auditor && auditRequest(auditor, request, connectionOf(request), about)
   }
 
   async #path(call: Call): Promise<void> {
@@ -123,7 +159,7 @@ export class Frontend {
   }
 
   /** Throws Forbidden unless the user may use the method on a path that is not a resource. */
-  #allowPath({ user, url, request }: Pick<Call, 'user' | 'url' | 'request'>): void {
+  #allowPath({ user, url, request, trail }: Pick<Call, 'user' | 'url' | 'request' | 'trail'>): void {
     const verb = (request.method ?? 'GET').toLowerCase()
     const decision = this.#options.core.authorizer.authorize({
       user,
@@ -135,6 +171,7 @@ export class Frontend {
       namespace: '',
       name: '',
     })
+    noteDecision(trail?.annotations, decision)
     if (!decision.allowed)
       throw new StatusError(
         'Forbidden',
@@ -145,7 +182,7 @@ export class Frontend {
 
   /** Throws Forbidden unless the user may make a request that another server answers. */
   #authorizeExtension(
-    call: Pick<Call, 'user' | 'url' | 'request'>,
+    call: Pick<Call, 'user' | 'url' | 'request' | 'trail'>,
     path: ResourcePath | undefined,
     connection: Duplex,
   ): void {
@@ -153,14 +190,15 @@ export class Frontend {
     if (isFrontProxy(this.#options.core, connection))
       throw new StatusError('ServiceUnavailable', 'the service of this API leads back to the API server')
     if (!path) return this.#allowPath(call)
-    const { request, user, url } = call
+    const { request, user, url, trail } = call
     const { group, plural, namespace, name, subresource } = path
     const method = verbOfMethod(request.method ?? 'GET', path)
     const fieldSelector = url.searchParams.get('fieldSelector')
     const isWatch = method === 'list' && (flag(url.searchParams, 'watch') ?? false)
     const options = { ...(fieldSelector && { fieldSelector }) }
     const verb = isWatch ? 'watch' : method
-    authorize(this.#options.core, { user, verb, kind: { group, plural }, subresource, namespace, name, options })
+    const asked = { user, verb, kind: { group, plural }, subresource, namespace, name, options }
+    authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
@@ -185,10 +223,12 @@ export class Frontend {
       authorize(this.#options.core, operation)
       warn(response, kind.deprecated)
     }
+    call.trail?.sent(operation)
     const result = await this.#options.serve(operation)
+    call.trail?.answered(result)
     for (const text of result.warnings ?? []) warn(response, text)
     call.begun?.()
-    if (result.type === 'watch') await this.#watch(response, context, result)
+    if (result.type === 'watch') await this.#watch(call, context, result)
     else this.#send(call, context, result)
   }
 
@@ -209,16 +249,20 @@ export class Frontend {
   }
 
   /** Throws Forbidden unless the user may use the method on this path, even if there is no route for it. */
-  #authorizePath({ request, user }: Call, path: ResourcePath): void {
+  #authorizePath({ request, user, trail }: Call, path: ResourcePath): void {
     const { group, plural, namespace, name, subresource } = path
     const method = request.method ?? 'GET'
     const verb = verbOfMethod(method, path)
     const kind = this.#kinds.find(path) ?? { group, plural }
-    authorize(this.#options.core, { user, verb, kind, subresource, namespace, name, options: {} })
+    const asked = { user, verb, kind, subresource, namespace, name, options: {} }
+    authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
   }
 
   /** Makes the operation of a request. Throws for a missing route, bad options, or a bad body. */
-  async #operation({ request, url, user, signal }: Omit<Call, 'response'>, path: ResourcePath): Promise<Operation> {
+  async #operation(
+    { request, url, user, signal, trail }: Omit<Call, 'response'>,
+    path: ResourcePath,
+  ): Promise<Operation> {
     const kind = this.#kinds.find(path)
     if (!kind) throw resourceNotFound()
     const method = request.method ?? 'GET'
@@ -236,6 +280,7 @@ export class Frontend {
       options: parseOptions(query, verb),
       signal,
       userAgent: String(request.headers['user-agent'] ?? ''),
+      ...(trail && { annotations: trail.annotations }),
     }
     // Events of one turn of the event loop are sent together.
     if (verb === 'watch') operation.gather = nextTurn
@@ -279,13 +324,18 @@ export class Frontend {
     sendNegotiated(call, code, contentTypes[context.encoding], bytes)
   }
 
-  async #watch(response: Response, context: EncodeContext, result: ServedResult & { type: 'watch' }): Promise<void> {
+  async #watch(
+    { response, trail }: Call,
+    context: EncodeContext,
+    result: ServedResult & { type: 'watch' },
+  ): Promise<void> {
     const type = contentTypes[context.encoding]
     response.writeHead(200, {
       'content-type': context.encoding === 'protobuf' ? `${type};stream=watch` : type,
       'cache-control': 'no-cache, private',
     })
     response.flushHeaders()
+    trail?.started(response.statusCode)
     let first = true
     for await (const events of result.events) {
       if (!response.write(chunkOf(context, result.kind, events, first))) await drained(response)
@@ -296,21 +346,27 @@ export class Frontend {
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', error => this.#options.core.log.debug('a stream failed', { error }))
+    let trail: AuditTrail | undefined
     try {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
-      const user = authenticate(this.#options.core, socket, request)
+      const auditId = newAuditId(request.headers['audit-id'] as string | undefined)
+      const audit = (of: User) => (trail = this.#audit(request, { auditId, user: of, url, path }))
+      const user = await this.#user(request, socket, audit)
+      socket.on('close', () => trail?.complete(switchingProtocols))
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
-        this.#authorizeExtension({ user, url, request }, path, socket)
+        this.#authorizeExtension({ user, url, request, ...(trail && { trail }) }, path, socket)
         return await this.#options.aggregator!.upgrade(request, socket, head, extension, user, url)
       }
       if (path && this.#options.streams.handles(path))
-        return await this.#options.streams.upgrade(request, socket, head, path, user, url)
+        return await this.#options.streams.upgrade(request, socket, head, path, user, url, trail)
       if (!path) throw resourceNotFound()
-      await this.#watchOverWebSocket(request, socket, head, path, user, url)
+      await this.#watchOverWebSocket({ request, url, user, ...(trail && { trail }) }, socket, head, path)
     } catch (error) {
       const status = statusOf(error)
+      trail?.failed(status)
+      trail?.complete(status.code as number)
       const body = JSON.stringify(status)
       socket.end(
         `HTTP/1.1 ${String(status.code)} ${String(status.reason ?? 'Error')}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
@@ -322,16 +378,15 @@ export class Frontend {
 
   /** A watch with one event in each message. Source: apiserver endpoints/handlers/watch.go (HandleWS). */
   async #watchOverWebSocket(
-    request: IncomingMessage,
+    call: Pick<Call, 'request' | 'url' | 'user' | 'trail'>,
     socket: Duplex,
     head: Buffer,
     path: ResourcePath,
-    user: User,
-    url: RequestUrl,
   ): Promise<void> {
+    const { request, url } = call
     const abort = new AbortController()
     socket.on('close', () => abort.abort())
-    const operation = await this.#operation({ request, url, user, signal: abort.signal }, path)
+    const operation = await this.#operation({ ...call, signal: abort.signal }, path)
     const accepted = negotiate(request.headers.accept, true, true)
     const includeObject = includeObjectOf(url.searchParams, accepted)
     const context = { ...accepted, now: this.#options.core.clock.now(), includeObject }
@@ -350,7 +405,11 @@ export class Frontend {
     ws.close()
   }
 
-  #fail(call: Pick<Call, 'request' | 'response'>, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
+  #fail(
+    call: Pick<Call, 'request' | 'response' | 'trail'>,
+    error: unknown,
+    accepted: Pick<Accepted, 'encoding' | 'view'>,
+  ): void {
     const { response } = call
     // After the timeout of the request there is nobody to report to.
     if (response.writableEnded) return
@@ -358,11 +417,16 @@ export class Frontend {
     if (response.headersSent) return void response.end()
     if (error instanceof StatusError) for (const text of error.warnings ?? []) warn(response, text)
     const status = statusOf(error)
+    call.trail?.failed(status)
     const retry = (status.details as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds
     if (retry) response.setHeader('Retry-After', String(retry))
     sendNegotiated(call, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
   }
 }
+
+/** The sender of credentials that are not valid. */
+const unknownUser: User = { name: '', groups: [] }
+const switchingProtocols = 101
 
 /** The reason of all aborts. Without it, each request would create an error with a stack. */
 const clientGone = new Error('the client has disconnected')

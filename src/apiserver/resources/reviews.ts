@@ -26,6 +26,7 @@ import { canonical, decodeBody, type Warn } from '../body.ts'
 import { placeInNamespace } from '../placement.ts'
 import { ownChanges } from '../write.ts'
 import { checkLocalReview, checkReview, checkSelfReview } from './review-checks.ts'
+import { userOfToken } from '../authn/token-source.ts'
 import { checkToken } from '../tokens.ts'
 import type { Handler, ServerCore } from '../core.ts'
 import type { Mutable } from '../../api/schema/node.ts'
@@ -67,10 +68,15 @@ export const reviewToken: Handler = async (core, operation, warn) => {
   await storage.catchUp(operation.signal)
   const audiences = review.spec.audiences?.length ? review.spec.audiences : tokens.audiences
   const checked = checkToken(tokens, storage, clock, review.spec.token, audiences)
+  // A token of another source is for this server, whatever audiences are asked for.
+  const other = 'error' in checked && core.tokenSources && (await userOfToken(core.tokenSources, review.spec.token))
+  const isForHere = audiences.some(one => tokens.audiences.includes(one))
   const status =
-    'error' in checked
-      ? { user: {}, error: checked.error }
-      : { authenticated: true, user: plainUser(checked.user), audiences: checked.audiences }
+    other && isForHere
+      ? { authenticated: true, user: plainUser(other), audiences: audiences.filter(a => tokens.audiences.includes(a)) }
+      : 'error' in checked
+        ? { user: {}, error: checked.error }
+        : { authenticated: true, user: plainUser(checked.user), audiences: checked.audiences }
   return answer(TokenReview, { ...review, status })
 }
 

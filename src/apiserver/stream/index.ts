@@ -21,6 +21,8 @@ import type { User } from '../../api/operation.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Service } from '../../kinds/core/service.ts'
+import type { AuditTrail } from '../audit/auditor.ts'
+import { noteDecision } from '../authz/authorize.ts'
 import { accessDenied } from '../errors.ts'
 import type { Call, RequestUrl, Streams } from '../http/call.ts'
 import type { ResourcePath } from '../http/route.ts'
@@ -46,7 +48,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
   return {
     handles: path => isStream(path),
     async request(call, path) {
-      allow(core, call.user, path, call.request.method ?? 'GET')
+      allow(core, call.user, path, call.request.method ?? 'GET', call.trail)
       if (needsSlash(call, path)) return redirectToSlash(call)
       const url = await admitStream(core, call.user, kindOf(path), path, call.url)
       const destination = await targetOf(core, path, url, tls())
@@ -56,10 +58,10 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       if (path.subresource === 'log') await throwRefusal(answer, path.name)
       await forward(call, destination, answer)
     },
-    async upgrade(request, socket, head, path, user, url) {
-      allow(core, user, path, request.method ?? 'GET')
+    async upgrade(request, socket, head, path, user, url, trail) {
+      allow(core, user, path, request.method ?? 'GET', trail)
       // A WebSocket begins with a GET, but the right to read does not suffice to run something.
-      if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
+      if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST', trail)
       const admitted = await admitStream(core, user, kindOf(path), path, url)
       const destination = await targetOf(core, path, admitted, tls())
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
@@ -74,7 +76,7 @@ function isStream({ group, version, plural, subresource }: ResourcePath): boolea
   return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && Object.hasOwn(kinds, plural))
 }
 
-function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
+function allow(core: ServerCore, user: User, path: ResourcePath, method: string, trail?: AuditTrail): void {
   const verb =
     ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
   const kind = kindOf(path)
@@ -93,6 +95,7 @@ function allow(core: ServerCore, user: User, path: ResourcePath, method: string)
     namespace: path.namespace,
     name,
   })
+  noteDecision(trail?.annotations, decision)
   if (!decision.allowed)
     throw accessDenied(
       { kind, subresource: path.subresource, namespace: path.namespace, name, verb: verb as 'get', user },
