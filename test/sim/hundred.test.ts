@@ -34,8 +34,11 @@ async function openCluster() {
     running = new AbortController()
     // The store stays open when the server stops, like a disk.
     const lasting = new Proxy(store, {
-      get: (target, name) =>
-        name === 'close' ? async () => {} : (target[name as keyof typeof target] as () => void).bind(target),
+      get(target, name) {
+        if (name === 'close') return async () => {}
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
     })
     plane = await openControlPlane({
       store: lasting,
