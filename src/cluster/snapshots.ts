@@ -62,10 +62,14 @@ export class Snapshots {
 
   /** Saves one every so often until the signal aborts, unless nothing was written since the last one. */
   async keep(everyMs: number, signal: AbortSignal): Promise<void> {
-    const { clock, log, store } = this.#o
+    const { clock, log, store, paths } = this.#o
+    // A server that starts often takes them as often as one that runs on.
+    const last = (await listSnapshots(paths.snapshots)).findLast(({ origin }) => origin === 'scheduled')
+    let waitMs = last ? Math.max(0, Date.parse(last.createdAt) + everyMs - clock.now()) : everyMs
     while (!signal.aborted) {
-      await clock.sleep(everyMs, signal).catch(() => {})
+      await clock.sleep(Math.min(everyMs, waitMs), signal).catch(() => {})
       if (signal.aborted) return
+      waitMs = everyMs
       try {
         if ((await store.revision()) === this.#lastRevision) continue
         const { file, revision } = await this.save('scheduled')

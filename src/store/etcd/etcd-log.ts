@@ -262,7 +262,9 @@ class EtcdLog implements SharedLog {
     const head = this.#layout.readHead(value)
     if (head.revision <= this.#revision) return
     const pending = this.#pending
-    this.#deliver(pending?.id === head.id ? pending.rows : this.#rowsOf(events, head), at)
+    const rows = pending?.id === head.id ? pending.rows : this.#rowsOf(events, head)
+    if (!rows.length) throw new Gap('another store has been copied into the place of this one')
+    this.#deliver(rows, at)
   }
 
   #rowsOf(events: readonly EtcdEvent[], head: Head): Row[] {

@@ -6,7 +6,7 @@ import { seededRandom } from '../../base/random.ts'
 import { bytes, has, storeContract, text } from '../contract.ts'
 import { type Change, type Entry, type Revision, type Store, StoreConflict } from '../store.ts'
 import { EtcdClient } from './client.ts'
-import { type EtcdOptions, openEtcdStore } from './index.ts'
+import { copyToEtcd, type EtcdOptions, openEtcdStore } from './index.ts'
 import { type EtcdCluster, noEtcd, soon, startEtcd } from './testing.ts'
 
 const opened: Store[] = []
@@ -92,6 +92,24 @@ describe('with one member', { skip: noEtcd }, () => {
     assert.equal(text((await store.get('/a'))?.value), '1')
     assert.equal(await store.put('/c', bytes('1'), { expect: 'absent' }), 3)
     while (!lines.some(line => line.includes('changed in etcd by another program'))) await soon(10)
+  })
+
+  test('a server that runs while another store is copied to its place writes nothing more, and ends', async () => {
+    const prefix = newPrefix()
+    let failure: StatusError | undefined
+    const store = await at(prefix, { onFailure: error => (failure = error) })
+    await store.put('/old', bytes('old'), { expect: 'absent' })
+    const entries = [{ key: '/new', value: bytes('new'), revision: 3, created: 3 }]
+    await copyToEtcd({ endpoints: etcd.endpoints, prefix }, entries, 500)
+    await assert.rejects(store.put('/late', bytes('late'), { expect: 'absent' }))
+    while (!failure) await soon(10)
+    assert.match(failure.message, /another store has been copied/)
+    const next = await at(prefix)
+    assert.deepEqual(
+      (await next.list('')).entries.map(entry => entry.key),
+      ['/new'],
+    )
+    assert.equal(await next.revision(), 500)
   })
 
   test('a store whose etcd was emptied refuses everything', async () => {

@@ -8,7 +8,8 @@ const batchBytes = 1 << 20
 
 /**
  * Replaces the store below a prefix by entries. Its newest revision is `revision`, and it has no history. A key says that
- * this is under way: a server that finds it does not start, so that nobody sees a part. Returns the number of keys.
+ * this is under way: a server that finds it does not start, so that nobody sees a part. One that runs all the same finds
+ * another head, so it can write nothing more, and ends. Returns the number of keys.
  */
 export async function fillEtcd(
   client: EtcdClient,
@@ -16,7 +17,9 @@ export async function fillEtcd(
   entries: AsyncIterable<Entry> | Iterable<Entry>,
   revision: Revision,
 ): Promise<number> {
-  await client.call('put', { key: layout.filling, value: Buffer.from(String(revision)) })
+  const begun = { request_put: { key: layout.filling, value: Buffer.from(String(revision)) } }
+  const taken = { request_put: { key: layout.head, value: layout.filledHead(revision) } }
+  await client.call('txn', { success: [begun, taken] })
   await client.call('deleteRange', layout.values)
   let keys = 0
   let batch: Entry[] = []
