@@ -19,6 +19,7 @@ import { type EtcdCluster, noEtcd, startEtcd } from '../../src/store/etcd/testin
 import { makeSigningKey } from '../../src/wire/jwt.ts'
 
 const namespace = 'default'
+const claims = '/registry/kutter.dev.allocations/'
 const tokenKey = makeSigningKey()
 
 describe('servers that share an etcd', { skip: noEtcd }, () => {
@@ -27,6 +28,13 @@ describe('servers that share an etcd', { skip: noEtcd }, () => {
   let clients: Client[]
   before(async () => {
     etcd = await startEtcd()
+    const store = await openEtcdStore({ endpoints: etcd.endpoints, prefix: '/kutter', log: silentLog })
+    for (const [what, until] of [
+      ['10.96.0.9', 1],
+      ['10.96.0.10', realClock.now() + 3600_000],
+    ])
+      await store.put(`${claims}${what}`, Buffer.from(JSON.stringify({ uid: 'other', until })), { expect: 'absent' })
+    await store.close()
     planes = await Promise.all([1, 2, 3].map(open))
     clients = planes.map(plane => plane.client('tester', ['system:masters']))
   })
@@ -59,6 +67,14 @@ describe('servers that share an etcd', { skip: noEtcd }, () => {
     }
     throw new Error(`not within 30 seconds: ${what}`)
   }
+
+  test('claims that servers have left behind are removed when another one starts', async () => {
+    const { store } = planes[0]!.core.storage
+    await until('the old one is gone', async () => (await store.list(claims)).entries.length === 1)
+    const [held] = (await store.list(claims)).entries
+    strictEqual(held!.key, `${claims}10.96.0.10`)
+    await store.delete(held!.key, { expect: held!.revision })
+  })
 
   test('no two Services get one address or port, until the range is full', async () => {
     // One address is that of the Service kubernetes.

@@ -34,6 +34,7 @@ export class AllocationClaims {
     this.#clock = storage.clock
     this.#log = log
     this.#claimMs = claimMs
+    this.#sweep().catch((error: unknown) => log.warn('old claims stay', { error: messageOf(error) }))
   }
 
   /**
@@ -63,6 +64,19 @@ export class AllocationClaims {
       if (!(error instanceof StoreConflict))
         this.#log.debug('a claim stays until its time is over', { what, error: messageOf(error) })
     })
+  }
+
+  /** Removes what servers that ended have left behind. */
+  async #sweep(): Promise<void> {
+    const { entries } = await this.#store.list(prefix)
+    for (const { key, value, revision } of entries) {
+      const claim = readClaim(value)
+      if (claim && claim.until > this.#clock.now()) continue
+      await this.#store.delete(key, { expect: revision }).catch((error: unknown) => {
+        // Another server has removed it, or has just made a new claim.
+        if (!(error instanceof StoreConflict)) throw error
+      })
+    }
   }
 
   /** Returns the UID of another that has a claim, or undefined when it is claimed. */
