@@ -11,6 +11,7 @@ import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { ask } from './link.ts'
 import { nodeDirs } from './node-names.ts'
+import { tableText } from './table.ts'
 
 interface Context {
   paths: ClusterPaths
@@ -43,15 +44,7 @@ async function list({ paths, out }: Context): Promise<number> {
     notAfter <= now ? 'expired' : shortAge(notAfter - now),
     isAuthority ? 'yes' : '',
   ])
-  const table = [['FILE', 'SUBJECT', 'EXPIRES', 'LEFT', 'AUTHORITY'], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
-  for (const row of table)
-    out(
-      `${row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('   ')
-        .trimEnd()}\n`,
-    )
+  out(tableText([['FILE', 'SUBJECT', 'EXPIRES', 'LEFT', 'AUTHORITY'], ...rows]))
   return 0
 }
 

@@ -9,6 +9,7 @@ import { silentLog } from '../base/log.ts'
 import {
   checkSnapshot,
   copyToEtcd,
+  entriesAt,
   type Entry,
   fillEmbedded,
   salvage,
@@ -50,7 +51,7 @@ export async function migrateStore(config: ClusterConfig, paths: ClusterPaths, t
   const store = await open(config, paths)
   try {
     const revision = await store.revision()
-    const restored = await replaceStore(to, paths, allOf(store, revision), revision)
+    const restored = await replaceStore(to, paths, entriesAt(store, revision), revision)
     await compareStores(store, revision, to, paths)
     await writeConfig(paths, to)
     return { ...restored, revision }
@@ -113,22 +114,12 @@ async function* entriesOf(file: string): AsyncGenerator<Entry> {
   for await (const part of snapshotParts(file)) if (part.type === 'entry') yield part.entry
 }
 
-const pageEntries = 500
-
-async function* allOf(store: Store, at: number): AsyncGenerator<Entry> {
-  for (let after: string | undefined, more = true; more; more = after !== undefined) {
-    const page = await store.list('', { limit: pageEntries, at, ...(after !== undefined && { after }) })
-    yield* page.entries
-    after = page.next
-  }
-}
-
 /** Throws when the copy is not what the original is. */
 async function compareStores(store: Store, revision: number, to: ClusterConfig, paths: ClusterPaths): Promise<void> {
   const copy = await open(to, paths)
   try {
-    const there = allOf(copy, revision)
-    for await (const entry of allOf(store, revision)) {
+    const there = entriesAt(copy, revision)
+    for await (const entry of entriesAt(store, revision)) {
       const { value: other } = await there.next()
       if (
         !other ||

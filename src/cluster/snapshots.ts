@@ -9,7 +9,7 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter, gauge } from '../base/metrics.ts'
 import { timeText } from '../api/time.ts'
-import { saveSnapshot, snapshotHead, type SnapshotFile, type Store } from '../store/index.ts'
+import { entriesAt, saveSnapshot, snapshotHead, type SnapshotFile, type Store } from '../store/index.ts'
 import type { ClusterPaths } from './config.ts'
 
 /** Scheduled snapshots are removed when there are more than are kept; those that somebody asked for stay. */
@@ -164,16 +164,10 @@ export function storeHandler(snapshots: Snapshots, store: Store): PathHandler {
   }
 }
 
-const pageEntries = 500
-
 /** Reads every key, by which each checksum is looked at. Throws for the first that is damaged. */
 async function readAll(store: Store): Promise<{ revision: number; keys: number; sizeBytes: number }> {
   const revision = await store.revision()
   let keys = 0
-  for (let after: string | undefined, more = true; more; more = after !== undefined) {
-    const page = await store.list('', { limit: pageEntries, at: revision, ...(after !== undefined && { after }) })
-    keys += page.entries.length
-    after = page.next
-  }
+  for await (const entry of entriesAt(store, revision)) keys += entry.key ? 1 : 0
   return { revision, keys, sizeBytes: store.stats().sizeBytes }
 }

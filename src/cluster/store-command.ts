@@ -12,6 +12,7 @@ import { ask } from './link.ts'
 import { migrateStore, repairStore, restoreSnapshot } from './restore.ts'
 import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from './snapshots.ts'
 import { parseStore, sameStore } from './store-location.ts'
+import { tableText } from './table.ts'
 
 interface Context {
   paths: ClusterPaths
@@ -66,15 +67,7 @@ async function list({ paths, existing, out }: Context): Promise<number> {
     one.origin,
     one.file,
   ])
-  const table = [['CREATED', 'REVISION', 'SIZE', 'ORIGIN', 'FILE'], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
-  for (const row of table)
-    out(
-      `${row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('   ')
-        .trimEnd()}\n`,
-    )
+  out(tableText([['CREATED', 'REVISION', 'SIZE', 'ORIGIN', 'FILE'], ...rows]))
   return 0
 }
 

@@ -15,6 +15,7 @@ import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { mustShareStore } from './join-server.ts'
 import { publishServerKeys } from './server-keys.ts'
+import { tableText } from './table.ts'
 import { createBootstrapToken, joinTokenText } from './join-token.ts'
 
 interface Context {
@@ -62,15 +63,7 @@ async function listTokens({ client }: Admin, { out }: Context): Promise<number> 
     const expires = token.expiresAt === undefined ? '<never>' : new Date(token.expiresAt).toISOString()
     return [[token.id, left, expires, [...token.usages].sort().join(',')]]
   })
-  const table = [['ID', 'TTL', 'EXPIRES', 'USAGES'], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
-  for (const row of table)
-    out(
-      `${row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('   ')
-        .trimEnd()}\n`,
-    )
+  out(tableText([['ID', 'TTL', 'EXPIRES', 'USAGES'], ...rows]))
   return 0
 }
 

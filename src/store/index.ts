@@ -4,6 +4,7 @@
 // which implements it over any log.
 export { StoreConflict, tooLarge } from './store.ts'
 export type { Change, Entry, Store } from './store.ts'
+export { entriesAt } from './pages.ts'
 export { openMemoryStore } from './memory.ts'
 export { openEmbeddedStore } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded.ts'

@@ -13,10 +13,10 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { messageOf } from '../../base/errors.ts'
+import { entriesAt } from '../pages.ts'
 import { type Entry, type Revision, type Store, storeLimits } from '../store.ts'
 
 const format = 'kutter-snapshot/1'
-const pageEntries = 500
 /** Of one line, and of one file that goes with the state. */
 const maxLineBytes = 64 << 10
 const maxFileBytes = 1 << 20
@@ -90,11 +90,9 @@ async function* linesOf(
     summed(Buffer.concat([Buffer.from(`${JSON.stringify({ ...line, bytes: bytes.byteLength })}\n`), bytes]))
   yield summed(Buffer.from(`${JSON.stringify({ format, ...head })}\n`))
   for (const { path, mode, bytes } of files) yield part({ file: path, mode }, bytes)
-  for (let after: string | undefined, more = true; more; more = after !== undefined) {
-    const page = await store.list('', { limit: pageEntries, at: head.revision, ...(after !== undefined && { after }) })
-    for (const { key, revision, created, value } of page.entries) yield part({ key, revision, created }, value)
-    info.keys += page.entries.length
-    after = page.next
+  for await (const { key, revision, created, value } of entriesAt(store, head.revision)) {
+    yield part({ key, revision, created }, value)
+    info.keys++
   }
   info.sha256 = sum.digest('hex')
   yield Buffer.from(`${JSON.stringify({ end: true, keys: info.keys, sha256: info.sha256 })}\n`)
