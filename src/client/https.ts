@@ -29,7 +29,10 @@ export interface Credentials {
   key?: string
   /** Returns the present token. It is called for every request. */
   token?: () => string | undefined
-  /** Called when a connection to the server cannot be made, or is lost. The next one is made with what is given then. */
+  /**
+   * Called when a connection to the server cannot be made, or its other side no longer answers. The next one is made with
+   * what is given then.
+   */
   onLost?: () => void
 }
 
@@ -85,7 +88,12 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
 function open({ server, ca, cert, key, onLost }: Credentials, patience: Patience): ClientHttp2Session {
   const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
   // Each request gets the error. Without a listener here, the session's own event would end the process.
-  session.on('error', () => onLost?.())
+  let isConnected = false
+  session.once('connect', () => (isConnected = true))
+  // One that breaks is made again first: the server may have closed it.
+  session.on('error', error => {
+    if (!isConnected || error instanceof StatusError) onLost?.()
+  })
   session.unref()
   watchOver(session, patience)
   return session

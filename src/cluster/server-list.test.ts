@@ -24,10 +24,19 @@ test('a node stays with a server until it is lost, and comes round to the first 
   assert.equal(list.current, 'https://one')
 })
 
+test('a single server is reached as it was given', async () => {
+  const file = join(scratch, 'single')
+  const list = new ServerList(file, ['https://one'])
+  await list.learn(['https://inner', 'https://other'])
+  await list.learn(['https://inner'])
+  list.leave('https://one')
+  assert.equal(list.current, 'https://one')
+})
+
 test('what was learned is there at the next start, and no news or a damaged file do no harm', async () => {
   const file = join(scratch, 'servers')
   const first = new ServerList(file, ['https://one'])
-  await first.learn(['https://two'])
+  await first.learn(['https://two', 'https://one'])
   await first.learn([])
   const second = new ServerList(file, ['https://one'])
   second.leave('https://one')

@@ -42,10 +42,14 @@ export class ServerList {
     if (server === this.#current) this.#current = all[(all.indexOf(server) + 1) % all.length]!
   }
 
-  /** Takes the servers that there are now. None are no news. */
+  /**
+   * Takes the servers that there are now. None are no news. A single one is the one that the node was given, which it may
+   * reach only by the address that it was given.
+   */
   async learn(servers: readonly string[]): Promise<void> {
-    const learned = [...new Set(servers)].sort().slice(0, maxServers)
-    if (!learned.length || learned.join() === this.#learned.join()) return
+    const all = [...new Set(servers)].sort().slice(0, maxServers)
+    const learned = all.length > 1 ? all : []
+    if (!all.length || learned.join() === this.#learned.join()) return
     this.#learned = learned
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
     await replaceFile(this.#file, `${JSON.stringify(learned)}\n`, { mode: 0o600 })

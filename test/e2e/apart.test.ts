@@ -233,7 +233,7 @@ test(
     const rules = `
     add table ip lossy
     add chain ip lossy out { type nat hook output priority -150 ; }
-    add rule ip lossy out ip daddr ${server.host} tcp dport ${server.port} dnat to 198.51.100.1:${relay.port}`
+    add rule ip lossy out tcp dport ${server.port} dnat to 198.51.100.1:${relay.port}`
     try {
       const into = [`--net=/run/netns/${near.namespace}`, '--']
       const made = await run('nsenter', [...into, 'nft', '-f', '-'], { stdin: rules })
