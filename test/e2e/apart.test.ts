@@ -335,7 +335,7 @@ test('a machine that gets another address is a node at that, and its pods are re
   assert.equal(moved.code, 0, moved.stderr)
   const internal = `get node near -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'`
   await eventually('the Node has the address', async () => (await cluster.kubectl(internal)) === address, 90_000)
-  await eventually('all pods reach each other', allReach)
+  await eventually('all pods reach each other', allReach, 120_000)
   // The kubelet has a certificate for the address, and its containers have gone on.
   await eventually('the kubelet is reached', async () => {
     const { code, stderr } = await cluster.tryKubectl(`exec ${pod.pod} -- true`)
