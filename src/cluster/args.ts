@@ -15,6 +15,14 @@ export interface Parsed {
   flags: Set<string>
 }
 
+/** The origin of the URL of an API server, which an option names. Without a scheme it is HTTPS. */
+export function serverUrl(option: string, text: string): string {
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  if (url?.protocol !== 'https:' || url.pathname !== '/')
+    throw new UsageError(`--${option} must be https://HOST:PORT, not ${JSON.stringify(text)}`)
+  return url.origin
+}
+
 /** A mistake on the command line; printed without a stack. */
 export class UsageError extends Error {}
 

@@ -9,7 +9,7 @@ import { readCertificate } from '../wire/x509.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
-import { ask } from './link.ts'
+import { isUp } from './link.ts'
 import { nodeDirs } from './node-names.ts'
 import { tableText } from './table.ts'
 
@@ -55,8 +55,7 @@ async function renew({ paths, config, out }: Context): Promise<number> {
   // The kubeconfig of the administrator is written again by the next `up`; its certificate goes on being valid.
   const admin = await adminOf(paths, config)
   admin.close()
-  const isRunning = Boolean((await ask(paths.socket, { command: 'status' }))?.processes.length)
-  if (!isRunning) {
+  if (!(await isUp(paths.socket))) {
     out(`${old.length} certificates are issued again when the cluster starts.\n`)
     return 0
   }

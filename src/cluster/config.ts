@@ -215,12 +215,7 @@ export async function ensureConfig(
     await writeConfig(paths, changed)
     return changed
   }
-  const taken = new Set(otherClusters(paths).map(c => c.slot))
-  const slot = await freeSlot(paths.root, taken)
-  if (slot === undefined)
-    throw new Error(
-      `this machine has no free slot for another cluster: at most ${maxSlots} fit; remove one with: kutter down --purge --name NAME`,
-    )
+  const slot = await takeSlot(paths)
   const made: ClusterConfig = {
     name: wanted.name,
     // The default cluster has the port of Kubernetes, others have one that is derived from their slot.
@@ -248,8 +243,7 @@ export async function addServer(
   shared: ClusterConfig,
   own: { name: string; nodeName?: string; port?: number },
 ): Promise<ClusterConfig> {
-  const slot = await freeSlot(paths.root, new Set(otherClusters(paths).map(c => c.slot)))
-  if (slot === undefined) throw new Error('this machine has no free slot for another cluster')
+  const slot = await takeSlot(paths)
   return {
     ...shared,
     name: own.name,
@@ -332,111 +326,55 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 /** The names of all nodes on this machine, beginning with the machine's own. */
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
-/** The settings that the command line gave, without those it left out. */
-const chosen = ({
-  port,
-  nodeMonitorGracePeriod,
-  clusterSigningDuration,
-  schedulerConfig,
-  kubeletConfig,
-  admissionConfig,
-  encryptionConfig,
-  encryptionReload,
-  tokenFile,
-  tokenWebhook,
-  audit,
-  disable,
-  nodePorts,
-  enableAdmissionPlugins,
-  disableAdmissionPlugins,
-  ingressHttpPort,
-  ingressHttpsPort,
-  loadBalancerPool,
-  nodePortAddresses,
-  gateway,
-  store,
-  etcdCa,
-  etcdCert,
-  etcdKey,
-  snapshotInterval,
-  snapshotsKept,
-  maxRequestsInflight,
-  maxMutatingRequestsInflight,
-  requestTimeout,
-}: Chosen) => ({
-  ...(port !== undefined && { port }),
-  ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
-  ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
-  ...(schedulerConfig !== undefined && { schedulerConfig }),
-  ...(kubeletConfig !== undefined && { kubeletConfig }),
-  ...(admissionConfig !== undefined && { admissionConfig }),
-  ...(encryptionConfig !== undefined && { encryptionConfig }),
-  ...(encryptionReload !== undefined && { encryptionReload }),
-  ...(tokenFile !== undefined && { tokenFile }),
-  ...(tokenWebhook !== undefined && { tokenWebhook }),
-  ...(audit !== undefined && { audit }),
-  ...(disable !== undefined && { disable }),
-  ...(nodePorts !== undefined && { nodePorts }),
-  ...(enableAdmissionPlugins !== undefined && { enableAdmissionPlugins }),
-  ...(disableAdmissionPlugins !== undefined && { disableAdmissionPlugins }),
-  ...(ingressHttpPort !== undefined && { ingressHttpPort }),
-  ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
-  ...(loadBalancerPool !== undefined && { loadBalancerPool }),
-  ...(nodePortAddresses !== undefined && { nodePortAddresses }),
-  ...(gateway !== undefined && { gateway }),
-  ...(store !== undefined && { store }),
-  ...(etcdCa !== undefined && { etcdCa }),
-  ...(etcdCert !== undefined && { etcdCert }),
-  ...(etcdKey !== undefined && { etcdKey }),
-  ...(snapshotInterval !== undefined && { snapshotInterval }),
-  ...(snapshotsKept !== undefined && { snapshotsKept }),
-  ...(maxRequestsInflight !== undefined && { maxRequestsInflight }),
-  ...(maxMutatingRequestsInflight !== undefined && { maxMutatingRequestsInflight }),
-  ...(requestTimeout !== undefined && { requestTimeout }),
-})
+/** The settings that the command line may give, and a later `up` may change. */
+const choices = [
+  'port',
+  'nodeMonitorGracePeriod',
+  'clusterSigningDuration',
+  'schedulerConfig',
+  'kubeletConfig',
+  'admissionConfig',
+  'encryptionConfig',
+  'encryptionReload',
+  'tokenFile',
+  'tokenWebhook',
+  'audit',
+  'disable',
+  'nodePorts',
+  'enableAdmissionPlugins',
+  'disableAdmissionPlugins',
+  'ingressHttpPort',
+  'ingressHttpsPort',
+  'loadBalancerPool',
+  'nodePortAddresses',
+  'gateway',
+  'store',
+  'etcdCa',
+  'etcdCert',
+  'etcdKey',
+  'snapshotInterval',
+  'snapshotsKept',
+  'maxRequestsInflight',
+  'maxMutatingRequestsInflight',
+  'requestTimeout',
+] as const satisfies readonly (keyof ClusterConfig)[]
 
-type Chosen = Partial<
-  Pick<
-    ClusterConfig,
-    | 'port'
-    | 'nodeMonitorGracePeriod'
-    | 'clusterSigningDuration'
-    | 'schedulerConfig'
-    | 'kubeletConfig'
-    | 'admissionConfig'
-    | 'encryptionConfig'
-    | 'encryptionReload'
-    | 'tokenFile'
-    | 'tokenWebhook'
-    | 'audit'
-    | 'disable'
-    | 'nodePorts'
-    | 'enableAdmissionPlugins'
-    | 'disableAdmissionPlugins'
-    | 'ingressHttpPort'
-    | 'ingressHttpsPort'
-    | 'loadBalancerPool'
-    | 'nodePortAddresses'
-    | 'gateway'
-    | 'store'
-    | 'etcdCa'
-    | 'etcdCert'
-    | 'etcdKey'
-    | 'snapshotInterval'
-    | 'snapshotsKept'
-    | 'maxRequestsInflight'
-    | 'maxMutatingRequestsInflight'
-    | 'requestTimeout'
-  >
->
+export type Chosen = Partial<Pick<ClusterConfig, (typeof choices)[number]>>
+
+/** The settings that the command line gave, without those it left out. */
+const chosen = (given: Chosen): Chosen =>
+  Object.fromEntries(choices.flatMap(key => (given[key] === undefined ? [] : [[key, given[key]]])))
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20
 
-async function freeSlot(root: string, taken: ReadonlySet<number>): Promise<number | undefined> {
-  for (let slot = 0; slot < maxSlots; slot++) {
-    if (!taken.has(slot) && (await portFree(kubeletPortOf(slot))) && claimSlot(slot, root)) return slot
-  }
-  return undefined
+/** Claims a slot that no other cluster of this machine has. */
+async function takeSlot(paths: ClusterPaths): Promise<number> {
+  const taken = new Set(otherClusters(paths).map(c => c.slot))
+  for (let slot = 0; slot < maxSlots; slot++)
+    if (!taken.has(slot) && (await portFree(kubeletPortOf(slot))) && claimSlot(slot, paths.root)) return slot
+  throw new Error(
+    `this machine has no free slot for another cluster: at most ${maxSlots} fit; remove one with: kutter down --purge --name NAME`,
+  )
 }
 
 const slotDir = '/run/kutter'

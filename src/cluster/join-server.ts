@@ -8,7 +8,7 @@ import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import { silentLog } from '../base/log.ts'
 import { Client, httpsTransport } from '../client/index.ts'
-import { UsageError } from './args.ts'
+import { serverUrl, UsageError } from './args.ts'
 import { addServer, type ClusterPaths, readConfig, writeConfig } from './config.ts'
 import { discover } from './discovery.ts'
 import { commandLine } from './hint.ts'
@@ -33,7 +33,7 @@ export async function joinServer(options: JoinServerOptions): Promise<void> {
       `there is a cluster ${name} in ${paths.dataDir} already; start it with: ${commandLine('kutter', 'up', paths)}, or choose another --name`,
     )
   if (existsSync(paths.pki)) throw new UsageError(`${paths.pki} holds keys of another cluster; remove it first`)
-  const server = serverUrl(options.server)
+  const server = serverUrl('join', options.server)
   const [first = '', word] = options.token.trim().split('+') as [string?, string?]
   if (!word)
     throw new UsageError('this is no token for a server; create one on a server with: kutter token create --for-server')
@@ -64,13 +64,6 @@ export async function joinServer(options: JoinServerOptions): Promise<void> {
     client.close()
     transport.close()
   }
-}
-
-function serverUrl(text: string): string {
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
-  if (url?.protocol !== 'https:' || url.pathname !== '/')
-    throw new UsageError(`--join must be https://HOST:PORT, not ${JSON.stringify(text)}`)
-  return url.origin
 }
 
 /** Throws where a further server could not see the objects. */

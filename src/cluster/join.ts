@@ -23,7 +23,7 @@ import { Node } from '../kinds/core/node.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
 import { type KeyPair, makeAuthority } from '../wire/x509.ts'
-import { UsageError } from './args.ts'
+import { serverUrl, UsageError } from './args.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNameOf, readConfig, writeConfig } from './config.ts'
 import { discover } from './discovery.ts'
@@ -64,7 +64,7 @@ export async function runJoined(options: JoinOptions): Promise<'ended' | 'moved'
   const stored = readConfig(paths)
   if (stored && !stored.joined)
     throw new UsageError(`${paths.root} holds a cluster whose server runs here; join with another --name or --data-dir`)
-  const server = serverUrl(options.server ?? stored?.joined?.server)
+  const server = serverOf(options.server ?? stored?.joined?.server)
   const nodeName = options.nodeName ?? stored?.nodeName ?? nodeNameOf(hostname())
   if (stored && nodeName !== stored.nodeName)
     throw new UsageError(
@@ -107,13 +107,10 @@ interface Identity {
   client: Kept
 }
 
-function serverUrl(text: string | undefined): string {
+function serverOf(text: string | undefined): string {
   if (text === undefined)
     throw new UsageError('kutter agent requires --server https://HOST:PORT and --token TOKEN to join a cluster')
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
-  if (url?.protocol !== 'https:' || url.pathname !== '/')
-    throw new UsageError(`--server must be https://HOST:PORT, not ${JSON.stringify(text)}`)
-  return url.origin
+  return serverUrl('server', text)
 }
 
 /** The files of the node's certificates, with the names that other kubelets use. */

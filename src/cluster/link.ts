@@ -93,6 +93,10 @@ export async function listenExclusive(path: string): Promise<Server | undefined>
   return undefined
 }
 
+/** Whether a cluster has processes, by the socket of its supervisor. */
+export const isUp = async (path: string): Promise<boolean> =>
+  Boolean((await ask(path, { command: 'status' }))?.processes.length)
+
 /** Sends one command to the supervisor and resolves to its answer, or to undefined when there is no supervisor. */
 export async function ask(path: string, command: Command): Promise<SupervisorState | undefined> {
   const socket = await tryConnect(path)

@@ -8,7 +8,7 @@ import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, readConfig } from './config.ts'
 import { commandLine } from './hint.ts'
-import { ask } from './link.ts'
+import { isUp } from './link.ts'
 import { migrateStore, repairStore, restoreSnapshot } from './restore.ts'
 import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from './snapshots.ts'
 import { parseStore, sameStore } from './store-location.ts'
@@ -91,7 +91,7 @@ async function prune({ paths, existing, keep, out }: Context): Promise<number> {
 
 async function check({ paths, existing, out }: Context): Promise<number> {
   const config = existing()
-  if (await isRunning(paths)) {
+  if (await isUp(paths.socket)) {
     const { revision, keys } = (await askServer(config, paths, storePaths.check)) as { revision: number; keys: number }
     out(`The store is whole: ${keys} keys at revision ${revision}.\n`)
     return 0
@@ -152,16 +152,13 @@ async function migrate({ paths, name, existing, to, out }: Context): Promise<num
   return 0
 }
 
-const isRunning = async (paths: ClusterPaths) =>
-  Boolean((await ask(paths.socket, { command: 'status' }))?.processes.length)
-
 async function mustBeStopped(paths: ClusterPaths, name: string): Promise<void> {
-  if (!readConfig(paths) || !(await isRunning(paths))) return
+  if (!readConfig(paths) || !(await isUp(paths.socket))) return
   throw new Error(`the cluster ${name} is running; stop it first with: ${commandLine('kutter', 'down', paths)}`)
 }
 
 async function askServer(config: ClusterConfig, paths: ClusterPaths, path: string): Promise<unknown> {
-  if (!(await isRunning(paths)))
+  if (!(await isUp(paths.socket)))
     throw new Error(`the cluster ${config.name} is not running; start it with: ${commandLine('kutter', 'up', paths)}`)
   const admin = await adminOf(paths, config)
   try {

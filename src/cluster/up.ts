@@ -8,12 +8,12 @@ import { loadSchedulerConfig } from '../scheduler/index.ts'
 import { loadKubeletConfig } from '../kubelet/index.ts'
 import { type Admin, adminOf } from './admin.ts'
 import {
+  type Chosen,
   type ClusterConfig,
   type ClusterPaths,
   clusterTag,
   ensureConfig,
   type IpFamily,
-  type ServerPart,
   nodeNames,
   processParts,
   readConfig,
@@ -36,47 +36,13 @@ import { durationText, Steps } from './steps.ts'
 import { etcdTls, sameStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 
-interface UpOptions {
+interface UpOptions extends Chosen {
   paths: ClusterPaths
   name: string
-  port?: number
   /** The number of nodes on this machine. A cluster that has more keeps them. */
   nodes?: number
   /** The families of addresses of a new cluster. */
   ipFamily?: IpFamily
-  nodeMonitorGracePeriod?: string
-  clusterSigningDuration?: string
-  /** The first and last port for Services of type NodePort. */
-  nodePorts?: [number, number]
-  /** The ports of the nodes for Ingresses. */
-  ingressHttpPort?: number
-  ingressHttpsPort?: number
-  /** Ranges of addresses for Services of type LoadBalancer. */
-  loadBalancerPool?: readonly string[]
-  /** Ranges of addresses of the nodes that have node ports. */
-  nodePortAddresses?: readonly string[]
-  /** Whether Gateways are served. */
-  gateway?: boolean
-  /** The store, and the files of TLS with etcd. */
-  store?: string
-  etcdCa?: string
-  etcdCert?: string
-  etcdKey?: string
-  /** How often a snapshot is taken, and how many are kept. */
-  snapshotInterval?: string
-  snapshotsKept?: number
-  /** How many requests the server serves at once, and how long each may take. */
-  maxRequestsInflight?: number
-  maxMutatingRequestsInflight?: number
-  requestTimeout?: string
-  /** Parts that do not run in the server's process. */
-  disable?: readonly ServerPart[]
-  enableAdmissionPlugins?: readonly string[]
-  disableAdmissionPlugins?: readonly string[]
-  /** The files that configure the scheduler, the kubelets and the admission plugins. */
-  schedulerConfig?: string
-  kubeletConfig?: string
-  admissionConfig?: string
   install: boolean
   /** The directory of this program's files. */
   directory: string
