@@ -82,7 +82,7 @@ class EtcdLog implements SharedLog {
   #size = { bytes: 0, askedAt: Number.NEGATIVE_INFINITY }
   readonly #newest = new Latest(() => this.#readNewest())
 
-  constructor(client: EtcdClient, layout: Layout, state: EtcdState & { headAt: number }, o: LogOptions) {
+  constructor(client: EtcdClient, layout: Layout, state: EtcdState, o: LogOptions) {
     this.#client = client
     this.#layout = layout
     this.#logger = o.log
@@ -91,7 +91,7 @@ class EtcdLog implements SharedLog {
     for (const row of state.rows) this.#rows.set(row.revision, row)
     this.#start = { compacted: state.head.revision, rows: state.rows }
     this.#revision = state.head.revision
-    this.#headAt = state.headAt
+    this.#headAt = state.written
     this.#position = state.at
     this.#marks.push({ revision: state.head.revision, at: state.at })
   }
@@ -142,8 +142,8 @@ class EtcdLog implements SharedLog {
       // After a failure the transaction may be sent again: only one of them finds the head as it was.
       const answer = await this.#client.call('txn', { compare, success, failure })
       if (pending.isDone) return
-      if (!answer.succeeded) void this.#claim()
       if (answer.succeeded) return this.#deliver(rows, answer.header!.revision)
+      void this.#claim()
       const head = this.#layout.readHead(answer.responses[0]?.response_range?.kvs[0]?.value)
       await this.#reach(head.revision)
       if (!pending.isDone) throw new LogMoved()
@@ -350,8 +350,7 @@ export async function openEtcdLog(client: EtcdClient, layout: Layout, options: L
     (await readState(client, layout, past)) ??
     (await readState(client, layout, (await compactedUpTo(client, layout, past)) ?? newest))
   if (!state) throw new StatusError('ServiceUnavailable', 'etcd gave up its newest revision while it was read')
-  const { kvs } = await client.call('range', { key: layout.head, revision: state.at })
-  return new EtcdLog(client, layout, { ...state, headAt: kvs[0]?.mod_revision ?? 0 }, options)
+  return new EtcdLog(client, layout, state, options)
 }
 
 /** Another etcd answers, or one that was restored: what this server holds is not what is stored. */

@@ -24,7 +24,7 @@ export interface Head {
   deleted: readonly (readonly [Revision, string])[]
 }
 
-export const emptyHead: Head = { revision: 0, id: '', deleted: [] }
+const emptyHead: Head = { revision: 0, id: '', deleted: [] }
 
 export class Layout {
   readonly head: Buffer

@@ -3,7 +3,7 @@ import { isReason } from '../../base/errors.ts'
 import { grpcOf } from '../../wire/grpc.ts'
 import type { Row } from '../log.ts'
 import type { EtcdClient } from './client.ts'
-import { emptyHead, type Head, type Layout } from './layout.ts'
+import type { Head, Layout } from './layout.ts'
 import type { KeyValue } from './protocol.ts'
 
 /** Keys of the first page. Pages that are too large for an answer are asked for again with fewer. */
@@ -11,15 +11,20 @@ const pageKeys = 1000
 
 export interface EtcdState {
   head: Head
+  /** The revision of etcd that wrote the head; 0 if none has. */
+  written: number
   /** Sorted by revision. */
   rows: Row[]
   /** The revision of etcd that this is. */
   at: number
 }
 
-/** The head, the revision of etcd that wrote it (0 if none has), and etcd's newest. Linearizable. */
-export async function readHead(client: EtcdClient, layout: Layout) {
-  const { header, kvs } = await client.call('range', { key: layout.head })
+/**
+ * The head, the revision of etcd that wrote it (0 if none has), and etcd's newest. Linearizable, and of now unless an older
+ * revision of etcd is named.
+ */
+export async function readHead(client: EtcdClient, layout: Layout, at = 0) {
+  const { header, kvs } = await client.call('range', { key: layout.head, revision: at })
   const [found] = kvs
   return { head: layout.readHead(found?.value), written: found?.mod_revision ?? 0, newest: header!.revision }
 }
@@ -27,12 +32,11 @@ export async function readHead(client: EtcdClient, layout: Layout) {
 /** Reads all rows as they were at a revision of etcd. Undefined when etcd does not have it any more. */
 export async function readState(client: EtcdClient, layout: Layout, at: number): Promise<EtcdState | undefined> {
   try {
-    const { kvs } = await client.call('range', { key: layout.head, revision: at })
-    const head = kvs[0] ? layout.readHead(kvs[0].value) : emptyHead
+    const { head, written } = await readHead(client, layout, at)
     const rows: Row[] = []
     for await (const kv of valuesAt(client, layout, at)) rows.push(layout.row(kv.key, kv.value))
     rows.sort((a, b) => a.revision - b.revision)
-    return { head, rows, at }
+    return { head, written, rows, at }
   } catch (error) {
     if (isCompacted(error)) return undefined
     throw error
