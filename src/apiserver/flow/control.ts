@@ -28,6 +28,7 @@ import type { Storage } from '../storage.ts'
 import { Level, type LevelObject } from './level.ts'
 import { type Digest, distinguisherOf, inOrder, matches } from './match.ts'
 import * as metrics from './metrics.ts'
+import { once } from './once.ts'
 import type { Entrant, Place, Refusal } from './queues.ts'
 import { planBorrowing, planLimits } from './shares.ts'
 import type { Work } from './work.ts'
@@ -144,19 +145,16 @@ export class FlowControl {
     level.noteDemand(began)
     counts.execute(1, 1)
     metrics.dispatched.add(counts.labels)
-    let isOpen = true
     return {
       schema,
       level: level.object,
-      done: () => {
-        if (!isOpen) return
-        isOpen = false
+      done: once(() => {
         level.exempted--
         const now = clock.now()
         level.noteDemand(now)
         counts.execute(-1, 1)
         metrics.executed.observe((now - began) / 1000, { ...counts.labels, type: 'regular' })
-      },
+      }),
     }
   }
 
@@ -167,19 +165,16 @@ export class FlowControl {
     metrics.waited.observe(waitedMs / 1000, { ...counts.labels, execute: 'true' })
     metrics.dispatched.add(counts.labels)
     counts.execute(1, seats)
-    let isOpen = true
     return {
       schema,
       level: level.object,
-      done: () => {
-        if (!isOpen) return
-        isOpen = false
+      done: once(() => {
         counts.execute(-1, seats)
         this.#leave(flow, place)
         const ms = this.#options.clock.now() - place.startedAt
         metrics.executed.observe(ms / 1000, { ...counts.labels, type: 'regular' })
         if (finalSeats) this.#options.clock.after(extraMs, () => this.#release(flow, place))
-      },
+      }),
     }
   }
 

@@ -3,6 +3,7 @@
 import type { AnyKind } from '../../api/kind.ts'
 import type { Storage } from '../storage.ts'
 import type { Digest } from './match.ts'
+import { once } from './once.ts'
 
 /** The seats of a request while it executes, and those that it keeps for a while after its end. */
 export interface Work {
@@ -63,14 +64,11 @@ export class WatchCounts {
   add(resource: NonNullable<Digest['resource']>): () => void {
     const key = keyOf(resource, resource.namespace, resource.name)
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
-    let isOpen = true
-    return () => {
-      if (!isOpen) return
-      isOpen = false
+    return once(() => {
       const left = this.#counts.get(key)! - 1
       if (left) this.#counts.set(key, left)
       else this.#counts.delete(key)
-    }
+    })
   }
 
   /** The watches that see a write of an object: of all namespaces, of its own, and of the object alone. */
