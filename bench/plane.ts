@@ -22,7 +22,7 @@ export const openPlane = ({
     clock: realClock,
     random,
     log,
-    tokenKey: makeSigningKey(),
+    tokenKeys: { key: makeSigningKey() },
     serviceCidrs: ['10.96.0.0/12'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },

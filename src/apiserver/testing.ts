@@ -125,7 +125,7 @@ export async function openTestServer(
     clock,
     random: seededRandom(1),
     log: silentLog,
-    tokens: tokenIssuer(key, clock, silentLog),
+    tokens: tokenIssuer({ key }, clock, silentLog),
     serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     ...(plugins && { plugins }),

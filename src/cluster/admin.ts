@@ -3,7 +3,8 @@ import { realClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { Client, httpsTransport } from '../client/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { type ClusterConfig, type ClusterPaths, processParts } from './config.ts'
+import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
 import { Pki } from './pki.ts'
 
 export interface Admin {
@@ -42,4 +43,31 @@ export async function adminOf(paths: ClusterPaths, config: ClusterConfig): Promi
   })
   const close = () => (client.close(), transport.close())
   return { client, server, ca: authority.certPem, certificate, fetch: transport.fetch, close }
+}
+
+/** Writes the kubeconfigs of the administrator, also into the user's own, and of parts that run by themselves. */
+export async function writeKubeconfigs(
+  paths: ClusterPaths,
+  config: ClusterConfig,
+  { server, ca, certificate: own }: Admin,
+): Promise<void> {
+  const pki = new Pki(paths.pki, realClock)
+  for (const part of processParts.filter(one => config.disable?.includes(one))) {
+    const user = `system:kube-${part}`
+    const certificate = await pki.certificate(part, { commonName: user }, ['client auth', 'digital signature'])
+    await writeKubeconfig(paths.kubeconfigOf(part), kubeconfigOf(user, server, ca, certificate))
+  }
+  const admin = kubeconfigOf(contextName(config.name), server, ca, own)
+  await writeKubeconfig(paths.kubeconfig, admin)
+  await mergeIntoUserConfig(admin)
+}
+
+/** Writes them again with the present authority. */
+export async function rewriteKubeconfigs(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
+  const admin = await adminOf(paths, config)
+  try {
+    await writeKubeconfigs(paths, config, admin)
+  } finally {
+    admin.close()
+  }
 }

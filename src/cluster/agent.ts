@@ -4,7 +4,7 @@ import { realClock } from '../base/clock.ts'
 import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
 import type { Kubelet } from '../kubelet/index.ts'
-import { keepCertificates } from './kept-certificates.ts'
+import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { keepLifeline } from './lifeline.ts'
 import { movedSignal, nodeAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
@@ -29,7 +29,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   })
   const nodeIPs = nodeAddresses(config, nodeName)
   const moved = movedSignal(() => nodeAddresses(config, nodeName), realClock, log, signal)
-  const connection = connect(options, nodeIPs)
+  const pki = new Pki(paths.pki, realClock)
+  const around = { clock: realClock, log, signal }
+  const rekeyed = changeSignal(pki.dir, async () => JSON.stringify(await pki.authority()), around)
+  const connection = connect(options, pki, nodeIPs)
   await runNode({
     config,
     paths,
@@ -39,19 +42,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     onKubelet: kubelet => void connection.then(({ keep }) => keep(kubelet)),
     report: lifeline.report,
     log,
-    signal: joined(signal, moved).signal,
+    signal: joined(signal, moved, rekeyed).signal,
   })
 }
 
 /** Issues the node's certificates and connects with them. */
 async function connect(
   { config, paths, nodeName, log, signal }: AgentOptions,
+  pki: Pki,
   nodeIPs: readonly string[],
 ): Promise<NodeConnection & { keep(kubelet: Kubelet): void }> {
   // A node in a namespace reaches the API server at the address of the bridge.
   const isInNamespace = config.nodes.some(node => node.name === nodeName)
   const apiAddress = isInNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
-  const pki = new Pki(paths.pki, realClock)
   const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }

@@ -1,21 +1,29 @@
-// `kutter certs list | renew`: what the certificates of a cluster on this machine are for and how long they are valid, and
-// new ones for all that expire within a year.
+// `kutter certs`: what the certificates of a cluster on this machine are for and how long they are valid, and new ones for
+// all but the authorities. Those are replaced by rotation.ts.
 import { existsSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
+import { unreachable } from '../base/errors.ts'
 import { shortAge } from '../api/time.ts'
-import { readCertificate } from '../wire/x509.ts'
+import { readCertificate, splitBundle } from '../wire/x509.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { isUp } from './link.ts'
 import { nodeDirs } from './node-names.ts'
+import { rotateAuthority, rotateTokenKey } from './rotation.ts'
 import { tableText } from './table.ts'
 
 interface Context {
   paths: ClusterPaths
   config: ClusterConfig
+  /** The same, where a server of the cluster runs here. Throws UsageError elsewhere. */
+  own(): ClusterConfig
+  /** Runs while no other command changes the cluster. */
+  alone(run: () => Promise<number>): Promise<number>
+  /** Whether the authority before the present one ends. */
+  isFinish: boolean
   out: (text: string) => void
 }
 
@@ -27,12 +35,27 @@ interface Found {
 }
 
 const waitMs = 10_000
-const authorities = /^(ca|front-proxy-ca)\.crt$/
+const authorities = /^(ca|ca-chain|front-proxy-ca)\.crt$/
 
-export async function certsCommand([action]: readonly string[], context: Context): Promise<number> {
-  if (action === 'list') return list(context)
-  if (action === 'renew') return renew(context)
-  throw new UsageError('kutter certs requires one of: list, renew')
+const actions = ['list', 'renew', 'rotate-ca', 'rotate-sa-key'] as const
+
+/** Returns the exit code. Throws UsageError where this is not possible here. */
+export async function certsCommand([word]: readonly string[], context: Context): Promise<number> {
+  const action = actions.find(name => name === word)
+  switch (action) {
+    case 'list':
+      return list(context)
+    case 'renew':
+      return renew(context)
+    case 'rotate-ca':
+      return context.alone(() => rotateAuthority({ ...context, config: context.own() }, context.isFinish))
+    case 'rotate-sa-key':
+      return context.alone(() => rotateTokenKey({ ...context, config: context.own() }))
+    case undefined:
+      throw new UsageError(`kutter certs requires one of: ${actions.join(', ')}`)
+    default:
+      return unreachable(action)
+  }
 }
 
 async function list({ paths, out }: Context): Promise<number> {
@@ -78,9 +101,13 @@ async function find(paths: ClusterPaths): Promise<Found[]> {
     for (const name of (await readdir(directory)).sort()) {
       if (!/\.(crt|pem)$/.test(name)) continue
       const file = join(directory, name)
-      const { commonName, organizations, notAfter } = readCertificate(await readFile(file, 'utf8'))
-      const subject = [commonName, ...organizations].join(' ')
-      found.push({ file, subject, notAfter, isAuthority: directory === paths.pki && authorities.test(name) })
+      const isAuthority = directory === paths.pki && authorities.test(name)
+      const bundle = splitBundle(await readFile(file, 'utf8'))
+      // What follows the certificate of a process is in files of its own.
+      for (const certificate of isAuthority ? bundle : bundle.slice(0, 1)) {
+        const { commonName, organizations, notAfter } = readCertificate(certificate)
+        found.push({ file, subject: [commonName, ...organizations].join(' '), notAfter, isAuthority })
+      }
     }
   return found.sort((a, b) => Number(b.isAuthority) - Number(a.isAuthority))
 }

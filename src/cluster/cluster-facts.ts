@@ -17,12 +17,16 @@ export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dn
     | 'vxlanId'
   >
 
-const metadata = { name: 'kutter-config', namespace: 'kube-system' }
+export const factsMetadata = { name: 'kutter-config', namespace: 'kube-system' }
 
 const isNodePart = (part: ServerPart): boolean => nodeParts.some(one => one === part)
 
-/** Creates the ConfigMap, or corrects the one that exists. */
-export async function publishClusterFacts(client: Client, config: ClusterConfig): Promise<void> {
+/**
+ * Creates the ConfigMap, or corrects the one that exists.
+ *
+ * @param caPem the authorities that nodes are to accept
+ */
+export async function publishClusterFacts(client: Client, config: ClusterConfig, caPem: string): Promise<void> {
   const { dnsAddress, domain } = config
   // Several ranges are separated by commas, as in the options of Kubernetes.
   const [podCidr, serviceCidr] = [config.podCidrs.join(','), config.serviceCidrs.join(',')]
@@ -42,21 +46,25 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig)
     vxlanId,
     disable: disable.filter(isNodePart).join(','),
     gateway: config.gateway ? 'nodes' : 'none',
+    authorities: caPem,
   }
-  const existing = await client.find(ConfigMap, metadata)
-  if (!existing) await client.create(ConfigMap, { metadata, data })
+  const existing = await client.find(ConfigMap, factsMetadata)
+  if (!existing) await client.create(ConfigMap, { metadata: factsMetadata, data })
   else if (Object.entries(data).some(([key, value]) => existing.data?.[key] !== value))
-    await client.patch(ConfigMap, metadata, 'merge', { data })
+    await client.patch(ConfigMap, factsMetadata, 'merge', { data })
 }
+
+/** The authorities that nodes are to accept, as PEM; undefined where a server of an earlier version is silent about it. */
+export const authoritiesOf = ({ data }: ConfigMap): string | undefined => data?.authorities || undefined
 
 /** The settings, if the cluster has any. Throws StatusError when one is missing. */
 export async function findClusterFacts(client: Client): Promise<ClusterFacts | undefined> {
-  return (await client.find(ConfigMap, metadata)) && readClusterFacts(client)
+  return (await client.find(ConfigMap, factsMetadata)) && readClusterFacts(client)
 }
 
 /** Reads the settings. Throws StatusError when one is missing. */
 export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
-  const { data = {} } = await client.get(ConfigMap, metadata)
+  const { data = {} } = await client.get(ConfigMap, factsMetadata)
   const fact = (key: 'podCidr' | 'serviceCidr' | 'dnsAddress' | 'domain') => {
     const value = data[key]
     if (!value) throw new StatusError('InternalError', `the ConfigMap kube-system/kutter-config has no ${key}`)

@@ -19,6 +19,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'node-ip': { value: true, help: 'address of the node (default: the local address of the connection to the server)' },
   'kubelet-port': { value: true, help: 'port of the kubelet (default: 10250)' },
   'for-server': { help: 'make a token for a further server of the cluster rather than a node' },
+  finish: { help: 'end the trust in the authority before the present one' },
   ttl: { value: true, help: 'lifetime of the token, or 0 for one that does not expire (default: 24h)' },
   'cluster-signing-duration': { value: true, help: 'longest lifetime of requested certificates (default: one year)' },
   'node-monitor-grace-period': { value: true, help: 'silence after which a node counts as lost (default: 50s)' },
@@ -149,9 +150,9 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: [...cluster, 'keep'],
   },
   certs: {
-    usage: 'certs list | renew',
-    summary: 'show how long the certificates on this machine are valid, or issue them again while the cluster runs',
-    options: cluster,
+    usage: 'certs list | renew | rotate-ca [--finish] | rotate-sa-key',
+    summary: 'show, renew and replace the certificates and keys of a cluster',
+    options: [...cluster, 'finish'],
   },
   'support-bundle': {
     usage: 'support-bundle [FILE]',

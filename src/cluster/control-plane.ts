@@ -37,8 +37,8 @@ export interface ControlPlaneOptions {
   clock: Clock
   random: Random
   log: Log
-  /** PEM of the key that signs service account tokens. */
-  tokenKey: string
+  /** PEM of the key that signs service account tokens, and of the keys before it. */
+  tokenKeys: Parameters<typeof tokenIssuer>[0]
   serviceCidrs: readonly string[]
   nodePorts: readonly [number, number]
   /** The address and port at which pods reach the API server, behind the Service kubernetes. */
@@ -84,7 +84,7 @@ export interface ControlPlane {
  */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
-  const tokens = tokenIssuer(options.tokenKey, clock, log)
+  const tokens = tokenIssuer(options.tokenKeys, clock, log)
   const { extensions, ...rest } = options
   const { core, serve, close } = await openServer({
     ...rest,

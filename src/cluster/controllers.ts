@@ -5,7 +5,7 @@ import { type Client, type LeaderTiming, leadWithLease } from '../client/index.t
 import { type NodeDirectories, startControllers as startAll } from '../controllers/index.ts'
 import { parseDuration } from '../api/time.ts'
 import { loadSchedulerConfig, type Scheduler, startScheduler } from '../scheduler/index.ts'
-import type { KeyPair } from '../wire/x509.ts'
+import type { Authority } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
 import type { ClusterConfig, ServerPart } from './config.ts'
@@ -27,7 +27,7 @@ const aloneTiming: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 2
 interface ControllersOptions {
   plane: ControlPlane
   config: ClusterConfig
-  authority: KeyPair
+  authority: Authority
   /** Identifies this server among the holders of the Lease. It is the same after a restart. */
   identity: string
   signal: AbortSignal
@@ -92,7 +92,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
 async function serveNodes({ plane, config, authority, signal }: ControllersOptions): Promise<void> {
   const admin = plane.client('kutter', ['system:masters'])
   await publishClusterInfo(admin, `https://${urlHost(machineAddress(config))}:${config.port}`, authority.certPem)
-  await publishClusterFacts(admin, config)
+  await publishClusterFacts(admin, config, authority.certPem)
   await keepDnsService(admin, config, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   if (!config.disable?.includes('ingress')) await keepIngressClass(admin)

@@ -14,17 +14,19 @@ import { dirname, join } from 'node:path'
 import { sameJson } from '../api/equal.ts'
 import { familiesOf, ipFamily } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
-import { isReason } from '../base/errors.ts'
+import { isReason, messageOf } from '../base/errors.ts'
+import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { joined } from '../base/waiters.ts'
 import { Client, type Credentials, httpsTransport } from '../client/index.ts'
+import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Node } from '../kinds/core/node.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
-import { type KeyPair, makeAuthority } from '../wire/x509.ts'
+import { isPair, type KeyPair, makeAuthority, splitBundle } from '../wire/x509.ts'
 import { serverUrl, UsageError } from './args.ts'
-import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
+import { authoritiesOf, type ClusterFacts, factsMetadata, readClusterFacts } from './cluster-facts.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNameOf, readConfig, writeConfig } from './config.ts'
 import { discover } from './discovery.ts'
 import { readJoinToken } from './join-token.ts'
@@ -277,7 +279,8 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   const { nodeIPs, isChosen } = config.joined!
   const addresses = () => (isChosen ? nodeIPs : presentAddresses(nodeIPs, linkAddresses(), hostAddresses))
   const moved = movedSignal(addresses, realClock, log, place.signal)
-  const { signal } = joined(place.signal, moved)
+  const rekeyed = new AbortController()
+  const { signal } = joined(place.signal, moved, rekeyed.signal)
   const current = { client: client.pair }
   const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [server])
   const transport = httpsTransport(() => {
@@ -287,7 +290,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   })
   const kept = await readKept(files.serving, ca, realClock.now())
   // One for other addresses is of no use to those who come by these.
-  const serving = kept && isFor(kept, nodeIPs) ? kept : undefined
+  const serving = kept && isPair(kept.pair, ca) && isFor(kept, nodeIPs) ? kept : undefined
   const asNode = new Client({
     serve: transport.serve,
     user: { name: '', groups: [] },
@@ -299,7 +302,8 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   const renew = (kubelet: Kubelet) => {
     void keepRenewed({
       ...common,
-      first: client,
+      // One of the authority before is replaced at once, while that is still accepted.
+      first: isPair(client.pair, ca) ? client : undefined,
       file: files.client,
       ask: () => obtain(asNode, wantedClient(nodeName), common),
       use: pair => {
@@ -318,6 +322,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
       }),
     )
   }
+  followAuthorities(asNode, files.ca, ca, rekeyed, log)
   await runNode({
     config,
     paths,
@@ -331,6 +336,22 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   })
   asNode.close()
   return place.signal.aborted ? 'ended' : 'moved'
+}
+
+/** Takes the authorities of the cluster when they change; the process then starts again with them. */
+function followAuthorities(client: Client, file: string, before: string, rekeyed: AbortController, log: Log): void {
+  const { name, namespace } = factsMetadata
+  const facts = client.mirror(ConfigMap, { namespace, fieldSelector: `metadata.name=${name}` })
+  const look = async () => {
+    const map = facts.get(namespace, name)
+    const now = map && authoritiesOf(map)
+    if (!now || now === before || !splitBundle(now).length) return
+    await replaceFile(file, now, { mode: 0o600 })
+    log.info('the cluster has other authorities, starting again')
+    rekeyed.abort()
+  }
+  const failed = (error: unknown) => log.error('the authorities cannot be kept', { why: messageOf(error) })
+  facts.subscribe(() => void look().catch(failed), 'authorities')
 }
 
 const isFor = ({ pair }: Kept, addresses: readonly string[]): boolean => {

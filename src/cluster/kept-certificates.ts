@@ -21,6 +21,8 @@ interface KeptCertificate {
 const settleMs = 200
 /** A failure is tried again after this. */
 const retryMs = 60_000
+/** A directory that cannot be watched is looked at this often. */
+const maxWaitMs = 3_600_000
 
 /** Runs until the signal aborts. Every failure is logged and tried again. */
 export async function keepCertificates(
@@ -50,6 +52,32 @@ export async function keepCertificates(
     }
     if (failed) await clock.sleep(retryMs, signal).catch(() => {})
   }
+}
+
+/**
+ * A signal that aborts when the text that `read` resolves to is another one than at first, as after a rotation of keys in
+ * `directory`, so that the process starts again with them.
+ */
+export function changeSignal(
+  directory: string,
+  read: () => Promise<string>,
+  { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
+): AbortSignal {
+  const change = new AbortController()
+  const follow = async () => {
+    const first = await read()
+    while (!signal.aborted) {
+      await changed(directory, maxWaitMs, clock, log, signal)
+      await clock.sleep(settleMs, signal).catch(() => {})
+      // While files are being replaced they may not fit together.
+      const now = await read().catch(() => first)
+      if (signal.aborted || now === first) continue
+      log.info('the keys of the cluster have changed, starting again')
+      return change.abort()
+    }
+  }
+  follow().catch((error: unknown) => log.error('the keys of the cluster are not followed', { why: messageOf(error) }))
+  return change.signal
 }
 
 /** Resolves when something in the directory changes, when the time is over, or when the signal aborts. */

@@ -106,7 +106,15 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
   },
   snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
   store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
-  certs: ({ words, name, paths }) => certsCommand(words, { paths, config: existing(paths, name), out }),
+  certs: ({ parsed, words, name, paths }) =>
+    certsCommand(words, {
+      paths,
+      config: existing(paths, name),
+      own: () => ownCluster(paths, name),
+      alone: run => locked(paths, reportBusy(name, out), run),
+      isFinish: parsed.flags.has('finish'),
+      out,
+    }),
   'support-bundle': ({ words, name, paths }) =>
     supportBundle(words, { paths, name, config: ownCluster(paths, name), out }),
   secrets: ({ words, name, paths }) => secretsCommand(words, { paths, config: ownCluster(paths, name), out }),

@@ -10,7 +10,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../client/index.ts'
 import { CertificateSigningRequest } from '../kinds/certificates/certificatesigningrequest.ts'
-import { isPair, type KeyPair, makeRequest, readCertificate, type Subject } from '../wire/x509.ts'
+import { isPair, type KeyPair, makeRequest, readCertificate, splitBundle, type Subject } from '../wire/x509.ts'
 import { readIfThere } from './files.ts'
 
 export interface Wanted {
@@ -55,12 +55,17 @@ export interface Kept {
   since: number
 }
 
-/** Reads a stored pair; undefined when there is none, or it is damaged, expired, or not signed by `ca`. */
+/** Reads a stored pair; undefined when there is none, or it is damaged, expired, or not signed by one of `ca`. */
 export async function readKept(file: string, ca: string, now: number): Promise<Kept | undefined> {
   const text = await readIfThere(file)
   if (text === undefined) return undefined
-  const pair = { certPem: part(text, 'CERTIFICATE'), keyPem: part(text, '(?:EC |RSA )?PRIVATE KEY') }
-  const good = pair.certPem && pair.keyPem && isPair(pair, ca) && readCertificate(pair.certPem).notAfter > now
+  const keyPem = /-----BEGIN ((?:EC |RSA )?PRIVATE KEY)-----[\s\S]+?-----END \1-----\n/.exec(text)?.[0] ?? ''
+  const pair = { certPem: splitBundle(text).join(''), keyPem }
+  const good =
+    pair.certPem &&
+    pair.keyPem &&
+    splitBundle(ca).some(one => isPair(pair, one)) &&
+    readCertificate(pair.certPem).notAfter > now
   return good ? { pair, since: (await stat(file)).mtimeMs } : undefined
 }
 
@@ -69,9 +74,6 @@ export async function writeKept(file: string, { certPem, keyPem }: KeyPair): Pro
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await replaceFile(file, certPem + keyPem, { mode: 0o600 })
 }
-
-const part = (text: string, what: string) =>
-  new RegExp(`-----BEGIN ${what}-----[\\s\\S]+?-----END ${what}-----\\n`).exec(text)?.[0] ?? ''
 
 /**
  * When to renew: at a random point between 70 and 90 % of the time from `since` to the expiry, so that nodes that

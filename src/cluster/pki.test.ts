@@ -81,8 +81,8 @@ test('a certificate is issued once, and again when it lacks a name or is about t
 
 test('the key of tokens is made once, and every key can be read by its owner alone', async t => {
   const dir = await place(t)
-  const key = await new Pki(dir, realClock).tokenKey()
-  strictEqual(await new Pki(dir, realClock).tokenKey(), key)
+  const { key } = await new Pki(dir, realClock).tokenKeys()
+  deepStrictEqual(await new Pki(dir, realClock).tokenKeys(), { key, former: [] })
   await new Pki(dir, realClock).frontProxy('proxy')
   const names = await readdir(dir)
   ok(names.length >= 9, names.join())

@@ -1,7 +1,7 @@
 // The keys and certificates of a cluster, in files below its directory `pki`. The authority and the key for tokens are
-// created once and never replaced; certificates are issued again before they expire.
+// created once, and replaced only on demand (rotation.ts); certificates are issued again before they expire.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { replaceFile } from '../base/files.ts'
@@ -9,6 +9,7 @@ import { readIfThere } from './files.ts'
 import { commandLine } from './hint.ts'
 import { makeSigningKey } from '../wire/jwt.ts'
 import {
+  type Authority,
   issue,
   isPair,
   type KeyPair,
@@ -20,26 +21,53 @@ import {
 } from '../wire/x509.ts'
 
 const yearMs = 365 * 24 * 3600 * 1000
-const authorityMs = 10 * yearMs
+export const authorityMs = 10 * yearMs
+
+/**
+ * The files that are replaced together: the bundle of authorities, of which the first signs, its key, the certificates
+ * that follow what it issues, the key of tokens, and the keys before it.
+ */
+export const replaceable = ['ca-chain.crt', 'ca.key', 'sa-previous.json', 'sa.key', 'ca.crt'] as const
+export type PkiFiles = Partial<Record<(typeof replaceable)[number], string>>
+
+/** A key that signs tokens no more. */
+interface FormerKey {
+  /** PEM of the public key. */
+  publicKey: string
+  /** When another took its place, in milliseconds since the epoch. */
+  until: number
+}
+
+export interface TokenKeys {
+  /** PEM of the private key that signs. */
+  key: string
+  former: readonly FormerKey[]
+}
 
 export class Pki {
   readonly dir: string
   readonly #clock: Clock
-  readonly #given: KeyPair | undefined
+  readonly #given: Authority | undefined
 
   /** @param authority signs certificates instead of the authority in `dir` */
-  constructor(dir: string, clock: Clock, authority?: KeyPair) {
+  constructor(dir: string, clock: Clock, authority?: Authority) {
     this.dir = dir
     this.#clock = clock
     this.#given = authority
   }
 
   /** The cluster's authority, created at the first call. Throws when a part of an existing one is missing or wrong. */
-  async authority(): Promise<KeyPair> {
+  async authority(): Promise<Authority> {
     if (this.#given) return this.#given
+    await this.settle()
     const [certFile, keyFile] = [join(this.dir, 'ca.crt'), join(this.dir, 'ca.key')]
-    const [certPem, keyPem] = await Promise.all([readIfThere(certFile), readIfThere(keyFile)])
-    if (certPem !== undefined && keyPem !== undefined && isPair({ certPem, keyPem })) return { certPem, keyPem }
+    const [certPem, keyPem, chainPem] = await Promise.all([
+      readIfThere(certFile),
+      readIfThere(keyFile),
+      readIfThere(join(this.dir, 'ca-chain.crt')),
+    ])
+    if (certPem !== undefined && keyPem !== undefined && isPair({ certPem, keyPem }))
+      return { certPem, keyPem, ...(chainPem && { chainPem }) }
     const lost = [certPem === undefined && certFile, keyPem === undefined && keyFile].filter(Boolean)
     // A new authority would lock out every node that joined and every kubeconfig that was handed out.
     if (lost.length < 2 || (await this.#isInUse()))
@@ -99,14 +127,41 @@ export class Pki {
     return { ca: authority.certPem, client }
   }
 
-  /** The key that signs service account tokens. */
-  async tokenKey(): Promise<string> {
+  /** The key that signs service account tokens, created at the first call, and those before it. */
+  async tokenKeys(): Promise<TokenKeys> {
+    await this.settle()
     const file = join(this.dir, 'sa.key')
-    const existing = await readIfThere(file)
-    if (existing !== undefined) return existing
-    const made = makeSigningKey()
-    await this.#write(file, made)
-    return made
+    const [existing, former] = await Promise.all([readIfThere(file), readIfThere(join(this.dir, 'sa-previous.json'))])
+    if (existing !== undefined) return { key: existing, former: former ? (JSON.parse(former) as FormerKey[]) : [] }
+    const key = makeSigningKey()
+    await this.#write(file, key)
+    return { key, former: [] }
+  }
+
+  /**
+   * Replaces several files at once. They are written beside the present ones first, so that a process that reads them after a
+   * crash has all of the old ones or all of the new ones.
+   */
+  async replace(files: PkiFiles): Promise<void> {
+    const prepared = join(this.dir, 'next.tmp')
+    await rm(prepared, { recursive: true, force: true })
+    await mkdir(prepared, { recursive: true, mode: 0o700 })
+    for (const name of replaceable)
+      if (files[name] !== undefined) await replaceFile(join(prepared, name), files[name], { mode: 0o600 })
+    await rename(prepared, join(this.dir, 'next'))
+    await this.settle()
+  }
+
+  /** Puts the files of a replacement into their places, also of one that a crash has interrupted. */
+  async settle(): Promise<void> {
+    const next = join(this.dir, 'next')
+    if (!existsSync(next)) return
+    // Several processes may come here together; each file is moved by one of them.
+    const gone = (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    }
+    for (const name of replaceable) await rename(join(next, name), join(this.dir, name)).catch(gone)
+    await rmdir(next).catch(gone)
   }
 
   async #pair(name: string, good: (pair: KeyPair) => boolean, make: () => Promise<KeyPair>): Promise<KeyPair> {

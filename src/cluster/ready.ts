@@ -5,7 +5,7 @@ import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
 import type { ClusterPaths } from './config.ts'
-import { ask } from './link.ts'
+import { ask, type SupervisorState } from './link.ts'
 
 export const readyTimeoutMs = 120_000
 const pollMs = 15
@@ -29,6 +29,8 @@ export async function nodesReady(client: Client, paths: ClusterPaths, names: rea
 export async function waitUntil(deadline: number, paths: ClusterPaths, holds: () => Promise<boolean>): Promise<void> {
   let last: unknown
   let polls = 1
+  // A process may have been started again before, for a good reason.
+  const before = await ask(paths.socket, { command: 'status' })
   for (;;) {
     try {
       if (await holds()) return
@@ -38,7 +40,7 @@ export async function waitUntil(deadline: number, paths: ClusterPaths, holds: ()
       last = error
     }
     if (realClock.now() > deadline) break
-    if (polls++ % stateEvery === 0) await throwIfFailing(paths)
+    if (polls++ % stateEvery === 0) await throwIfFailing(paths, before)
     await realClock.sleep(pollMs)
   }
   const state = await ask(paths.socket, { command: 'status' })
@@ -50,8 +52,13 @@ export async function waitUntil(deadline: number, paths: ClusterPaths, holds: ()
   )
 }
 
-async function throwIfFailing(paths: ClusterPaths): Promise<void> {
+async function throwIfFailing(paths: ClusterPaths, before: SupervisorState | undefined): Promise<void> {
   const state = await ask(paths.socket, { command: 'status' })
-  const hopeless = state?.failing.find(f => f.restarts >= hopelessRestarts)
+  const hopeless = state?.failing.find(f => f.restarts - restartsOf(before, f.process) >= hopelessRestarts)
   if (hopeless) throw new Error(`the ${hopeless.process.replace('/', ' of ')} cannot start: ${hopeless.lastLogLine}`)
+}
+
+function restartsOf(state: SupervisorState | undefined, name: string): number {
+  const runs = state?.processes.find(({ role, node }) => (role === 'server' ? role : `agent/${node}`) === name)
+  return (runs ?? state?.failing.find(({ process }) => process === name))?.restarts ?? 0
 }

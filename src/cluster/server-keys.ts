@@ -5,7 +5,6 @@
 //
 // The user of the token may read that one Secret. The objects belong to the Secret of the token, so that they end with it.
 // Source: kubeadm's upload-certs, where the key is a second word on the command line.
-import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { secretBytes } from '../base/random.ts'
@@ -16,13 +15,11 @@ import { Role } from '../kinds/rbac/role.ts'
 import { RoleBinding } from '../kinds/rbac/rolebinding.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, ingressPortsOf, vxlanIdOf } from './config.ts'
+import { seal, sealKeyBytes as keyBytes, unseal } from './sealed.ts'
 import { parseStore } from './store-location.ts'
 
 const namespace = bootstrapTokenNamespace
 const nameOf = (id: string) => `kutter-server-keys-${id}`
-const keyBytes = 32
-const nonceBytes = 12
-const tagBytes = 16
 /** Of all files together: a Secret has at most 1 MiB. */
 const maxKeysBytes = 512 << 10
 
@@ -44,7 +41,7 @@ export async function publishServerKeys(
   const name = nameOf(id)
   const ownerReferences = [{ apiVersion: 'v1', kind: 'Secret', name: token.metadata.name!, uid: token.metadata.uid! }]
   const metadata = { name, namespace, ownerReferences }
-  await client.create(Secret, { metadata, data: { keys: encrypt(keys, key).toString('base64') } })
+  await client.create(Secret, { metadata, data: { keys: seal(keys, key) } })
   await client.create(Role, {
     metadata,
     rules: [{ apiGroups: [''], resources: ['secrets'], resourceNames: [name], verbs: ['get'] }],
@@ -63,7 +60,7 @@ export async function readServerKeys(client: Client, id: string, word: string): 
   if (key.length !== keyBytes) throw new UsageError('the token is incomplete: use the whole line that was printed')
   const secret = await client.get(Secret, { namespace, name: nameOf(id) })
   try {
-    return JSON.parse(decrypt(Buffer.from(secret.data?.keys ?? '', 'base64'), key).toString()) as ServerKeys
+    return JSON.parse(unseal(secret.data?.keys ?? '', key).toString()) as ServerKeys
   } catch (cause) {
     throw new Error(`the keys of the cluster cannot be decrypted with the token ${id}; create another one`, { cause })
   }
@@ -124,17 +121,4 @@ async function filesOf(config: ClusterConfig, { pki }: ClusterPaths): Promise<Se
       base64: (await readFile(from)).toString('base64'),
     })),
   )
-}
-
-function encrypt(plain: Buffer, key: Buffer): Buffer {
-  const nonce = secretBytes(nonceBytes)
-  const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  const body = Buffer.concat([cipher.update(plain), cipher.final()])
-  return Buffer.concat([nonce, cipher.getAuthTag(), body])
-}
-
-function decrypt(bytes: Buffer, key: Buffer): Buffer {
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes))
-  decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
-  return Buffer.concat([decipher.update(bytes.subarray(nonceBytes + tagBytes)), decipher.final()])
 }

@@ -16,6 +16,7 @@ import {
 import { ResourceMetrics } from '../metrics/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
+import { rewriteKubeconfigs } from './admin.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { type ControlPlane, openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
@@ -29,10 +30,11 @@ import { openStore } from './store-location.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { parseDuration } from '../api/time.ts'
 import { requestTimeoutMs, type RunningFlow, startFlow } from './flow.ts'
-import { keepCertificates } from './kept-certificates.ts'
+import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { Pki } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
+import { followFiles } from './shared-keys.ts'
 
 export interface RoleOptions {
   config: ClusterConfig
@@ -51,11 +53,11 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const storeFailed = new AbortController()
   const authority = await pki.authority()
   const security = await openSecurity(config, paths, { clock, log, signal })
-  const [serving, kubeletClient, frontProxy, tokenKey, store] = await Promise.all([
+  const [serving, kubeletClient, frontProxy, tokenKeys, store] = await Promise.all([
     servingCertificate(pki, config),
     kubeletClientCertificate(pki),
     pki.frontProxy(frontProxyName),
-    pki.tokenKey(),
+    pki.tokenKeys(),
     openStore(config, paths, { log, onFailure: error => storeFailed.abort(error) }),
   ])
   let metrics: ResourceMetrics | undefined
@@ -65,7 +67,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     clock,
     random: realRandom,
     log,
-    tokenKey,
+    tokenKeys,
     clientCa: authority.certPem,
     frontProxy,
     serviceCidrs: config.serviceCidrs,
@@ -100,13 +102,19 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   const moved = movedSignal(() => nodeAddresses(config, config.nodeName), clock, log, signal)
-  await aborted(joined(joined(signal, storeFailed.signal).signal, moved).signal)
+  const rekeyed = changeSignal(pki.dir, () => keysText(pki), { clock, log, signal })
+  if (store.isShared)
+    followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
+  await aborted(joined(signal, storeFailed.signal, moved, rekeyed).signal)
   await http.close()
   await flow.close()
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
 }
+
+/** All that makes the server start again when it changes. */
+const keysText = async (pki: Pki): Promise<string> => JSON.stringify([await pki.authority(), await pki.tokenKeys()])
 
 /** Renews the certificates of this process while it runs. What uses them reads them again for each connection. */
 function renewCertificates(

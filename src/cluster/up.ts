@@ -6,7 +6,7 @@ import { Service } from '../kinds/core/service.ts'
 import { portFree, run } from '../linux/index.ts'
 import { loadSchedulerConfig } from '../scheduler/index.ts'
 import { loadKubeletConfig } from '../kubelet/index.ts'
-import { type Admin, adminOf } from './admin.ts'
+import { type Admin, adminOf, writeKubeconfigs } from './admin.ts'
 import {
   type Chosen,
   type ClusterConfig,
@@ -15,7 +15,6 @@ import {
   ensureConfig,
   type IpFamily,
   nodeNames,
-  processParts,
   readConfig,
   withNodes,
 } from './config.ts'
@@ -23,12 +22,11 @@ import { dnsAnswers } from './dns-probe.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
-import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
+import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
-import { Pki } from './pki.ts'
 import { poolOf } from './load-balancing.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { pluginSwitches } from './plugin-switches.ts'
@@ -191,15 +189,7 @@ async function install(options: UpOptions, steps: Steps): Promise<void> {
 
 async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
   const admin = await adminOf(paths, config)
-  const pki = new Pki(paths.pki, realClock)
-  for (const part of processParts.filter(one => config.disable?.includes(one))) {
-    const user = `system:kube-${part}`
-    const certificate = await pki.certificate(part, { commonName: user }, ['client auth', 'digital signature'])
-    await writeKubeconfig(paths.kubeconfigOf(part), kubeconfigOf(user, admin.server, admin.ca, certificate))
-  }
-  const own = kubeconfigOf(contextName(config.name), admin.server, admin.ca, admin.certificate)
-  await writeKubeconfig(paths.kubeconfig, own)
-  await mergeIntoUserConfig(own)
+  await writeKubeconfigs(paths, config, admin)
   return admin
 }
 

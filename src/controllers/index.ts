@@ -44,7 +44,7 @@ import { bootstrapTokenCleaner } from './bootstrap/token-cleaner.ts'
 import { certificateApprover } from './certificates/approving.ts'
 import { certificateCleaner } from './certificates/cleaning.ts'
 import { certificateSigner } from './certificates/signing.ts'
-import type { KeyPair } from '../wire/x509.ts'
+import type { Authority } from '../wire/x509.ts'
 import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
 import { classProtectionController, pvcProtectionController, pvProtectionController } from './storage-protection.ts'
@@ -75,7 +75,7 @@ interface ControllersOptions {
   /** The certificate authority of the API server; without it no ConfigMap kube-root-ca.crt is published. */
   caPem?: string
   /** Signs certificate requests. Without it they are approved and not signed. */
-  authority?: KeyPair
+  authority?: Authority
   /** The longest life of a certificate signed here, in milliseconds; default a year. */
   certificateLifeMs?: number
   /** Signs the claims of service account tokens; without it no Secret gets one. */

@@ -94,6 +94,13 @@ export function keySet(keys: readonly SigningKey[]): { keys: Record<string, unkn
   }
 }
 
+/** The name of the key in the header of a token that was verified. */
+export const keyIdOf = (token: string): unknown => decode(token.slice(0, token.indexOf('.')))?.kid
+
+/** PEM of the public part of a private key. */
+export const publicKeyOf = (pem: string): string =>
+  createPublicKey(pem).export({ type: 'spki', format: 'pem' }) as string
+
 /** The claims of an unverified token, only to choose its verifier. Undefined for text that is not a token. */
 export function peekClaims(token: string): Claims | undefined {
   const parts = token.split('.')

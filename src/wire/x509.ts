@@ -12,6 +12,12 @@ export interface KeyPair {
   keyPem: string
 }
 
+/** An authority: the certificate with which it signs is the first in `certPem`. */
+export interface Authority extends KeyPair {
+  /** Certificates that follow each one it issues, so that clients of the authority before it accept them. */
+  chainPem?: string
+}
+
 export interface Subject {
   commonName: string
   organizations?: readonly string[]
@@ -70,9 +76,36 @@ export async function makeAuthority({ commonName, now, validMs }: { commonName: 
   return { certPem: pem(certificate), keyPem: await exportKey(keys.privateKey) }
 }
 
+/**
+ * The certificate of `next` as the authority before it signs it. Who trusts that one alone accepts with it what `next`
+ * issues.
+ */
+export async function crossSign(before: KeyPair, next: KeyPair, { now, validMs }: Validity): Promise<string> {
+  const issuer = new x509.X509Certificate(decodeFirst(before.certPem))
+  const subject = new x509.X509Certificate(decodeFirst(next.certPem))
+  const signer = await importSigner(createPrivateKey(before.keyPem))
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: subject.subject,
+    issuer: issuer.subject,
+    notBefore: new Date(Math.max(now - backdateMs, issuer.notBefore.getTime())),
+    notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
+    publicKey: await subject.publicKey.export(),
+    signingKey: signer.key,
+    signingAlgorithm: signer.algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(flags(['digital signature', 'cert sign', 'crl sign']), true),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      await x509.SubjectKeyIdentifierExtension.create(subject.publicKey),
+    ],
+  })
+  return pem(certificate)
+}
+
 /** Creates a key, and issues a certificate for it that does not outlive the authority's. */
 export async function issue(
-  authority: KeyPair,
+  authority: Authority,
   subject: Subject,
   options: { usages: readonly Usage[] } & Validity,
 ): Promise<KeyPair> {
@@ -106,7 +139,7 @@ export async function readRequest(requestPem: string): Promise<RequestInfo> {
 
 /** Issues the certificate that a request asks for. The caller has checked that it may be issued. */
 export async function signRequest(
-  authority: KeyPair,
+  authority: Authority,
   requestPem: string,
   options: { usages: readonly Usage[] } & Validity,
 ): Promise<string> {
@@ -147,7 +180,11 @@ export function renewAt(certPem: string): number {
 export function isPair({ certPem, keyPem }: KeyPair, authorityPem?: string): boolean {
   const certificate = new NodeCertificate(certPem)
   if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return false
-  if (authorityPem === undefined) return true
+  return authorityPem === undefined || isIssuedBy(certificate, authorityPem)
+}
+
+/** Whether the first authority of a bundle has itself issued a certificate. */
+export function isIssuedBy(certificate: NodeCertificate, authorityPem: string): boolean {
   const authority = new NodeCertificate(authorityPem)
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
 }
@@ -172,7 +209,7 @@ async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
 }
 
 async function sign(
-  authority: KeyPair,
+  authority: Authority,
   subject: x509.Name | x509.JsonName,
   names: x509.JsonGeneralNames,
   publicKey: webcrypto.CryptoKey,
@@ -200,7 +237,7 @@ async function sign(
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
     ],
   })
-  return pem(certificate)
+  return pem(certificate) + (authority.chainPem ?? '')
 }
 
 /** Imports the key of an authority. One that the user provides may be RSA or P-384. */

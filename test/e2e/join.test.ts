@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
+import { isIssuedBy, splitBundle } from '../../src/wire/x509.ts'
 import { cannotRun, clusterForFile, eventually, type Result, root, run } from './cluster.ts'
 
 const options = { skip: cannotRun }
@@ -239,6 +240,44 @@ test('certificates are renewed before they expire, and the node stays Ready', op
   assert.match(shown.stdout, /Verify return code: 0 \(ok\)/)
   const requests = await cluster.kubectl('get csr --no-headers')
   assert.match(requests, /kube-apiserver-client-kubelet +system:node:far .*Approved,Issued/)
+})
+
+test('the authority is replaced while everything runs, and the node follows', options, async () => {
+  const old = `${cluster.dataDir}/join/old.kubeconfig`
+  copyFileSync(`${cluster.dataDir}/join/kubeconfig`, old)
+  const before = await cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'")
+  const rotated = await cluster.kutter('certs', 'rotate-ca')
+  assert.equal(rotated.code, 0, rotated.stderr)
+  const authorities = () => splitBundle(readFileSync(`${cluster.dataDir}/join/pki/ca.crt`, 'utf8'))
+  assert.equal(authorities().length, 2)
+  const next = authorities()[0]!
+  // Who has only the authority before is still served, and takes the new certificate for good.
+  assert.match(await cluster.kubectl(`--kubeconfig ${old} get node far --no-headers`), / Ready /)
+  const again = await cluster.kutter('certs', 'rotate-ca')
+  assert.match(again.stderr, /still accepted; end that first/)
+  await eventually('the node has certificates of the new authority', async () =>
+    ['kubelet-client', 'kubelet-server'].every(name => isIssuedBy(certificate(name), next)),
+  )
+  assert.equal(await cluster.kubectl('exec guest -- echo still'), 'still\n')
+  assert.equal(
+    await cluster.kubectl("get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}'"),
+    authorities().join(''),
+  )
+  const finished = await eventually('all nodes have followed', async () => {
+    const { code, stderr } = await cluster.kutter('certs', 'rotate-ca', '--finish')
+    if (code === 0) return true
+    throw new Error(stderr)
+  })
+  assert.ok(finished)
+  assert.deepEqual(authorities(), [next])
+  assert.equal((await cluster.tryKubectl(`--kubeconfig ${old} get nodes`)).code, 1)
+  await farReady()
+  await eventually('a command runs in the pod', async () => {
+    const { code, stderr } = await cluster.tryKubectl('exec guest -- echo again')
+    if (code === 0) return true
+    throw new Error(stderr)
+  })
+  assert.equal(await cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'"), before)
 })
 
 test('a machine that leaves has nothing of the node left', options, async () => {

@@ -14,6 +14,8 @@ const [here, there] = ['198.18.7.1', '198.18.7.2']
 let etcd: EtcdCluster
 let server = ''
 
+const portOf = () =>
+  (JSON.parse(readFileSync(`${cluster.dataDir}/servers/cluster.json`, 'utf8')) as { port: number }).port
 /** kubectl at the second server. */
 const atSecond = (args: string, stdin?: string) =>
   run('nsenter', [`--net=/run/netns/${machine.namespace}`, '--', 'bash', '-c', `exec kubectl ${args}`], {
@@ -58,8 +60,7 @@ test('a cluster whose store only one machine has takes no further server', optio
   const moved = await cluster.kutter('store', 'migrate', '--to', `etcd://${etcd.endpoints.join(',')}`)
   assert.equal(moved.code, 0, moved.stderr)
   await cluster.up()
-  const { port } = JSON.parse(readFileSync(`${cluster.dataDir}/servers/cluster.json`, 'utf8')) as { port: number }
-  server = `https://${here}:${port}`
+  server = `https://${here}:${portOf()}`
 })
 
 test('a machine that cannot join has nothing of a cluster afterwards', options, async () => {
@@ -98,6 +99,51 @@ test('a second server joins by a token, and serves the same objects with the sam
   await eventually('both are endpoints', async () => (await endpoints()).split(' ').length === 2)
   const again = await join(token)
   assert.match(again.stderr, /there is a cluster further in .* already/)
+})
+
+test('keys that change at one server change at the other one, too', options, async () => {
+  const pkiOf = (name: string, file: string) => readFileSync(`${cluster.dataDir}/${name}/pki/${file}`, 'utf8')
+  const token = JSON.parse(
+    await cluster.kubectl(
+      'create --raw /api/v1/namespaces/default/serviceaccounts/default/token -f -',
+      JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }),
+    ),
+  ) as { status: { token: string } }
+  const rotated = await cluster.kutter('certs', 'rotate-sa-key')
+  assert.equal(rotated.code, 0, rotated.stderr)
+  await eventually('the second has the key', async () => pkiOf('further', 'sa.key') === pkiOf('servers', 'sa.key'))
+  const whoami = (at: string) =>
+    machine.run('curl', '-sk', '-H', `Authorization: Bearer ${token.status.token}`, `https://${at}:${portOf()}/apis`)
+  for (const at of [here, there])
+    await eventually(`${at} takes the token of the key before`, async () =>
+      /APIGroupList/.test((await whoami(at)).stdout),
+    )
+  const authority = await cluster.kutter('certs', 'rotate-ca')
+  assert.equal(authority.code, 0, authority.stderr)
+  await eventually(
+    'the second has the authority',
+    async () => pkiOf('further', 'ca.crt') === pkiOf('servers', 'ca.crt'),
+  )
+  await eventually('all nodes have certificates of it', async () => {
+    const { code, stderr } = await cluster.kutter('certs', 'rotate-ca', '--finish')
+    if (code === 0) return true
+    throw new Error(stderr)
+  })
+  await eventually('the second accepts no other', async () => pkiOf('further', 'ca.crt') === pkiOf('servers', 'ca.crt'))
+  await eventually('both serve, with clients of the new authority', async () => {
+    const nodes = await cluster.tryKubectl('get nodes --no-headers')
+    const seen = await machine.run(
+      'kubectl',
+      '--kubeconfig',
+      `${cluster.dataDir}/servers/kubeconfig`,
+      '--server',
+      `https://${there}:${portOf()}`,
+      'get',
+      'nodes',
+      '--no-headers',
+    )
+    return [nodes, seen].every(({ stdout }) => stdout.split(' Ready ').length === 3)
+  })
 })
 
 test('a node whose server is gone goes on with the other one', options, async () => {

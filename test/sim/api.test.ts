@@ -13,7 +13,7 @@ import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
 
-const tokenKey = makeSigningKey()
+const tokenKeys = { key: makeSigningKey() }
 
 async function plane() {
   const clock = new VirtualClock()
@@ -22,7 +22,7 @@ async function plane() {
     clock,
     random: seededRandom(1),
     log: silentLog,
-    tokenKey,
+    tokenKeys,
     serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },

@@ -84,7 +84,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     clock,
     random,
     log,
-    tokenKey: makeSigningKey(),
+    tokenKeys: { key: makeSigningKey() },
     serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },

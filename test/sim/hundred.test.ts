@@ -26,7 +26,7 @@ async function openCluster() {
   const clock = new VirtualClock()
   const random = seededRandom(seed)
   const store = openMemoryStore()
-  const tokenKey = makeSigningKey()
+  const tokenKeys = { key: makeSigningKey() }
   let plane: ControlPlane | undefined
   let running = new AbortController()
 
@@ -45,7 +45,7 @@ async function openCluster() {
       clock,
       random,
       log: silentLog,
-      tokenKey,
+      tokenKeys,
       serviceCidrs: ['10.96.0.0/16'],
       nodePorts: [30000, 32767],
       advertise: { address: '192.0.2.1', port: 6443 },

@@ -35,7 +35,7 @@ test('a store of the first release opens with all its objects, which can be writ
       clock: realClock,
       random: realRandom,
       log,
-      tokenKey: makeSigningKey(),
+      tokenKeys: { key: makeSigningKey() },
       serviceCidrs: ['10.96.0.0/16'],
       nodePorts: [30000, 32767],
       advertise: { address: '192.0.2.1', port: 6443 },

@@ -20,7 +20,7 @@ import { makeSigningKey } from '../../src/wire/jwt.ts'
 
 const namespace = 'default'
 const claims = '/registry/kutter.dev.allocations/'
-const tokenKey = makeSigningKey()
+const tokenKeys = { key: makeSigningKey() }
 
 describe('servers that share an etcd', { skip: noEtcd }, () => {
   let etcd: EtcdCluster
@@ -49,7 +49,7 @@ describe('servers that share an etcd', { skip: noEtcd }, () => {
       clock: realClock,
       random: realRandom,
       log: silentLog,
-      tokenKey,
+      tokenKeys,
       // 30 addresses, so that servers often choose the same.
       serviceCidrs: ['10.96.0.0/27'],
       nodePorts: [30000, 30039],

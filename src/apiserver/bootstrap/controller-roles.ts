@@ -305,7 +305,7 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
     },
     // The settings of the cluster that a node reads.
     'kutter:node-config': {
-      rules: [rule('get', 'core', 'configmaps', 'kutter-config')],
+      rules: [rule('get list watch', 'core', 'configmaps', 'kutter-config')],
       group: 'system:nodes',
     },
     // The settings of the DNS server that each node has.

@@ -1,7 +1,7 @@
 // Signs approved certificate requests with the cluster's authority, for Kubernetes' own signers.
 // Source: pkg/controller/certificates/signer.
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
-import { type KeyPair, readRequest, signRequest, type Usage } from '../../wire/x509.ts'
+import { type Authority, readRequest, signRequest, type Usage } from '../../wire/x509.ts'
 import { type Controller, defineController } from '../harness.ts'
 import { hasCondition, ourSigners, signerProblem } from './recognize.ts'
 
@@ -12,7 +12,7 @@ const defaultLifeMs = 365 * 24 * 3600_000
  * Every approved request for one of our signers ends with a certificate or with the condition Failed.
  * @param lifeMs the longest life of a certificate; a request may ask for less
  */
-export const certificateSigner = (authority: KeyPair, lifeMs: number = defaultLifeMs): Controller =>
+export const certificateSigner = (authority: Authority, lifeMs: number = defaultLifeMs): Controller =>
   defineController({
     name: 'csrsigning',
     identity: 'certificate-controller',
