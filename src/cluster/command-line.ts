@@ -19,6 +19,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'node-ip': { value: true, help: 'address of the node (default: the local address of the connection to the server)' },
   'kubelet-port': { value: true, help: 'port of the kubelet (default: 10250)' },
   'for-server': { help: 'make a token for a further server of the cluster rather than a node' },
+  back: { help: 'return to the release before' },
   finish: { help: 'end the trust in the authority before the present one' },
   ttl: { value: true, help: 'lifetime of the token, or 0 for one that does not expire (default: 24h)' },
   'cluster-signing-duration': { value: true, help: 'longest lifetime of requested certificates (default: one year)' },
@@ -169,6 +170,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     summary: 'manage the tokens with which other machines join',
     options: [...cluster, 'ttl', 'for-server'],
   },
+  upgrade: {
+    usage: 'upgrade [--back]',
+    summary: 'take a cluster over from another release, with a snapshot before; or return to that release',
+    options: [...cluster, 'back', 'no-install'],
+  },
+  install: { usage: 'install', summary: 'start a cluster with the machine, by a unit of systemd', options: cluster },
+  uninstall: { usage: 'uninstall', summary: 'remove that unit', options: cluster },
+  version: { usage: 'version', summary: 'show the release of this program', options: [] },
   secrets: {
     usage: 'secrets reencrypt',
     summary: 'write all Secrets again, with the newest key of encryption at rest',

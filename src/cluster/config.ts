@@ -88,10 +88,20 @@ export interface ClusterConfig {
   /** How often a snapshot is taken, such as `6h`, or `0` for never; and how many are kept. */
   snapshotInterval?: string
   snapshotsKept?: number
+  /** The release that started the cluster last. */
+  release?: Release
+  /** The release before an upgrade, and the state that it left. */
+  before?: Release & { snapshot: string; at: string }
   /** How many requests the server serves at once, reading and writing, and how long each may take, such as `1m`. */
   maxRequestsInflight?: number
   maxMutatingRequestsInflight?: number
   requestTimeout?: string
+}
+
+/** A release of Kutter: where its programs are, and which version it is. */
+export interface Release {
+  directory: string
+  version: string
 }
 
 /**

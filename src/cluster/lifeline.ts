@@ -6,6 +6,7 @@
 //   ones they replaced.
 // - After a number of failed tries `revive` is called, and again after as many. The server is faster than agents, so
 //   that usually one process starts the new supervisor. Should several do so, a lock lets one of them live.
+// - The report is repeated every 10 s (`beatMs`), by which the supervisor finds a process that hangs.
 // - Nothing is read from the socket, and it does not keep the process alive.
 //
 //   supervisor   running ── killed            starts ── waits 0.4 s for reports ── starts what is missing
@@ -14,7 +15,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { type Hello, sendLine, tryConnect } from './link.ts'
+import { beatMs, type Hello, sendLine, tryConnect } from './link.ts'
 
 interface LifelineOptions {
   socket: string
@@ -40,7 +41,7 @@ export function keepLifeline(options: LifelineOptions): Lifeline {
   const { hello, clock, log, signal } = options
   let state: { ready: boolean; problem?: string } = { ready: false }
   let current: Socket | undefined
-  const send = () => current && sendLine(current, { ...hello, pid: process.pid, ...state })
+  const send = () => current && sendLine(current, { ...hello, pid: process.pid, beats: true, ...state })
   const connectAgain = async () => {
     for (let attempt = 1; !signal.aborted; attempt++) {
       const socket = await tryConnect(options.socket)
@@ -62,7 +63,13 @@ export function keepLifeline(options: LifelineOptions): Lifeline {
       await new Promise<void>(resolve => clock.after(retryMs, resolve))
     }
   }
+  const beat = () => {
+    if (signal.aborted) return
+    send()
+    clock.after(beatMs, beat)
+  }
   void connectAgain()
+  clock.after(beatMs, beat)
   signal.addEventListener('abort', () => current?.destroy(), { once: true })
   return {
     report(next) {

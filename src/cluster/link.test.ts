@@ -118,7 +118,7 @@ test('a life line reports each state, and begins again with the newest one after
     revive: () => {},
     signal: abort.signal,
   })
-  const hello = { role: 'agent', node: 'n1', pid: process.pid }
+  const hello = { role: 'agent', node: 'n1', pid: process.pid, beats: true }
   assert.deepEqual(await first.until(1), [{ ...hello, ready: false }])
   line.report({ ready: true })
   assert.deepEqual((await first.until(2))[1], { ...hello, ready: true })

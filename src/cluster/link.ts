@@ -20,7 +20,12 @@ export interface Hello {
   ready: boolean
   /** What is wrong at present, for `kutter status`. */
   problem?: string
+  /** Whether the report is repeated every `beatMs`. */
+  beats?: boolean
 }
+
+/** How often a process reports even when nothing has changed. */
+export const beatMs = 10_000
 
 export type Command =
   | { command: 'status' }

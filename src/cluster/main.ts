@@ -2,7 +2,7 @@
 // failure, 2 for a mistake on the command line.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
@@ -46,13 +46,16 @@ import { secretsCommand } from './secrets-command.ts'
 import { tokenCommand } from './token-command.ts'
 import { imageCommand } from './image-command.ts'
 import { nodeCommand } from './nodes.ts'
+import { releaseIn } from './release.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { snapshotCommand, storeCommand } from './store-command.ts'
 import { parseStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { supportBundle } from './support-bundle.ts'
+import { install, uninstall } from './systemd.ts'
 import { up } from './up.ts'
+import { upgrade, upgradeBack, type UpgradeOptions } from './upgrade.ts'
 import { why } from './why.ts'
 
 /** Replaces this process by a new one with the same id, so that what keeps it running goes on to. */
@@ -117,6 +120,26 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
     }),
   'support-bundle': ({ words, name, paths }) =>
     supportBundle(words, { paths, name, config: ownCluster(paths, name), out }),
+  upgrade(invocation) {
+    const { parsed, name, paths } = invocation
+    const context: UpgradeOptions = {
+      paths,
+      name,
+      config: ownCluster(paths, name),
+      directory,
+      start: () => startCluster(invocation),
+      alone: run => locked(paths, reportBusy(name, out), run),
+      out,
+    }
+    return parsed.flags.has('back') ? upgradeBack(context) : upgrade(context)
+  },
+  install: ({ name, paths }) => install(unitContext(paths, name)),
+  uninstall: ({ name, paths }) => uninstall(unitContext(paths, name)),
+  version() {
+    const release = releaseIn(directory)
+    out(`Kutter ${release.version} in ${release.directory}\n`)
+    return 0
+  },
   secrets: ({ words, name, paths }) => secretsCommand(words, { paths, config: ownCluster(paths, name), out }),
   check: () => check(out),
   server,
@@ -147,6 +170,14 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`unknown command ${JSON.stringify(action)}; run kutter --help for a list of commands`)
   return command({ parsed, words, name, paths })
 }
+
+const unitContext = (paths: ClusterPaths, name: string) => ({
+  paths,
+  name,
+  config: readConfig(paths),
+  program: join(releaseIn(directory).directory, 'kutter'),
+  out,
+})
 
 function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
   const port = integerOption(parsed, 'port', 1, 65535)

@@ -13,6 +13,8 @@
 //   failure, and the next try comes after a pause.
 // - The pause is 0.1 s at first and doubles up to 10 s. It is short again after a process ran for 30 s, or when one of
 //   an earlier supervisor reports.
+// - A process that runs but has not reported for a minute hangs, and is killed and started again. The time is counted in
+//   turns of the supervisor's own timer, so a machine that was suspended, or a clock that jumped, is no reason.
 // - `stop` ends the agents before the server, so that they can still write their last status, each with SIGTERM and
 //   after 10 s with SIGKILL. Containers are not touched. Nothing is started afterwards.
 // - `reload` compares the tasks of the new configuration with the present ones by key. Tasks that are in both go on
@@ -30,8 +32,10 @@ import type { Log } from '../base/log.ts'
 import { unreachable } from '../base/errors.ts'
 import { isRunning, sendSignal } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
+import { rotateLogs } from './log-rotation.ts'
 import { namespaceOf } from './node-names.ts'
 import {
+  beatMs,
   type Command,
   type Hello,
   listenExclusive,
@@ -40,6 +44,7 @@ import {
   sendLine,
   type SupervisorState,
 } from './link.ts'
+import { startWatchdog } from './systemd.ts'
 
 /** How long processes of an earlier supervisor have to report before they count as missing. */
 const adoptMs = 400
@@ -48,6 +53,10 @@ const maxPauseMs = 10_000
 /** After a process ran for this long, the next pause is short again. */
 const steadyMs = 30_000
 const stopMs = 10_000
+/** How many turns of the timer may pass without a report. */
+const silentTurns = 6
+/** Between two looks at the size of the logs. */
+const rotateEvery = 6
 
 /** Most objects of an agent are short-lived and few, so a small young generation suffices. It saves 20 MiB an agent. */
 const agentFlags = ['--max-semi-space-size=2']
@@ -65,6 +74,8 @@ interface Task {
 interface Charge extends Task {
   /** The last report on each open life line, by process id. */
   reports: Map<number, Hello>
+  /** How many turns of the timer have passed since the last report, by process id. */
+  silent: Map<number, number>
   /** The process that this supervisor started, from its start to its exit. */
   child: ChildProcess | undefined
   pauseMs: number
@@ -121,6 +132,7 @@ function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
 const newCharge = (task: Task): Charge => ({
   ...task,
   reports: new Map(),
+  silent: new Map(),
   child: undefined,
   pauseMs: firstPauseMs,
   startedAt: 0,
@@ -149,10 +161,30 @@ class Supervisor {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop())
     const adopting = process.env.KUTTER_ADOPT === '1'
     this.#options.clock.after(adopting ? adoptMs : 0, () => this.#charges.forEach(c => this.#start(c)))
+    this.#options.clock.after(beatMs, () => this.#turn(1))
+    const watchdog = startWatchdog(this.#options)
     await finished
+    watchdog.stop()
     this.#server.close()
     await rm(this.#options.paths.socket, { force: true })
     await rm(join(this.#options.paths.run, 'supervisor.pid'), { force: true })
+  }
+
+  /** What is done every 10 s: to end processes that hang, and every minute to make room in the logs. */
+  #turn(count: number): void {
+    const { clock, log, paths } = this.#options
+    if (this.#stopping) return
+    for (const { key, reports, silent } of this.#charges)
+      for (const [pid, { beats }] of reports) {
+        const turns = (silent.get(pid) ?? 0) + 1
+        silent.set(pid, turns)
+        if (!beats || turns <= silentTurns) continue
+        log.error('a process hangs and is ended', { process: key, pid })
+        sendSignal(pid, 'SIGKILL')
+      }
+    if (count % rotateEvery === 0)
+      rotateLogs(paths).catch((error: unknown) => log.error('logs cannot be rotated', { error }))
+    clock.after(beatMs, () => this.#turn(count + 1))
   }
 
   #connected(socket: Socket): void {
@@ -166,6 +198,7 @@ class Supervisor {
       pid = hello.pid
       if (!charge) return
       charge.reports.set(pid, hello)
+      charge.silent.set(pid, 0)
       // An earlier supervisor's process has been running all along. Children that ended meanwhile, because it holds
       // the lock, are no reason for a long pause.
       if (pid !== charge.startedPid) charge.pauseMs = firstPauseMs
@@ -173,6 +206,7 @@ class Supervisor {
     socket.on('close', () => {
       if (!charge) return
       charge.reports.delete(pid)
+      charge.silent.delete(pid)
       // For a child of this supervisor, the event `exit` counts the restart.
       if (pid !== charge.startedPid) charge.restarts++
       this.#lost(charge)

@@ -17,6 +17,7 @@ import {
   nodeNames,
   readConfig,
   withNodes,
+  writeConfig,
 } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { commandLine } from './hint.ts'
@@ -33,6 +34,7 @@ import { pluginSwitches } from './plugin-switches.ts'
 import { durationText, Steps } from './steps.ts'
 import { etcdTls, sameStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
+import { releaseIn } from './release.ts'
 
 interface UpOptions extends Chosen {
   paths: ClusterPaths
@@ -75,7 +77,8 @@ async function bringUp(options: UpOptions): Promise<number> {
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
   if (full) throw new Error(full)
-  const config = await ensureConfig(paths, options)
+  const config = { ...(await ensureConfig(paths, options)), release: releaseIn(options.directory) }
+  await writeConfig(paths, config)
   reportExtraNodes(options, config)
   if (!(await portFree(config.port)))
     throw new Error(
