@@ -3,8 +3,10 @@
 
 /** Milliseconds since the epoch, timers and sleeps. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch. They may be set on or back at any moment; timers do not depend on them. */
   now(): number
+  /** Milliseconds since some moment, by which timers go. Nobody sets them; while a machine is suspended they stand still. */
+  steady(): number
   /** Calls `fn` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, fn: () => void): () => void
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
@@ -29,6 +31,7 @@ function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: AbortSig
 /** The machine's clock. */
 export const realClock: Clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   after(delayMs, fn) {
     // setTimeout fires at once for more than 2^31-1 ms (24 days), so a longer wait is made of steps.
     const maxStepMs = 2 ** 31 - 1
@@ -59,7 +62,10 @@ type Timer = { at: number; seq: number; fn: () => void }
  * lets promises settle after each. So the code under test is interleaved in the same way in every run.
  */
 export class VirtualClock implements Clock {
+  /** The time by which timers go. */
   #now: number
+  /** How far the time that is shown is ahead of it. */
+  #jumped = 0
   #seq = 0
   #timers = new Set<Timer>()
 
@@ -68,7 +74,16 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#jumped
+  }
+
+  steady(): number {
     return this.#now
+  }
+
+  /** Sets the time on or back, as an administrator or a suspended machine does. Timers take as long as before. */
+  jump(ms: number): void {
+    this.#jumped += ms
   }
 
   /** How many timers wait. */
@@ -113,4 +128,26 @@ export class VirtualClock implements Clock {
 /** Lets promises and immediates run for some turns of the event loop. Simulated work waits for nothing else. */
 export async function settle(turns = 3): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>(resolve => setImmediate(resolve))
+}
+
+/** Differences up to this are those of clocks that are adjusted, and of timers that are late. */
+const jumpMs = 30_000
+
+/** Notices when the time is set, between two looks. */
+export class JumpDetector {
+  readonly #clock: Clock
+  #ahead: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#ahead = clock.now() - clock.steady()
+  }
+
+  /** By how many milliseconds the time has been set since the last look; 0 for less than half a minute. */
+  look(): number {
+    const ahead = this.#clock.now() - this.#clock.steady()
+    const by = ahead - this.#ahead
+    this.#ahead = ahead
+    return Math.abs(by) < jumpMs ? 0 : by
+  }
 }

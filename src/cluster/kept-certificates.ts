@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { joined } from '../base/waiters.ts'
-import { type KeyPair, renewAt } from '../wire/x509.ts'
+import { type KeyPair, useOf } from '../wire/x509.ts'
 
 /** One certificate of the process. */
 interface KeptCertificate {
@@ -21,8 +21,8 @@ interface KeptCertificate {
 const settleMs = 200
 /** A failure is tried again after this. */
 const retryMs = 60_000
-/** A directory that cannot be watched is looked at this often. */
-const maxWaitMs = 3_600_000
+/** The time may be set, so it is looked at this often. */
+const lookMs = 600_000
 
 /** Runs until the signal aborts. Every failure is logged and tried again. */
 export async function keepCertificates(
@@ -30,11 +30,11 @@ export async function keepCertificates(
   certificates: readonly KeptCertificate[],
   { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
 ): Promise<void> {
-  // Copies, since what is used may be changed in place.
-  const current = new Map(certificates.map(one => [one, { ...one.now }]))
+  // Apart from what is used, which may be changed in place.
+  const current = new Map(certificates.map(one => [one, inUse(one.now)]))
   while (!signal.aborted) {
-    const due = Math.min(...[...current.values()].map(({ certPem }) => renewAt(certPem)))
-    await changed(directory, Math.max(0, due - clock.now()), clock, log, signal)
+    const isDue = () => [...current.values()].some(({ from, until }) => clock.now() < from || clock.now() >= until)
+    await changed(directory, isDue, clock, log, signal)
     if (signal.aborted) return
     await clock.sleep(settleMs, signal).catch(() => {})
     let failed = false
@@ -42,7 +42,7 @@ export async function keepCertificates(
       try {
         const pair = await one.obtain()
         if (pair.certPem === current.get(one)!.certPem) continue
-        current.set(one, pair)
+        current.set(one, inUse(pair))
         one.use(pair)
         log.info('a new certificate is in use', { certificate: one.name })
       } catch (error) {
@@ -53,6 +53,8 @@ export async function keepCertificates(
     if (failed) await clock.sleep(retryMs, signal).catch(() => {})
   }
 }
+
+const inUse = ({ certPem }: KeyPair) => ({ certPem, ...useOf(certPem) })
 
 /**
  * A signal that aborts when the text that `read` resolves to is another one than at first, as after a rotation of keys in
@@ -67,7 +69,9 @@ export function changeSignal(
   const follow = async () => {
     const first = await read()
     while (!signal.aborted) {
-      await changed(directory, maxWaitMs, clock, log, signal)
+      // A directory that cannot be watched is looked at, too.
+      let looks = 0
+      await changed(directory, () => looks++ > 0, clock, log, signal)
       await clock.sleep(settleMs, signal).catch(() => {})
       // While files are being replaced they may not fit together.
       const now = await read().catch(() => first)
@@ -80,8 +84,14 @@ export function changeSignal(
   return change.signal
 }
 
-/** Resolves when something in the directory changes, when the time is over, or when the signal aborts. */
-async function changed(directory: string, limitMs: number, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+/** Resolves when something in the directory changes, when something is due, or when the signal aborts. */
+async function changed(
+  directory: string,
+  isDue: () => boolean,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
   const event = new AbortController()
   let watcher: FSWatcher | undefined
   try {
@@ -93,7 +103,7 @@ async function changed(directory: string, limitMs: number, clock: Clock, log: Lo
     log.debug('certificates are not watched', { error })
   }
   const either = joined(signal, event.signal)
-  await clock.sleep(limitMs, either.signal).catch(() => {})
+  while (!either.signal.aborted && !isDue()) await clock.sleep(lookMs, either.signal).catch(() => {})
   either.release()
   watcher?.close()
 }

@@ -58,6 +58,7 @@ test('a certificate is renewed again and again, and a failure is tried again in 
   let sleeping = false
   let fellAsleep = () => {}
   const observed: Clock = {
+    steady: () => clock.steady(),
     now: () => clock.now(),
     after: (delayMs, fn) => clock.after(delayMs, fn),
     sleep: async (delayMs, signal) => {

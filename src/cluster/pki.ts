@@ -11,11 +11,11 @@ import { makeSigningKey } from '../wire/jwt.ts'
 import {
   type Authority,
   issue,
+  isCurrent,
   isPair,
   type KeyPair,
   makeAuthority,
   readCertificate,
-  renewAt,
   type Subject,
   type Usage,
 } from '../wire/x509.ts'
@@ -101,7 +101,7 @@ export class Pki {
       const { commonName, organizations, dnsNames, ips } = readCertificate(pair.certPem)
       const has = new Set([commonName, ...organizations, ...dnsNames, ...ips])
       return (
-        isPair(pair, authority.certPem) && renewAt(pair.certPem) > this.#clock.now() && wanted.every(n => has.has(n))
+        isPair(pair, authority.certPem) && isCurrent(pair.certPem, this.#clock.now()) && wanted.every(n => has.has(n))
       )
     }
     return this.#pair(name, good, () => issue(authority, subject, { usages, now: this.#clock.now(), validMs: yearMs }))
@@ -115,12 +115,12 @@ export class Pki {
     const now = this.#clock.now()
     const authority = await this.#pair(
       'front-proxy-ca',
-      pair => isPair(pair) && renewAt(pair.certPem) > now,
+      pair => isPair(pair) && isCurrent(pair.certPem, now),
       () => makeAuthority({ commonName: 'kutter-front-proxy-ca', now, validMs: authorityMs }),
     )
     const client = await this.#pair(
       name,
-      pair => isPair(pair, authority.certPem) && renewAt(pair.certPem) > now,
+      pair => isPair(pair, authority.certPem) && isCurrent(pair.certPem, now),
       () =>
         issue(authority, { commonName: name }, { usages: ['client auth', 'digital signature'], now, validMs: yearMs }),
     )

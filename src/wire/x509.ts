@@ -29,7 +29,7 @@ export interface Subject {
 export type Usage = keyof typeof keyUsages | keyof typeof extendedUsages
 
 export interface Validity {
-  /** Milliseconds since the epoch. Certificates are backdated by some minutes, for clocks that are behind. */
+  /** Milliseconds since the epoch. Certificates are backdated, for clocks that are behind or will be set back. */
   now: number
   validMs: number
 }
@@ -55,7 +55,11 @@ const extendedUsages = {
   'ocsp signing': '1.3.6.1.5.5.7.3.9',
 } as const
 
-const backdateMs = 5 * 60_000
+const backdateMs = { least: 5 * 60_000, most: 2 * 3600_000, authority: 24 * 3600_000 }
+
+/** When a certificate begins to be valid: a tenth of its time before now, within limits. */
+const beginOf = ({ now, validMs }: Validity): number =>
+  now - Math.min(backdateMs.most, Math.max(backdateMs.least, validMs / 10))
 
 /** Creates a self-signed authority. */
 export async function makeAuthority({ commonName, now, validMs }: { commonName: string } & Validity): Promise<KeyPair> {
@@ -63,7 +67,7 @@ export async function makeAuthority({ commonName, now, validMs }: { commonName: 
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: nameOf({ commonName }),
-    notBefore: new Date(now - backdateMs),
+    notBefore: new Date(now - backdateMs.authority),
     notAfter: new Date(now + validMs),
     keys,
     signingAlgorithm: ecdsa,
@@ -88,7 +92,7 @@ export async function crossSign(before: KeyPair, next: KeyPair, { now, validMs }
     serialNumber: serialNumber(),
     subject: subject.subject,
     issuer: issuer.subject,
-    notBefore: new Date(Math.max(now - backdateMs, issuer.notBefore.getTime())),
+    notBefore: new Date(Math.max(now - backdateMs.authority, issuer.notBefore.getTime())),
     notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
     publicKey: await subject.publicKey.export(),
     signingKey: signer.key,
@@ -170,6 +174,18 @@ export function readCertificate(certPem: string): CertificateInfo {
   }
 }
 
+/** From when to when a certificate is used: from the beginning of its validity until it is to be renewed. */
+export const useOf = (certPem: string): { from: number; until: number } => ({
+  from: readCertificate(certPem).notBefore,
+  until: renewAt(certPem),
+})
+
+/** Whether a certificate is valid for some time to come, and not only later. */
+export function isCurrent(certPem: string, now: number): boolean {
+  const { from, until } = useOf(certPem)
+  return from <= now && now < until
+}
+
 /** When to renew a certificate: after four fifths of its lifetime, so that a failed renewal can be tried again. */
 export function renewAt(certPem: string): number {
   const { notBefore, notAfter } = readCertificate(certPem)
@@ -222,7 +238,7 @@ async function sign(
     serialNumber: serialNumber(),
     subject: subject instanceof x509.Name ? subject.toJSON() : subject,
     issuer: issuer.subjectName,
-    notBefore: new Date(Math.max(now - backdateMs, issuer.notBefore.getTime())),
+    notBefore: new Date(Math.max(beginOf({ now, validMs }), issuer.notBefore.getTime())),
     notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
     publicKey,
     signingKey: signer.key,

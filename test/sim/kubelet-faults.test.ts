@@ -86,6 +86,7 @@ test('a pod on which the kubelet itself fails is retried, and gets an event', as
           failing = false
           throw new Error('no time')
         },
+        steady: () => real.steady(),
         after: (ms, fn) => real.after(ms, fn),
         sleep: (ms, signal) => real.sleep(ms, signal),
       }),

@@ -81,7 +81,7 @@ export const simulatedMachine: Machine = {
   hugePages: new Map(),
   machineID: '',
   systemUUID: '',
-  bootID: '',
+  bootID: 'simulated',
   kernelVersion: 'simulated',
   osImage: 'Simulated',
   architecture: 'amd64',

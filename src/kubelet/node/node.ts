@@ -6,10 +6,11 @@
 // Calls have ten seconds each, so that a connection that hangs does not stop the lease. A lease that could not be
 // renewed is retried with a pause of 0.2 to 7 seconds until it is. Source: kubernetes
 // pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
+import { JumpDetector } from '../../base/clock.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { sameOnWire } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
-import { microTimeText } from '../../api/time.ts'
+import { microTimeText, shortAge } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { NodeStatus } from '../../kinds/core/nodestatus.ts'
@@ -76,6 +77,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     )
     reportedAt = clock.now()
     noteConditions(o, before, status)
+    noteReboot(o, before, status)
     const ready = status.conditions?.find(c => c.type === 'Ready')?.status
     if (lastReady !== undefined && ready !== lastReady)
       note(
@@ -103,7 +105,11 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     lastReady = undefined
     note(o, node, 'Starting', 'Starting kubelet.')
     await report()
-    void every(clock, statusEveryMs, signal, report)
+    const jumps = new JumpDetector(clock)
+    void every(clock, statusEveryMs, signal, () => {
+      noteJump(o, node, jumps.look())
+      return report()
+    })
     void keepLease(o, mirror, node)
     return node
   })
@@ -141,10 +147,32 @@ function noteConditions(o: NodeKeeperOptions, before: Node, { conditions }: Node
   }
 }
 
-function note(o: NodeKeeperOptions, node: Node, reason: string, message: string): void {
+/** Records that the machine was started again since the last status. Source: kubelet_node_status.go (updateNode). */
+function noteReboot(o: NodeKeeperOptions, before: Node, { nodeInfo }: NodeStatus): void {
+  const [earlier, now] = [before.status.nodeInfo?.bootID, nodeInfo?.bootID]
+  if (!earlier || !now || earlier === now) return
+  note(o, before, 'Rebooted', `Node ${o.name} has been rebooted, boot id: ${now}`, 'Warning')
+}
+
+/** Records that the time of the machine was set, which explains statuses, expired tokens and Jobs of that moment. */
+function noteJump(o: NodeKeeperOptions, node: Node, ms: number): void {
+  if (!ms) return
+  const by = shortAge(Math.abs(ms))
+  const what = ms > 0 ? `was set on by ${by}, or the machine was suspended for that long` : `was set back by ${by}`
+  o.log.warn('the time of the machine has jumped', { node: o.name, seconds: Math.round(ms / 1000) })
+  note(o, node, 'ClockJumped', `The time of node ${o.name} ${what}`, 'Warning')
+}
+
+function note(
+  o: NodeKeeperOptions,
+  node: Node,
+  reason: string,
+  message: string,
+  type: 'Normal' | 'Warning' = 'Normal',
+): void {
   o.events.event(
     { kind: 'Node', apiVersion: 'v1', name: o.name, uid: node.metadata.uid ?? o.name },
-    'Normal',
+    type,
     reason,
     message,
   )
