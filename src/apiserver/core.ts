@@ -6,6 +6,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Catalog } from './catalog.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import type { Auditor } from './audit/auditor.ts'
+import type { Passwords } from './authn/password-file.ts'
 import type { TokenSource } from './authn/token-source.ts'
 import type { Authorizer } from './authz/authorizer.ts'
 import type { Warn } from './body.ts'
@@ -26,6 +27,10 @@ export interface ServerCore {
   readonly extensions: ReadonlyMap<string, Handler>
   /** Where users of tokens come from that are not the cluster's own. */
   readonly tokenSources?: readonly TokenSource[]
+  /** The users who may come with a name and a password. */
+  readonly passwords?: Passwords
+  /** Whether requests without credentials for a path are answered; without it all are. */
+  readonly anonymous?: (path: string) => boolean
   /** Writes down what users do; without it nobody does. */
   readonly auditor?: Auditor
   /** The authority of front proxies, whose headers name the user of a request. */

@@ -5,7 +5,8 @@ import { legacyIssuer } from '../kinds/core/legacy-token.ts'
 import { keyIdOf, keySet, readSigningKey, signToken, TokenVerifier } from '../wire/jwt.ts'
 import type { TokenIssuer } from './tokens.ts'
 
-const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
+/** The issuer of the tokens of service accounts. */
+export const accountIssuer = 'https://kubernetes.default.svc.cluster.local'
 
 /** Tokens for a pod or an audience are accepted for so long after their key was replaced: none is made for longer by default. */
 const formerKeyMs = 365 * 24 * 3600_000
@@ -23,8 +24,8 @@ export function tokenIssuer({ key: pem, former = [] }: TokenKeys, clock: Clock, 
   const isRecent = ({ until }: { until: number }) => until + formerKeyMs > clock.now()
   const verifier = new TokenVerifier([key, ...old], clock)
   return {
-    issuer: issuerUrl,
-    audiences: [issuerUrl, 'kutter'],
+    issuer: accountIssuer,
+    audiences: [accountIssuer, 'kutter'],
     sign: claims => signToken(key, claims),
     verify: token => {
       try {

@@ -34,6 +34,7 @@ import { claimResize, defaultStorageClass, storageProtection } from './admission
 import { unserved } from './admission/unserved.ts'
 import { validatingPolicies } from './admission/validating-policies.ts'
 import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
+import type { Passwords } from './authn/password-file.ts'
 import type { TokenSource } from './authn/token-source.ts'
 import type { Auditor } from './audit/auditor.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
@@ -70,6 +71,10 @@ interface ServerOptions extends ServiceRanges {
   encryption?: Encryption
   /** Where users of tokens come from that are not the cluster's own. */
   tokenSources?: readonly TokenSource[]
+  /** The users who may come with a name and a password. */
+  passwords?: Passwords
+  /** Whether requests without credentials for a path are answered; without it all are. */
+  anonymous?(path: string): boolean
   /** Writes down what users do. */
   auditor?: Auditor
   /** By which this server is recognized as a front proxy, and recognizes others. */
@@ -104,6 +109,8 @@ export async function openServer(
     catalog,
     extensions,
     ...(options.tokenSources && { tokenSources: options.tokenSources }),
+    ...(options.passwords && { passwords: options.passwords }),
+    ...(options.anonymous && { anonymous: options.anonymous }),
     ...(options.auditor && { auditor: options.auditor }),
     ...(frontProxy && { frontProxyCa: new X509Certificate(frontProxy.ca) }),
   }

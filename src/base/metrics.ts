@@ -39,9 +39,10 @@ export function counter(
 export function gauge(
   name: string,
   help: string,
-): { set(value: number, labels?: Readonly<Record<string, string>>): void } {
+): { set(value: number, labels?: Readonly<Record<string, string>>): void; clear(): void } {
   const family = series(name, help, 'gauge')
   return {
+    clear: () => family.values.clear(),
     set(value, labels = {}) {
       const key = labelText(labels)
       if (family.values.has(key) || family.values.size < maxSeries) family.values.set(key, value)

@@ -49,4 +49,4 @@ export { declare, objectsOf, sizesOf, type Declared, type Schema } from './schem
 export { toJson } from './to-json.ts'
 export * as types from './types.ts'
 export { Failure, LazyMap, Optional, type Value } from './values.ts'
-export { mentions } from './walk.ts'
+export { mentions, selectsField } from './walk.ts'

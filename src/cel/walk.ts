@@ -33,3 +33,14 @@ export function mentions(node: Node, variable: string): boolean {
   for (const inner of descendants(node)) if (inner.kind === 'ident' && inner.name === variable) return true
   return false
 }
+
+/** Whether an expression selects a field of a variable: `variable.field`, `variable.?field` or `has(variable.field)`. */
+export function selectsField(node: Node, variable: string, field: string): boolean {
+  const isVariable = (of: Node | undefined) => of?.kind === 'ident' && of.name === variable
+  for (const inner of descendants(node)) {
+    if (inner.kind === 'select' && inner.field === field && isVariable(inner.operand)) return true
+    const [operand, name] = inner.kind === 'call' && inner.name === '_?._' ? inner.args : []
+    if (isVariable(operand) && name?.kind === 'constant' && name.value === field) return true
+  }
+  return false
+}

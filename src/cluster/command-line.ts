@@ -1,6 +1,7 @@
 // Every command of `kutter` with its options. main.ts reads the command line by this table, and every help text is
 // generated from it, so an option that works is an option that is shown.
 import { own } from '../base/own.ts'
+import { accessOptionSpecs } from './access-options.ts'
 import type { OptionSpec } from './args.ts'
 import { componentOptions } from './component.ts'
 import { defaultDataDir, defaultName, ipFamilies, serverParts } from './config.ts'
@@ -67,6 +68,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
     value: true,
     help: 'kubeconfig file of a server that decides about tokens',
   },
+  ...accessOptionSpecs,
   'audit-policy-file': { value: true, help: 'file with a Policy of audit.k8s.io/v1 (default: who changed what)' },
   'audit-log-path': { value: true, help: "file of the audit log, or '' for none (default: audit.log in the logs)" },
   'audit-log-maxage': { value: true, help: 'days for which old audit logs are kept (default: 30)' },
@@ -118,6 +120,7 @@ const server = [
   'encryption-provider-config-automatic-reload',
   'token-auth-file',
   'authentication-token-webhook-config-file',
+  ...(Object.keys(accessOptionSpecs) as (keyof typeof accessOptionSpecs)[]),
   'audit-policy-file',
   'audit-log-path',
   'audit-log-maxage',

@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { replaceFile } from '../base/files.ts'
+import { type AccessSettings, mergedAccess } from './access-options.ts'
 import type { AuditSettings } from './security-options.ts'
 import { portFree } from '../linux/index.ts'
 import { commandLine, defaultName } from './hint.ts'
@@ -64,6 +65,8 @@ export interface ClusterConfig {
   tokenFile?: string
   /** Path of a kubeconfig file for the server that decides about tokens. */
   tokenWebhook?: string
+  /** Who may use the API server. */
+  access?: AccessSettings
   /** How requests are audited. */
   audit?: AuditSettings
   /** Path of the scheduler's configuration file; without it the defaults apply. */
@@ -221,7 +224,8 @@ export async function ensureConfig(
     claimSlot(existing.slot, paths.root)
     // Each of the settings of the audit is kept unless it is given.
     const audit = wanted.audit && { audit: { ...existing.audit, ...wanted.audit } }
-    const changed = withNodes({ ...existing, ...chosen(wanted), ...audit }, wanted.nodes ?? 1)
+    const access = wanted.access && { access: mergedAccess(existing.access, wanted.access) }
+    const changed = withNodes({ ...existing, ...chosen(wanted), ...access, ...audit }, wanted.nodes ?? 1)
     await writeConfig(paths, changed)
     return changed
   }
@@ -348,6 +352,7 @@ const choices = [
   'encryptionReload',
   'tokenFile',
   'tokenWebhook',
+  'access',
   'audit',
   'disable',
   'nodePorts',

@@ -10,6 +10,7 @@ import {
   type Handler,
   type ServerCore,
   type Auditor,
+  type Passwords,
   type TokenSource,
   auditedServe,
   bootstrap,
@@ -55,6 +56,10 @@ export interface ControlPlaneOptions {
   encryption?: Encryption
   /** Where users of tokens come from that are not the cluster's own. */
   tokenSources?: readonly TokenSource[]
+  /** The users who may come with a name and a password. */
+  passwords?: Passwords
+  /** Whether requests without credentials for a path are answered; without it all are. */
+  anonymous?(path: string): boolean
   /** Writes down what users do. */
   auditor?: Auditor
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */

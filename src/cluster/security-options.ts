@@ -1,5 +1,6 @@
 // The options of the command line that are about security: encryption at rest, audit, authentication, authorization.
 import { resolve } from 'node:path'
+import { type AccessSettings, accessOptions } from './access-options.ts'
 import { integerOption, type Parsed } from './args.ts'
 
 /** How requests are audited; everything has a default. */
@@ -16,9 +17,13 @@ export interface AuditSettings {
 }
 
 /** What the command line has of these settings. */
-export function securityOptions(parsed: Parsed): { audit?: AuditSettings; encryptionReload?: boolean } {
+export function securityOptions(parsed: Parsed): {
+  audit?: AuditSettings
+  access?: AccessSettings
+  encryptionReload?: boolean
+} {
   const reload = parsed.flags.has('encryption-provider-config-automatic-reload')
-  return { ...auditSettings(parsed), ...(reload && { encryptionReload: true }) }
+  return { ...accessOptions(parsed), ...auditSettings(parsed), ...(reload && { encryptionReload: true }) }
 }
 
 /** The options of the audit. An empty value restores the default, and for the log leaves it out. */

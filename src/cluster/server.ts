@@ -11,6 +11,7 @@ import {
   askKubelet,
   openapi,
   startHttp,
+  startPlain,
   streams as makeStreams,
 } from '../apiserver/index.ts'
 import { ResourceMetrics } from '../metrics/index.ts'
@@ -89,7 +90,9 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   let scheduler: Scheduler | undefined
   const flow = startFlow(plane, config)
   const parts = { plane, paths, config, serving, asServer, snapshots, security, flow }
-  const http = await serveHttps({ ...parts, scheduler: () => scheduler })
+  const front = frontOf({ ...parts, scheduler: () => scheduler })
+  const http = await serveHttps(front, parts)
+  const plain = await servePlain(front, config, log)
   renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
@@ -106,7 +109,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   if (store.isShared)
     followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
   await aborted(joined(signal, storeFailed.signal, moved, rekeyed).signal)
-  await http.close()
+  await Promise.all([http.close(), plain?.close()])
   await flow.close()
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.
@@ -125,7 +128,7 @@ function renewCertificates(
     asServer,
     frontProxy,
     http,
-  }: Pick<HttpsOptions, 'config' | 'serving' | 'asServer'> & {
+  }: Pick<FrontParts, 'config' | 'serving' | 'asServer'> & {
     pki: Pki
     frontProxy: { client: KeyPair }
     http: Pick<Awaited<ReturnType<typeof serveHttps>>, 'renew'>
@@ -155,7 +158,7 @@ function renewCertificates(
   void keepCertificates(pki.dir, certificates, around)
 }
 
-const metricsOf = ({ client, core }: ControlPlane, asServer: HttpsOptions['asServer'], log: Log) =>
+const metricsOf = ({ client, core }: ControlPlane, asServer: FrontParts['asServer'], log: Log) =>
   new ResourceMetrics({
     client: client('system:kube-apiserver', ['system:masters']),
     ask: node => askKubelet(core.storage, asServer, node, '/metrics/resource'),
@@ -166,7 +169,7 @@ const metricsOf = ({ client, core }: ControlPlane, asServer: HttpsOptions['asSer
 const snapshotMs = ({ snapshotInterval }: ClusterConfig): number =>
   snapshotInterval === undefined ? defaultSnapshotMs : (parseDuration(snapshotInterval) ?? 0) / 1e6
 
-interface HttpsOptions {
+interface FrontParts {
   plane: ControlPlane
   paths: ClusterPaths
   config: ClusterConfig
@@ -179,31 +182,41 @@ interface HttpsOptions {
   scheduler(): Scheduler | undefined
 }
 
-function serveHttps({ plane, paths, config, serving, asServer, snapshots, security, flow, scheduler }: HttpsOptions) {
+/** What requests find, on whichever port they come. */
+function frontOf({ plane, paths, config, asServer, snapshots, security, flow, scheduler }: FrontParts) {
   const kinds = () => plane.core.catalog.all
-  return startHttp(
-    {
-      core: plane.core,
-      serve: plane.serve,
-      aggregator: plane.aggregator,
-      flow: flow.front,
-      requestTimeoutMs: requestTimeoutMs(config),
-      key: serving.keyPem,
-      cert: serving.certPem,
-      clientCa: asServer.ca,
-      paths: [
-        health(plane.core, { disk: () => checkDisk(paths), 'kms-providers': async () => security.encryption.check() }),
-        discovery(kinds, plane.remote),
-        openapi(kinds, plane.remote),
-        schedulerDebug(scheduler),
-        flow.dumps,
-        storeHandler(snapshots, plane.core.storage.store),
-      ],
-      streams: makeStreams(plane.core, asServer),
-    },
+  return {
+    core: plane.core,
+    serve: plane.serve,
+    aggregator: plane.aggregator,
+    flow: flow.front,
+    requestTimeoutMs: requestTimeoutMs(config),
+    paths: [
+      health(plane.core, { disk: () => checkDisk(paths), 'kms-providers': async () => security.encryption.check() }),
+      discovery(kinds, plane.remote),
+      openapi(kinds, plane.remote),
+      schedulerDebug(scheduler),
+      flow.dumps,
+      storeHandler(snapshots, plane.core.storage.store),
+    ],
+    streams: makeStreams(plane.core, asServer),
+  }
+}
+
+type Front = ReturnType<typeof frontOf>
+
+const serveHttps = (front: Front, { config, serving, asServer }: Pick<FrontParts, 'config' | 'serving' | 'asServer'>) =>
+  startHttp(
+    { ...front, key: serving.keyPem, cert: serving.certPem, clientCa: asServer.ca },
     anyAddress(config),
     config.port,
   )
+
+/** The plain port, if somebody wants it. */
+async function servePlain(front: Front, { access }: ClusterConfig, log: Log) {
+  if (!access?.insecurePort) return undefined
+  log.warn('the plain port makes every program on this machine a superuser', { port: access.insecurePort })
+  return startPlain(front, access.insecureAddress || '127.0.0.1', access.insecurePort)
 }
 
 const aborted = (signal: AbortSignal) =>

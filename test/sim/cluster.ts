@@ -32,6 +32,8 @@ export interface SimOptions {
   directories?: NodeDirectories
   /** The authority that signs certificate requests. */
   authority?: KeyPair
+  /** Who may use the API server. */
+  access?(clock: VirtualClock): Pick<ControlPlaneOptions, 'tokenSources' | 'passwords' | 'anonymous'>
   /** By which extension servers recognize the API server. */
   frontProxy?: NonNullable<ControlPlaneOptions['frontProxy']>
   /** False if the test runs kubelets of its own. */
@@ -89,6 +91,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
+    ...options.access?.(clock),
     ...(options.auditor && { auditor: options.auditor(clock) }),
     ...(options.frontProxy && { frontProxy: options.frontProxy, clientCa: 'the authority of users' }),
   })

@@ -16,7 +16,7 @@ export async function userOfToken(sources: readonly TokenSource[], token: string
 }
 
 /** Source: apiserver pkg/authentication/group/authenticated_group_adder.go. */
-const withAuthenticated = (user: User): User => ({
+export const withAuthenticated = (user: User): User => ({
   ...user,
   groups: [...new Set([...user.groups, 'system:authenticated'])],
 })

@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
-import { userOfToken } from '../authn/token-source.ts'
+import { userOfToken, withAuthenticated } from '../authn/token-source.ts'
 import { userOf } from '../aggregation/identity.ts'
 import { frontProxyName } from '../aggregation/target.ts'
 import type { ServerCore } from '../core.ts'
@@ -35,16 +35,23 @@ export async function authenticate(
   core: ServerCore,
   socket: Duplex,
   { headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  path: string,
 ): Promise<User> {
   const peer = peerOf(core, socket as TLSSocket)
-  return (
-    (peer === 'front proxy'
+  const user =
+    peer === 'front proxy'
       ? withEveryone(userOf(rawHeaders))
       : peer !== 'nobody'
         ? peer.user
-        : await tokenUser(core, headers.authorization)) ?? anonymous
-  )
+        : (passwordUser(core, headers.authorization) ?? (await tokenUser(core, headers.authorization)))
+  if (user) return user
+  if (core.anonymous && !core.anonymous(path)) throw new StatusError('Unauthorized', 'Unauthorized')
+  return anonymous
 }
+
+/** Makes every request on a connection one of a superuser, whatever its credentials are. */
+export const trustConnection = (socket: Duplex): void =>
+  void peers.set(socket, { user: { name: 'system:unsecured', groups: ['system:masters', 'system:authenticated'] } })
 
 /** Whether a connection comes from a front proxy, as the one of this server. */
 export const isFrontProxy = (core: ServerCore, socket: Duplex): boolean =>
@@ -75,6 +82,15 @@ function readPeer({ frontProxyCa }: ServerCore, socket: TLSSocket): Peer {
   const groups = subject.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
   const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
   return { user: { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } }
+}
+
+/** The user of a name and a password. Throws Unauthorized if they are wrong. */
+function passwordUser({ passwords, log }: ServerCore, authorization: string | undefined): User | undefined {
+  if (!passwords || !authorization || !/^Basic( |$)/i.test(authorization)) return undefined
+  const user = passwords.userOf(authorization)
+  if (user) return withAuthenticated(user)
+  log.debug('a password is refused')
+  throw new StatusError('Unauthorized', 'Unauthorized')
 }
 
 async function tokenUser(core: ServerCore, authorization: string | undefined): Promise<User | undefined> {

@@ -98,7 +98,7 @@ export class Frontend {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
       const audit = (user: User) => (trail = this.#audit(request, { auditId, user, url, path }))
-      const user = await this.#user(request, connectionOf(request), audit)
+      const user = await this.#user(request, connectionOf(request), url.pathname, audit)
       const call: Call = { request, response, url, user, signal: abort.signal, ...(trail && { trail }) }
       const maxMs = this.#options.requestTimeoutMs
       const { clock } = this.#options.core
@@ -131,12 +131,13 @@ export class Frontend {
   async #user(
     request: IncomingMessage,
     connection: Duplex,
+    path: string,
     audit: (user: User) => AuditTrail | undefined,
   ): Promise<User> {
     const { core } = this.#options
     let user: User
     try {
-      user = await authenticate(core, connection, request)
+      user = await authenticate(core, connection, request, path)
     } catch (error) {
       audit(unknownUser)
       throw error
@@ -352,7 +353,7 @@ export class Frontend {
       const path = parsePath(url.pathname)
       const auditId = newAuditId(request.headers['audit-id'] as string | undefined)
       const audit = (of: User) => (trail = this.#audit(request, { auditId, user: of, url, path }))
-      const user = await this.#user(request, socket, audit)
+      const user = await this.#user(request, socket, url.pathname, audit)
       socket.on('close', () => trail?.complete(switchingProtocols))
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {

@@ -1,0 +1,57 @@
+// One exchange with an HTTPS server that an administrator has chosen. Redirects are not followed, an answer must be
+// complete within a time, and has a limit of bytes.
+import { Agent, type RequestOptions, request } from 'node:https'
+import { messageOf, StatusError } from '../base/errors.ts'
+
+const maxAnswerBytes = 1 << 20
+
+interface Sent extends Pick<RequestOptions, 'method' | 'agent' | 'headers'> {
+  readonly body?: string
+  readonly timeoutMs: number
+}
+
+/** The answer as JSON; undefined for an empty one. Rejects with ServiceUnavailable for every other outcome. */
+export async function exchange(url: string, { body, timeoutMs, ...options }: Sent): Promise<unknown> {
+  const late = AbortSignal.timeout(timeoutMs)
+  const { method = 'GET' } = options
+  try {
+    const text = await answerOf(url, { ...options, method, signal: late }, body)
+    return text.trim() ? (JSON.parse(text) as unknown) : undefined
+  } catch (cause) {
+    const why = late.aborted ? `no answer within ${timeoutMs} ms` : messageOf(cause)
+    const verb = `${method[0]}${method.slice(1).toLowerCase()}`
+    throw new StatusError('ServiceUnavailable', `${verb} ${JSON.stringify(url)}: ${why}`, { cause })
+  }
+}
+
+/** Reads a document. Without an authority, the certificate of the server is verified by those of the machine. */
+export async function fetchJson(url: string, ca: readonly string[], timeoutMs: number): Promise<unknown> {
+  const agent = new Agent({ ca: [...ca] })
+  try {
+    return await exchange(url, { agent, timeoutMs, headers: { accept: 'application/json' } })
+  } finally {
+    agent.destroy()
+  }
+}
+
+function answerOf(url: string, options: RequestOptions, body: string | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, response => {
+      const chunks: Buffer[] = []
+      let length = 0
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > maxAnswerBytes) sent.destroy(new Error('the answer is too long'))
+        else chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        const code = response.statusCode ?? 0
+        if (code >= 200 && code < 300) resolve(Buffer.concat(chunks).toString())
+        else reject(new Error(`the server answered with the status code ${code}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}

@@ -1,0 +1,105 @@
+// The options of the command line that decide who may use the API server: issuers of tokens, passwords, requests without
+// credentials, the plain port. An empty value takes an option back.
+import { resolve } from 'node:path'
+import { integerOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
+
+/** What the options say, as texts. Paths are full paths. */
+export interface AccessSettings {
+  readonly authenticationConfig?: string
+  /** `true` or `false`; true without it. */
+  readonly anonymousAuth?: string
+  readonly passwordFile?: string
+  readonly insecurePort?: number
+  readonly insecureAddress?: string
+  readonly oidcIssuerUrl?: string
+  readonly oidcClientId?: string
+  readonly oidcUsernameClaim?: string
+  readonly oidcUsernamePrefix?: string
+  readonly oidcGroupsClaim?: string
+  readonly oidcGroupsPrefix?: string
+  readonly oidcRequiredClaim?: string
+  readonly oidcCaFile?: string
+  readonly oidcSigningAlgs?: string
+}
+
+/** The options with their help. */
+export const accessOptionSpecs = {
+  'authentication-config': { value: true, help: 'file with an AuthenticationConfiguration: issuers of tokens' },
+  'anonymous-auth': { value: true, help: 'whether requests without credentials are answered (default: true)' },
+  'oidc-issuer-url': { value: true, help: 'URL of an issuer of tokens, instead of that file' },
+  'oidc-client-id': { value: true, help: 'the audience that its tokens must have' },
+  'oidc-username-claim': { value: true, help: 'claim with the name of the user (default: sub)' },
+  'oidc-username-prefix': {
+    value: true,
+    help: "put before names, or - for nothing (default: the issuer's URL and #, except for email)",
+  },
+  'oidc-groups-claim': { value: true, help: 'claim with the groups of the user' },
+  'oidc-groups-prefix': { value: true, help: 'put before groups' },
+  'oidc-required-claim': { value: true, help: 'claims that tokens must have: CLAIM=VALUE,CLAIM=VALUE' },
+  'oidc-ca-file': { value: true, help: "file with the authority of the issuer's certificate" },
+  'oidc-signing-algs': { value: true, help: 'algorithms of its signatures (default: RS256)' },
+  'password-auth-file': { value: true, help: 'file with passwords and their users, as CSV' },
+  'insecure-port': { value: true, help: 'port for plain HTTP on loopback, without any check, or 0 (default: 0)' },
+  'insecure-bind-address': { value: true, help: 'the loopback address that has it (default: 127.0.0.1)' },
+} as const satisfies Readonly<Record<string, OptionSpec>>
+
+const paths = [
+  ['authenticationConfig', 'authentication-config'],
+  ['passwordFile', 'password-auth-file'],
+  ['oidcCaFile', 'oidc-ca-file'],
+] as const
+
+const texts = [
+  ['oidcIssuerUrl', 'oidc-issuer-url'],
+  ['oidcClientId', 'oidc-client-id'],
+  ['oidcUsernameClaim', 'oidc-username-claim'],
+  ['oidcUsernamePrefix', 'oidc-username-prefix'],
+  ['oidcGroupsClaim', 'oidc-groups-claim'],
+  ['oidcGroupsPrefix', 'oidc-groups-prefix'],
+  ['oidcRequiredClaim', 'oidc-required-claim'],
+  ['oidcSigningAlgs', 'oidc-signing-algs'],
+] as const
+
+/** Reads the options. Throws UsageError for those that do not go together. */
+export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
+  const { options } = parsed
+  const given = {
+    ...Object.fromEntries(paths.map(([key, name]) => [key, options[name] ? resolve(options[name]) : options[name]])),
+    ...Object.fromEntries(texts.map(([key, name]) => [key, options[name]])),
+    anonymousAuth: oneOf(parsed, 'anonymous-auth', ['true', 'false']),
+    insecurePort: integerOption(parsed, 'insecure-port', 0, 65535),
+    insecureAddress: loopbackAddress(parsed),
+  }
+  const access: AccessSettings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  if (access.authenticationConfig && hasOidc(access))
+    throw new UsageError('authentication-config file and oidc-* flags are mutually exclusive')
+  if (hasOidc(access) && (!access.oidcIssuerUrl || !access.oidcClientId))
+    throw new UsageError('oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set')
+  return Object.keys(access).length ? { access } : {}
+}
+
+/** The settings with new ones in their place. What would contradict a new one is dropped. */
+export function mergedAccess(before: AccessSettings = {}, given: AccessSettings): AccessSettings {
+  const isDropped = (key: string) =>
+    (given.authenticationConfig && key.startsWith('oidc')) || (hasOidc(given) && key === 'authenticationConfig')
+  return { ...Object.fromEntries(Object.entries(before).filter(([key]) => !isDropped(key))), ...given }
+}
+
+const hasOidc = (access: AccessSettings): boolean => texts.some(([key]) => access[key]) || Boolean(access.oidcCaFile)
+
+function oneOf({ options }: Parsed, name: string, allowed: readonly string[]): string | undefined {
+  const text = options[name]
+  if (text && !allowed.includes(text))
+    throw new UsageError(`option --${name} must be ${allowed.join(' or ')}, not ${text}`)
+  return text
+}
+
+/** Reads `--insecure-bind-address`. Anyone who reaches that port is a superuser, so that no other address can have it. */
+function loopbackAddress({ options }: Parsed): string | undefined {
+  const text = options['insecure-bind-address']
+  if (text && !/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(text))
+    throw new UsageError(
+      `--insecure-bind-address ${text} is refused: the plain port checks nobody, so that only a loopback address such as 127.0.0.1 can have it`,
+    )
+  return text
+}
