@@ -8,7 +8,7 @@ import type { Operation, ServedResult } from '../api/operation.ts'
 import type { Auditor } from './audit/auditor.ts'
 import type { Passwords } from './authn/password-file.ts'
 import type { TokenSource } from './authn/token-source.ts'
-import type { Authorizer } from './authz/authorizer.ts'
+import type { RequestAuthorizer } from './authz/chosen.ts'
 import type { Warn } from './body.ts'
 import type { Registry } from './registry.ts'
 import type { Storage } from './storage.ts'
@@ -18,7 +18,7 @@ import type { TokenIssuer } from './tokens.ts'
 export interface ServerCore {
   readonly registry: Registry
   readonly storage: Storage
-  readonly authorizer: Authorizer
+  readonly authorizer: RequestAuthorizer
   readonly tokens: TokenIssuer
   readonly clock: Clock
   readonly log: Log

@@ -37,7 +37,7 @@ import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './adm
 import type { Passwords } from './authn/password-file.ts'
 import type { TokenSource } from './authn/token-source.ts'
 import type { Auditor } from './audit/auditor.ts'
-import { chain, mastersAuthorizer } from './authz/authorizer.ts'
+import { AuthorizerChoice, requestAuthorizer } from './authz/chosen.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { FrontProxy } from './aggregation/target.ts'
@@ -75,6 +75,8 @@ interface ServerOptions extends ServiceRanges {
   passwords?: Passwords
   /** Whether requests without credentials for a path are answered; without it all are. */
   anonymous?(path: string): boolean
+  /** Which authorizers are asked; without it those of nodes and roles. */
+  authorizers?: AuthorizerChoice
   /** Writes down what users do. */
   auditor?: Auditor
   /** By which this server is recognized as a front proxy, and recognizes others. */
@@ -92,7 +94,10 @@ export async function openServer(
   await storage.load()
   const catalog = new Catalog(kinds)
   const webhooks = new WebhookCaller(storage)
-  const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
+  const authorizer = requestAuthorizer(options.authorizers ?? new AuthorizerChoice(), {
+    Node: nodeAuthorizer(storage),
+    RBAC: rbacAuthorizer(storage),
+  })
   const context: WebhookContext = { storage, catalog, authorizer, caller: webhooks, random, log }
   const plugins = allPlugins({ ...options, ...context })
   const admission = admissionChain(runningPlugins(plugins, options.plugins))

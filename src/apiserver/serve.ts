@@ -21,7 +21,8 @@ import { create, patch, update } from './writes.ts'
 /** Answers an operation, which must have an authenticated user. Throws StatusError. */
 export async function serve(core: ServerCore, given: Operation): Promise<ServedResult> {
   const operation = current(core, given)
-  authorize(core, operation)
+  const waiting = authorize(core, operation)
+  if (waiting) await waiting
   const warnings: string[] = []
   const result = await dispatch(core, operation, text => warnings.push(text)).catch((error: unknown) => {
     if (error instanceof StatusError && warnings.length) error.warnings = [...new Set(warnings)]

@@ -14,6 +14,8 @@ import { Namespace } from '../kinds/core/namespace.ts'
 import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import type { PluginSwitches } from './admission/plugins.ts'
+import type { Decision } from './authz/authorizer.ts'
+import type { AuthorizerChoice } from './authz/chosen.ts'
 import type { ServerCore } from './core.ts'
 import type { Encryption } from './encryption/encryption.ts'
 import { tokenIssuer } from './issuer.ts'
@@ -93,6 +95,12 @@ function objectOf<T>(result: ServedResult): T {
   return result.item.object as T
 }
 
+/** A decision that was made at once, as all are without servers that are asked. */
+export function atOnce(decision: Decision | Promise<Decision>): Decision {
+  if (decision instanceof Promise) throw new Error('the decision is not there yet')
+  return decision
+}
+
 /** The names of items, in their order. */
 export const namesOf = (items: readonly Item[]): string[] => items.map(item => item.object.metadata.name ?? '')
 
@@ -112,11 +120,18 @@ const key = generateKeyPairSync('ec', {
   publicKeyEncoding: { type: 'spki', format: 'pem' },
 }).privateKey
 
+interface TestServerOptions {
+  readonly isNew?: boolean
+  readonly plugins?: PluginSwitches
+  readonly encryption?: Encryption
+  readonly authorizers?: AuthorizerChoice
+}
+
 /** Opens a server that is closed when the test ends. With `isNew: false` the store has been used by one before. */
 export async function openTestServer(
   t: TestContext,
   store: Store = openMemoryStore(),
-  { isNew = true, plugins, encryption }: { isNew?: boolean; plugins?: PluginSwitches; encryption?: Encryption } = {},
+  { isNew = true, ...more }: TestServerOptions = {},
 ): Promise<TestServer> {
   const clock = new VirtualClock()
   const { core, serve, close } = await openServer({
@@ -128,8 +143,7 @@ export async function openTestServer(
     tokens: tokenIssuer({ key }, clock, silentLog),
     serviceCidrs: ['10.96.0.0/16'],
     nodePorts: [30000, 32767],
-    ...(plugins && { plugins }),
-    ...(encryption && { encryption }),
+    ...more,
   })
   t.after(async () => {
     await close()

@@ -10,6 +10,7 @@ import {
   type Handler,
   type ServerCore,
   type Auditor,
+  type AuthorizerChoice,
   type Passwords,
   type TokenSource,
   auditedServe,
@@ -60,6 +61,8 @@ export interface ControlPlaneOptions {
   passwords?: Passwords
   /** Whether requests without credentials for a path are answered; without it all are. */
   anonymous?(path: string): boolean
+  /** Which authorizers are asked; without it those of nodes and roles. */
+  authorizers?: AuthorizerChoice
   /** Writes down what users do. */
   auditor?: Auditor
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */

@@ -97,7 +97,7 @@ test('a node may read the Secrets that Gateways of the own class name, and no ot
       spec: { gatewayClassName: 'other', listeners: [https({ name: 'theirs' })] },
     } as object)
     const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
-    const may = (name: string, namespace = 'default') =>
+    const may = async (name: string, namespace = 'default') =>
       core.authorizer.authorize({
         user,
         verb: 'get',
@@ -107,9 +107,9 @@ test('a node may read the Secrets that Gateways of the own class name, and no ot
         namespace,
         name,
       })
-    assert.equal(may('mine').allowed, true)
-    assert.equal(may('theirs').allowed, false)
-    assert.equal(may('far', 'kube-system').allowed, false)
+    assert.equal((await may('mine')).allowed, true)
+    assert.equal((await may('theirs')).allowed, false)
+    assert.equal((await may('far', 'kube-system')).allowed, false)
   }))
 
 test('Services and Gateways share a pool, and each has an address of its own', () =>

@@ -56,9 +56,9 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
       if (request.type !== 'UPDATE') return
       const old = request.old as CertificateSigningRequest
       const { subresource } = request.operation
-      if (subresource === 'approval') demand(authorizer, request, 'approve', csr.spec.signerName ?? '')
+      if (subresource === 'approval') await demand(authorizer, request, 'approve', csr.spec.signerName ?? '')
       else if (subresource === 'status' && isSigning(csr, old))
-        demand(authorizer, request, 'sign', csr.spec.signerName ?? '')
+        await demand(authorizer, request, 'sign', csr.spec.signerName ?? '')
       throwProblems(request.operation.kind, csr.metadata.name ?? '', statusProblems(csr, old, subresource))
     },
   }
@@ -82,12 +82,12 @@ async function checkSubject({ operation }: AdmissionRequest, csr: CertificateSig
 }
 
 /** Throws Forbidden unless a user who writes the trust bundle of a signer may attest for that signer. */
-function checkBundle(authorizer: Authorizer, request: AdmissionRequest): void {
+async function checkBundle(authorizer: Authorizer, request: AdmissionRequest): Promise<void> {
   const { type, operation } = request
   const bundle = request.object as ClusterTrustBundle | undefined
   if ((type !== 'CREATE' && type !== 'UPDATE') || !bundle?.spec.signerName || onlyReleased(request)) return
   const { signerName } = bundle.spec
-  if (!mayFor(authorizer, operation.user, 'attest', signerName))
+  if (!(await mayFor(authorizer, operation.user, 'attest', signerName)))
     throw forbidden(
       operation.kind,
       operation.name,
@@ -96,13 +96,13 @@ function checkBundle(authorizer: Authorizer, request: AdmissionRequest): void {
 }
 
 /** Throws Invalid unless a user who sets the certificate of a pod may sign for the request's signer. */
-function checkPodCertificate(authorizer: Authorizer, request: AdmissionRequest): void {
+async function checkPodCertificate(authorizer: Authorizer, request: AdmissionRequest): Promise<void> {
   const { type, operation } = request
   if (type !== 'UPDATE' || operation.subresource !== 'status') return
   const [next, old] = [request.object as Mutable<PodCertificateRequest>, request.old as PodCertificateRequest]
   const { signerName = '' } = old.spec
   if (next.status.certificateChain === old.status.certificateChain) return
-  if (!mayFor(authorizer, operation.user, 'sign', signerName))
+  if (!(await mayFor(authorizer, operation.user, 'sign', signerName)))
     throw invalidError(operation.kind, operation.name, [
       root
         .field('spec', 'signerName')
@@ -111,8 +111,13 @@ function checkPodCertificate(authorizer: Authorizer, request: AdmissionRequest):
 }
 
 /** Throws Forbidden unless the user may `verb` requests for this signer. */
-function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: string, signer: string): void {
-  if (!mayFor(authorizer, operation.user, verb, signer))
+async function demand(
+  authorizer: Authorizer,
+  { operation }: AdmissionRequest,
+  verb: string,
+  signer: string,
+): Promise<void> {
+  if (!(await mayFor(authorizer, operation.user, verb, signer)))
     throw forbidden(
       operation.kind,
       operation.name,
@@ -121,20 +126,11 @@ function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: s
 }
 
 /** Whether the user may `verb` for a signer, or for all of its domain. */
-function mayFor(authorizer: Authorizer, user: User, verb: string, signer: string): boolean {
-  const domain = signer.slice(0, signer.indexOf('/'))
-  return [signer, `${domain}/*`].some(
-    name =>
-      authorizer.authorize({
-        user,
-        verb,
-        group: 'certificates.k8s.io',
-        resource: 'signers',
-        subresource: '',
-        namespace: '',
-        name,
-      }).allowed,
-  )
+async function mayFor(authorizer: Authorizer, user: User, verb: string, signer: string): Promise<boolean> {
+  const all = { user, verb, group: 'certificates.k8s.io', resource: 'signers', subresource: '', namespace: '' }
+  for (const name of [signer, `${signer.slice(0, signer.indexOf('/'))}/*`])
+    if ((await authorizer.authorize({ ...all, name })).allowed) return true
+  return false
 }
 
 function stamp(csr: Mutable<CertificateSigningRequest>, old: CertificateSigningRequest, now: string): void {

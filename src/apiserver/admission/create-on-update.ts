@@ -9,7 +9,8 @@ export function createOnUpdate(authorizer: Authorizer): AdmissionPlugin {
     name: 'CreateOnUpdate',
     mutate({ type, operation }) {
       if (type === 'CREATE' && (operation.verb === 'update' || operation.verb === 'patch'))
-        authorize({ authorizer }, { ...operation, verb: 'create' })
+        return authorize({ authorizer }, { ...operation, verb: 'create' })
+      return undefined
     },
   }
 }

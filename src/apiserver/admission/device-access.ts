@@ -45,7 +45,7 @@ export function deviceAccess(storage: Storage, authorizer: Authorizer): Admissio
           admin.forbidden(`admin access to devices requires the \`${label}: true\` label on the containing namespace`),
         )
       if (kind === ResourceClaim && type === 'UPDATE' && subresource === 'status')
-        problems.push(...rightsMissing(request, authorizer))
+        for await (const problem of rightsMissing(request, authorizer)) problems.push(problem)
       if (problems.length) throw invalidError(kind, name, problems)
     },
   }
@@ -76,17 +76,20 @@ function grantedAt({ status }: ResourceClaim, old: ResourceClaim): Path | undefi
   return i < 0 ? undefined : root.field('status', 'allocation', 'devices', 'results').index(i).field('adminAccess')
 }
 
-function* rightsMissing({ operation, object, old }: AdmissionRequest, authorizer: Authorizer): Iterable<Problem> {
+async function* rightsMissing(
+  { operation, object, old }: AdmissionRequest,
+  authorizer: Authorizer,
+): AsyncIterable<Problem> {
   const { kind, user, namespace } = operation
   const verb = operation.verb === 'patch' ? 'patch' : 'update'
   const [next, before] = [(object as ResourceClaim).status, (old as ResourceClaim).status]
-  const lacks = (asked: Pick<AccessRequest, 'verb' | 'subresource' | 'namespace' | 'name'>): string | undefined => {
+  const lacks = async (asked: Pick<AccessRequest, 'verb' | 'subresource' | 'namespace' | 'name'>) => {
     const request = { user, group: kind.group, resource: kind.plural, ...asked }
-    const { allowed, reason } = authorizer.authorize(request)
+    const { allowed, reason } = await authorizer.authorize(request)
     return allowed ? undefined : accessDenied({ ...request, kind }, reason).message
   }
   if (!sameJson(next.allocation, before.allocation) || !sameJson(next.reservedFor ?? [], before.reservedFor ?? [])) {
-    const why = lacks({ verb, subresource: 'binding', namespace: '', name: '' })
+    const why = await lacks({ verb, subresource: 'binding', namespace: '', name: '' })
     if (why !== undefined)
       yield root
         .field('status')
@@ -104,7 +107,8 @@ function* rightsMissing({ operation, object, old }: AdmissionRequest, authorizer
   }
   dropDeallocated(left, { status: before })
   for (const driver of changedDrivers(next.devices, left.status.devices)) {
-    const denials = verbs.map(one => lacks({ verb: one, subresource: 'driver', namespace, name: driver }))
+    const asked = { subresource: 'driver', namespace, name: driver }
+    const denials = await Promise.all(verbs.map(one => lacks({ verb: one, ...asked })))
     if (!denials.includes(undefined))
       yield root
         .field('status', 'devices')

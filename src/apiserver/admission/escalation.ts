@@ -8,7 +8,7 @@ import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import type { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
 import type { AccessRequest, Authorizer } from '../authz/authorizer.ts'
-import { listText, missingRights, ruleText } from '../authz/covers.ts'
+import { everyRule, listText, missingRights, ruleText } from '../authz/covers.ts'
 import { rulesOf, rulesOfRole } from '../authz/rbac.ts'
 import { forbidden } from '../errors.ts'
 import type { AdmissionRequest } from './request.ts'
@@ -18,35 +18,25 @@ import { onlyReleased } from './released.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 const group = ClusterRole.group
-/** The rules that grant all rights. */
-const everything: PolicyRule[] = [
-  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
-  { verbs: ['*'], nonResourceURLs: ['*'] },
-]
-
 export function escalationCheck(storage: Storage, authorizer: Authorizer): AdmissionPlugin {
-  const may = (request: AdmissionRequest, more: Pick<AccessRequest, 'verb' | 'resource' | 'name'>) =>
-    authorizer.authorize({
-      user: request.operation.user,
-      group,
-      subresource: '',
-      namespace: request.operation.namespace,
-      ...more,
-    }).allowed
+  const may = async (request: AdmissionRequest, more: Pick<AccessRequest, 'verb' | 'resource' | 'name'>) => {
+    const { user, namespace } = request.operation
+    return (await authorizer.authorize({ user, group, subresource: '', namespace, ...more })).allowed
+  }
   return {
     name: 'RBACEscalation',
-    validate(request) {
+    async validate(request) {
       const { operation, type } = request
       const { kind, subresource, user, name } = operation
       if (kind.group !== group || subresource || (type !== 'CREATE' && type !== 'UPDATE')) return
       if (user.groups.includes('system:masters') || onlyReleased(request)) return
       if (kind.plural === 'roles' || kind.plural === 'clusterroles') {
-        if (may(request, { verb: 'escalate', resource: kind.plural, name: type === 'CREATE' ? '' : name })) return
+        if (await may(request, { verb: 'escalate', resource: kind.plural, name: type === 'CREATE' ? '' : name })) return
         return checkRole(storage, request)
       }
       const { roleRef } = request.object as Mutable<ClusterRoleBinding>
       const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
-      if (may(request, { verb: 'bind', resource, name: roleRef.name })) return
+      if (await may(request, { verb: 'bind', resource, name: roleRef.name })) return
       const rules = rulesOfRole(storage, roleRef, operation.namespace)
       if (typeof rules === 'string')
         throw new StatusError('NotFound', rules, {
@@ -63,7 +53,7 @@ function checkRole(storage: Storage, request: AdmissionRequest): void {
   // What an aggregated role will grant later cannot be computed now, so the user must have all rights.
   if (!role.aggregationRule && !(request.old as ClusterRole | undefined)?.aggregationRule) return
   const { kind, name } = request.operation
-  if (missingRights(heldBy(storage, request), everything).length)
+  if (missingRights(heldBy(storage, request), everyRule).length)
     throw forbidden(kind, nameOf(request, name), 'must have cluster-admin privileges to use the aggregationRule')
 }
 

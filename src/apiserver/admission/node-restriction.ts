@@ -191,7 +191,7 @@ function claimProblem({ request, node }: NodeRequest): string | undefined {
   return `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`
 }
 
-function tokenProblem({ request, node, storage, authorizer }: NodeRequest): string | undefined {
+async function tokenProblem({ request, node, storage, authorizer }: NodeRequest): Promise<string | undefined> {
   if (request.type !== 'CREATE' || request.operation.subresource !== 'token') return undefined
   const { spec } = request.object as Mutable<TokenRequest>
   const ref = spec.boundObjectRef
@@ -204,7 +204,8 @@ function tokenProblem({ request, node, storage, authorizer }: NodeRequest): stri
   if (pod.spec.nodeName !== node) return 'node requested token bound to a pod scheduled on a different node'
   if ((spec.audiences?.length ?? 0) > 1) return 'node may only request 0 or 1 audiences'
   const audience = spec.audiences?.[0] ?? ''
-  if (mayRequestAudience({ storage, authorizer, user: request.operation.user, pod, audience })) return undefined
+  const { user } = request.operation
+  if (await mayRequestAudience({ storage, authorizer, user, pod, audience })) return undefined
   return `audience ${JSON.stringify(audience)} not found in pod spec volume`
 }
 

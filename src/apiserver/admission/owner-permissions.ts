@@ -11,19 +11,19 @@ import type { AdmissionPlugin } from './chain.ts'
 export function ownerPermissions(catalog: Catalog, authorizer: Authorizer): AdmissionPlugin {
   return {
     name: 'OwnerReferencesPermissionEnforcement',
-    validate({ type, operation, object, old }) {
+    async validate({ type, operation, object, old }) {
       if (type !== 'CREATE' && type !== 'UPDATE') return
       const { kind, subresource, namespace, name, user } = operation
       // The kubelet and others report status, and send the owners along.
       if (kind.group === '' && kind.plural === 'pods' && subresource === 'status') return
       const [next, before] = [object?.metadata.ownerReferences ?? [], old?.metadata.ownerReferences ?? []]
       if (sameJson(next, before)) return
-      const demand = (asked: Partial<AccessRequest>, why: string) => {
+      const demand = async (asked: Partial<AccessRequest>, why: string) => {
         const request = { user, group: kind.group, resource: kind.plural, subresource, namespace, name, verb: '' }
-        const { allowed, reason } = authorizer.authorize({ ...request, ...asked })
+        const { allowed, reason } = await authorizer.authorize({ ...request, ...asked })
         if (!allowed) throw forbidden(kind, name, `${why}: ${reason}, <nil>`)
       }
-      if (type !== 'CREATE') demand({ verb: 'delete' }, "cannot set an ownerRef on a resource you can't delete")
+      if (type !== 'CREATE') await demand({ verb: 'delete' }, "cannot set an ownerRef on a resource you can't delete")
       const blocked = new Set(before.filter(ref => ref.blockOwnerDeletion).map(ref => ref.uid))
       for (const ref of next) {
         if (!ref.blockOwnerDeletion || blocked.has(ref.uid)) continue
@@ -37,7 +37,7 @@ export function ownerPermissions(catalog: Catalog, authorizer: Authorizer): Admi
             name,
             `cannot set blockOwnerDeletion in this case because cannot find RESTMapping for APIVersion ${ref.apiVersion} Kind ${ref.kind}: no matches for kind ${JSON.stringify(ref.kind)} in version ${JSON.stringify(ref.apiVersion)}`,
           )
-        demand(
+        await demand(
           {
             verb: 'update',
             group,

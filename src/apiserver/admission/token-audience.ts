@@ -18,14 +18,14 @@ interface AudienceRequest {
   audience: string
 }
 
-export function mayRequestAudience(request: AudienceRequest): boolean {
+export async function mayRequestAudience(request: AudienceRequest): Promise<boolean> {
   const { storage, authorizer, user, pod, audience } = request
   for (const volume of pod.spec.volumes ?? []) {
     const tokens = (volume.projected?.sources ?? []).flatMap(source => source.serviceAccountToken ?? [])
     if (tokens.some(token => (token.audience ?? '') === audience)) return true
   }
   if (driversOf(storage, pod).some(name => audiencesOf(storage, name).includes(audience))) return true
-  return authorizer.authorize({
+  const decision = await authorizer.authorize({
     user,
     verb: 'request-serviceaccounts-token-audience',
     group: '',
@@ -33,7 +33,8 @@ export function mayRequestAudience(request: AudienceRequest): boolean {
     subresource: '',
     namespace: pod.metadata.namespace ?? '',
     name: pod.spec.serviceAccountName ?? '',
-  }).allowed
+  })
+  return decision.allowed
 }
 
 /** The CSI drivers of a pod's volumes, named by the pod or by the volumes to which its claims are bound. */

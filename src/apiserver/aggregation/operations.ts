@@ -47,7 +47,8 @@ async function serveRemote(
   service: APIService,
   operation: Operation,
 ): Promise<ServedResult> {
-  authorize(core, operation)
+  const waiting = authorize(core, operation)
+  if (waiting) await waiting
   const { verb, user } = operation
   // Whatever the kind is, its objects are decoded, since nothing is known about their types.
   const kind = operation.kind.remote ? operation.kind : { ...operation.kind, remote: true }

@@ -4,14 +4,15 @@ import type { AnyKind } from '../../api/kind.ts'
 import { pathSegmentErrors } from '../../api/names.ts'
 import type { Operation } from '../../api/operation.ts'
 import { accessDenied } from '../errors.ts'
-import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
+import { type AccessRequest, type Authorizer, type Decision, withDecision } from './authorizer.ts'
 
-/** Throws Forbidden unless the user may do this. */
-export function authorize(core: { authorizer: Authorizer }, asked: Question): void {
+/** Throws Forbidden unless the user may do this, or rejects with it where an authorizer has to wait. */
+export function authorize(core: { authorizer: Authorizer }, asked: Question): void | Promise<void> {
   const operation = withinItself(asked)
-  const decision = core.authorizer.authorize(accessRequest(operation))
-  noteDecision(asked.annotations, decision)
-  if (!decision.allowed) throw accessDenied(operation, decision.reason)
+  return withDecision(core.authorizer.authorize(accessRequest(operation)), decision => {
+    noteDecision(asked.annotations, decision)
+    if (!decision.allowed) throw accessDenied(operation, decision.reason)
+  })
 }
 
 /** Notes a decision for an audit. Source: apiserver pkg/endpoints/filters/authorization.go. */
@@ -22,7 +23,7 @@ export function noteDecision(annotations: Operation['annotations'], { allowed, r
 
 /** The part of an operation that authorization needs. */
 type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options' | 'annotations'> & {
-  kind: Pick<AnyKind, 'group' | 'plural'>
+  kind: Pick<AnyKind, 'group' | 'plural'> & { readonly version?: string }
 }
 
 /**
@@ -43,7 +44,9 @@ function accessRequest({ user, verb, kind, subresource, namespace, name, options
     subresource,
     namespace,
     name: name || onlyName(options.fieldSelector),
+    ...(kind.version !== undefined && { version: kind.version }),
     ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
+    ...(options.labelSelector && { labelSelector: options.labelSelector }),
   }
 }
 

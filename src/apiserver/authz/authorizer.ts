@@ -1,9 +1,12 @@
 // Authorization: whether a user may do what a request asks for.
 //
-// - Authorizers are asked in order: superusers, nodes, roles (../open.ts). The first that allows or denies decides. If
-//   none does, the request is refused with the reasons of all of them.
-// - An authorizer decides synchronously from the mirrors, and changes nothing. A change of roles has effect as soon as
-//   the mirrors contain it: for the user who made it, when the write returns.
+// - Superusers may do everything. Then authorizers are asked in the order that the administrator has chosen, or else
+//   nodes and roles (chosen.ts). The first that allows or denies decides. If none does, the request is refused with the
+//   reasons of all of them.
+// - The authorizers of the cluster itself decide at once, from the mirrors, and change nothing. A change of roles has
+//   effect as soon as the mirrors contain it: for the user who made it, when the write returns. Others may ask a server
+//   first (webhook.ts), and answer with a promise. It never rejects: a server that does not answer is a decision, too.
+// - Those who ask therefore wait only for a promise, so that nothing is slower without such servers.
 // - A running watch or stream is not authorized again when rights are removed.
 //
 // Source: kubernetes.io/docs/reference/access-authn-authz/authorization.
@@ -20,7 +23,10 @@ export interface AccessRequest {
   name: string
   /** Set for requests that are not about a resource; then the fields above are empty. */
   path?: string
+  /** The version of a resource; '' or absent where a question is about all of them. */
+  version?: string
   fieldSelector?: string
+  labelSelector?: string
 }
 
 export interface Decision {
@@ -31,25 +37,17 @@ export interface Decision {
 }
 
 export interface Authorizer {
+  authorize(request: AccessRequest): Decision | Promise<Decision>
+}
+
+/** An authorizer that never has to wait. */
+export interface InstantAuthorizer extends Authorizer {
   authorize(request: AccessRequest): Decision
 }
 
-/** Allows everything to superusers, who are the members of `system:masters`. */
-export const mastersAuthorizer: Authorizer = {
-  authorize: ({ user }) => ({ allowed: user.groups.includes('system:masters'), reason: '' }),
-}
-
-/** Makes one authorizer of several, which are asked in order. */
-export function chain(authorizers: readonly Authorizer[]): Authorizer {
-  return {
-    authorize(request) {
-      const reasons: string[] = []
-      for (const authorizer of authorizers) {
-        const decision = authorizer.authorize(request)
-        if (decision.allowed || decision.denied) return decision
-        if (decision.reason) reasons.push(decision.reason)
-      }
-      return { allowed: false, reason: reasons.join(', ') }
-    },
-  }
-}
+/** Goes on with a decision: at once if it is there. */
+export const withDecision = <T>(
+  decision: Decision | Promise<Decision>,
+  next: (decision: Decision) => T,
+): T | Promise<Awaited<T>> =>
+  decision instanceof Promise ? (decision.then(next) as Promise<Awaited<T>>) : next(decision)

@@ -4,6 +4,12 @@
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
+/** The rules that grant all rights. */
+export const everyRule: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+]
+
 /** The rights among `wanted` that no rule of `held` grants. The verbs on one resource are joined to one rule. */
 export function missingRights(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   const missing = wanted.flatMap(singleRights).filter(right => !held.some(rule => covers(rule, right)))

@@ -25,7 +25,7 @@ import { isServed, secretsOfIngress } from '../../kinds/networking/ingress-servi
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import type { Storage } from '../storage.ts'
-import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
+import type { AccessRequest, Decision, InstantAuthorizer } from './authorizer.ts'
 
 const no: Decision = { allowed: false, reason: '' }
 const yes: Decision = { allowed: true, reason: '' }
@@ -38,7 +38,7 @@ export function nodeNameOf(user: AccessRequest['user']): string | undefined {
     : undefined
 }
 
-export function nodeAuthorizer(storage: Storage): Authorizer {
+export function nodeAuthorizer(storage: Storage): InstantAuthorizer {
   const podsOn = (node: string) => storage.mirror(Pod).byIndex('node', pod => [pod.spec.nodeName ?? ''], node)
   return {
     authorize(request) {

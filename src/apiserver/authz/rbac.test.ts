@@ -7,7 +7,7 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import { Role } from '../../kinds/rbac/role.ts'
 import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
-import { openTestServer } from '../testing.ts'
+import { atOnce, openTestServer } from '../testing.ts'
 import type { AccessRequest } from './authorizer.ts'
 import { allows } from './rbac.ts'
 
@@ -61,7 +61,7 @@ async function openWithRoles(t: Parameters<typeof openTestServer>[0]) {
   await admin.create(ClusterRole, { metadata: { name: 'reader' }, rules })
   await admin.create(Role, { metadata: { name: 'reader' }, rules })
   const decide = (name: string, groups: string[], namespace: string) =>
-    core.authorizer.authorize({ ...none, user: { name, groups }, verb: 'get', resource: 'pods', namespace })
+    atOnce(core.authorizer.authorize({ ...none, user: { name, groups }, verb: 'get', resource: 'pods', namespace }))
   const may = (name: string, groups: string[] = []) =>
     ['default', 'other', ''].filter(namespace => decide(name, groups, namespace).allowed)
   return { admin, decide, may }

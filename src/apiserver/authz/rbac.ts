@@ -15,7 +15,7 @@ import { Role } from '../../kinds/rbac/role.ts'
 import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import type { PolicyRule, RoleRef, Subject } from '../../kinds/rbac/types.ts'
 import type { Storage } from '../storage.ts'
-import type { AccessRequest, Authorizer } from './authorizer.ts'
+import type { AccessRequest, InstantAuthorizer } from './authorizer.ts'
 
 /** Users and namespaces whose rules are cached. When there are more, the cache is cleared. */
 const maxCachedUsers = 2000
@@ -29,7 +29,7 @@ interface Granted {
 const unreadable = counter('kutter_rbac_unreadable_total', 'Stored rules and subjects that could not be read.')
 
 /** Makes the authorizer. It lives as long as the storage. */
-export function rbacAuthorizer(storage: Storage): Authorizer {
+export function rbacAuthorizer(storage: Storage): InstantAuthorizer {
   const cache = new Map<string, readonly Granted[]>()
   for (const kind of [ClusterRole, ClusterRoleBinding, Role, RoleBinding])
     storage.mirror(kind as typeof ClusterRole).subscribe(() => cache.clear())

@@ -1,11 +1,10 @@
 // Finds the user of a request: by the headers of a front proxy, by a client certificate that the cluster's authority
-// signed, by a bearer token, or as system:anonymous. With the headers of impersonation, a user with the right to it acts as another one.
+// signed, by a bearer token, or as system:anonymous.
 // Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
 import { userOfToken, withAuthenticated } from '../authn/token-source.ts'
@@ -106,64 +105,3 @@ async function tokenUser(core: ServerCore, authorization: string | undefined): P
   if (checked.secret) void noteTokenUse(core, checked.secret)
   return checked.user
 }
-
-/**
- * The user that the headers name, as with `kubectl --as`, or the real one if they name none. Throws Forbidden unless the
- * real user may impersonate it.
- */
-export function impersonated(
-  core: ServerCore,
-  user: User,
-  headers: Record<string, string | string[] | undefined>,
-): User {
-  const name = headers['impersonate-user'] as string | undefined
-  const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
-  if (!name) {
-    const uid = String(headers['impersonate-uid'] ?? '')
-    const extra = impersonatedExtra(headers)
-    if (groups.length || uid || Object.keys(extra).length)
-      throw new StatusError(
-        'BadRequest',
-        `requested &user.DefaultInfo{Name:"", UID:${goQuote(uid)}, Groups:${goList(groups)}, Extra:${goLists(extra)}} without impersonating a user name`,
-      )
-    return user
-  }
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
-  const targets = account
-    ? [{ resource: 'serviceaccounts', namespace: account[1]!, name: account[2]! }]
-    : [{ resource: 'users', namespace: '', name }]
-  for (const group of groups) targets.push({ resource: 'groups', namespace: '', name: group })
-  for (const target of targets) {
-    const decision = core.authorizer.authorize({ user, verb: 'impersonate', group: '', subresource: '', ...target })
-    if (!decision.allowed) {
-      throw new StatusError(
-        'Forbidden',
-        `${target.resource} ${JSON.stringify(target.name)} is forbidden: User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(target.resource)} in API group "" ${target.namespace ? `in the namespace ${JSON.stringify(target.namespace)}` : 'at the cluster scope'}`,
-      )
-    }
-  }
-  const defaults = account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : []
-  const all = [
-    ...(groups.length ? groups : defaults),
-    ...(name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated']),
-  ]
-  const extra = impersonatedExtra(headers)
-  return { name, groups: [...new Set(all)], ...(Object.keys(extra).length && { extra }) }
-}
-
-function impersonatedExtra(headers: Record<string, string | string[] | undefined>): Record<string, string[]> {
-  const extra: Record<string, string[]> = {}
-  for (const key in headers)
-    if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [headers[key] ?? []].flat()
-  return extra
-}
-
-/** A list and a map of lists in the form of Go. */
-const goList = (list: readonly string[]) =>
-  list.length ? `[]string{${list.map(goQuote).join(', ')}}` : '[]string(nil)'
-const goLists = (map: Record<string, string[]>) =>
-  Object.keys(map).length
-    ? `map[string][]string{${Object.entries(map)
-        .map(([key, list]) => `${goQuote(key)}:${goList(list)}`)
-        .join(', ')}}`
-    : 'map[string][]string(nil)'

@@ -28,11 +28,12 @@ import type { Catalog } from '../catalog.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
+import { withDecision } from '../authz/authorizer.ts'
 import { authorize, noteDecision } from '../authz/authorize.ts'
 import { type AuditTrail, newAuditId } from '../audit/auditor.ts'
 import { auditRequest } from '../audit/requests.ts'
 import type { FlowFront } from '../flow/front.ts'
-import { authenticate, impersonated, isFrontProxy } from './authenticate.ts'
+import { authenticate, isFrontProxy } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
   type Aggregator,
@@ -50,6 +51,7 @@ import { limitTime } from './deadline.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
+import { impersonated } from './impersonate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
@@ -106,7 +108,8 @@ export class Frontend {
       if (this.#options.flow && !(await this.#options.flow.enter(call, path))) return
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
-        this.#authorizeExtension(call, path, connectionOf(request))
+        const waiting = this.#authorizeExtension(call, path, connectionOf(request))
+        if (waiting) await waiting
         // The other server has the work of a watch.
         call.begun?.()
         return await this.#options.aggregator!.request(call, extension)
@@ -116,7 +119,7 @@ export class Frontend {
       if (!path) await this.#path(call)
       else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
       else {
-        this.#authorizePath(call, path)
+        await this.#authorizePath(call, path)
         notFound(call, this.#kinds.all)
       }
     } catch (error) {
@@ -143,7 +146,8 @@ export class Frontend {
       throw error
     }
     const trail = audit(user)
-    const acting = impersonated(core, user, request.headers)
+    const named = impersonated(core, user, request.headers)
+    const acting = named instanceof Promise ? await named : named
     if (acting !== user) trail?.impersonates(acting)
     return acting
   }
@@ -154,31 +158,25 @@ export class Frontend {
   }
 
   async #path(call: Call): Promise<void> {
-    this.#allowPath(call)
+    const waiting = this.#allowPath(call)
+    if (waiting) await waiting
     for (const handler of this.#options.paths) if (await handler(call)) return
     notFound(call, this.#kinds.all)
   }
 
   /** Throws Forbidden unless the user may use the method on a path that is not a resource. */
-  #allowPath({ user, url, request, trail }: Pick<Call, 'user' | 'url' | 'request' | 'trail'>): void {
+  #allowPath({ user, url, request, trail }: Pick<Call, 'user' | 'url' | 'request' | 'trail'>): void | Promise<void> {
     const verb = (request.method ?? 'GET').toLowerCase()
-    const decision = this.#options.core.authorizer.authorize({
-      user,
-      verb,
-      path: url.pathname,
-      group: '',
-      resource: '',
-      subresource: '',
-      namespace: '',
-      name: '',
+    const asked = { user, verb, path: url.pathname, group: '', resource: '', subresource: '', namespace: '', name: '' }
+    return withDecision(this.#options.core.authorizer.authorize(asked), decision => {
+      noteDecision(trail?.annotations, decision)
+      if (!decision.allowed)
+        throw new StatusError(
+          'Forbidden',
+          `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(url.pathname)}`,
+          { details: {} },
+        )
     })
-    noteDecision(trail?.annotations, decision)
-    if (!decision.allowed)
-      throw new StatusError(
-        'Forbidden',
-        `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(url.pathname)}`,
-        { details: {} },
-      )
   }
 
   /** Throws Forbidden unless the user may make a request that another server answers. */
@@ -186,20 +184,21 @@ export class Frontend {
     call: Pick<Call, 'user' | 'url' | 'request' | 'trail'>,
     path: ResourcePath | undefined,
     connection: Duplex,
-  ): void {
+  ): void | Promise<void> {
     // What this server has passed on has come back to it, and would go in a circle.
     if (isFrontProxy(this.#options.core, connection))
       throw new StatusError('ServiceUnavailable', 'the service of this API leads back to the API server')
     if (!path) return this.#allowPath(call)
     const { request, user, url, trail } = call
-    const { group, plural, namespace, name, subresource } = path
+    const { group, version, plural, namespace, name, subresource } = path
     const method = verbOfMethod(request.method ?? 'GET', path)
     const fieldSelector = url.searchParams.get('fieldSelector')
     const isWatch = method === 'list' && (flag(url.searchParams, 'watch') ?? false)
-    const options = { ...(fieldSelector && { fieldSelector }) }
+    const labelSelector = url.searchParams.get('labelSelector')
+    const options = { ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }) }
     const verb = isWatch ? 'watch' : method
-    const asked = { user, verb, kind: { group, plural }, subresource, namespace, name, options }
-    authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
+    const asked = { user, verb, kind: { group, version, plural }, subresource, namespace, name, options }
+    return authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
@@ -209,9 +208,9 @@ export class Frontend {
       throw new StatusError('BadRequest', `Name parameter invalid: "${path.name}": may not be '${path.name}'`)
     const kind = this.#kinds.find(path)
     const kept = kind?.verbs.includes('get') ?? false
-    const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
+    const { operation, accepted } = await this.#prepare(call, path, kept).catch(async (error: unknown) => {
       // A user who may not make the request gets Forbidden instead of its problem.
-      this.#authorizePath(call, path)
+      await this.#authorizePath(call, path)
       if (kind?.deprecated && !isReason(error, 'MethodNotAllowed')) warn(response, kind.deprecated)
       throw error
     })
@@ -221,7 +220,8 @@ export class Frontend {
       includeObject: includeObjectOf(url.searchParams, accepted),
     }
     if (kind?.deprecated) {
-      authorize(this.#options.core, operation)
+      const waiting = authorize(this.#options.core, operation)
+      if (waiting) await waiting
       warn(response, kind.deprecated)
     }
     call.trail?.sent(operation)
@@ -250,13 +250,13 @@ export class Frontend {
   }
 
   /** Throws Forbidden unless the user may use the method on this path, even if there is no route for it. */
-  #authorizePath({ request, user, trail }: Call, path: ResourcePath): void {
-    const { group, plural, namespace, name, subresource } = path
+  #authorizePath({ request, user, trail }: Call, path: ResourcePath): void | Promise<void> {
+    const { group, version, plural, namespace, name, subresource } = path
     const method = request.method ?? 'GET'
     const verb = verbOfMethod(method, path)
-    const kind = this.#kinds.find(path) ?? { group, plural }
+    const kind = this.#kinds.find(path) ?? { group, version, plural }
     const asked = { user, verb, kind, subresource, namespace, name, options: {} }
-    authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
+    return authorize(this.#options.core, { ...asked, ...(trail && { annotations: trail.annotations }) })
   }
 
   /** Makes the operation of a request. Throws for a missing route, bad options, or a bad body. */
@@ -357,7 +357,7 @@ export class Frontend {
       socket.on('close', () => trail?.complete(switchingProtocols))
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
-        this.#authorizeExtension({ user, url, request, ...(trail && { trail }) }, path, socket)
+        await this.#authorizeExtension({ user, url, request, ...(trail && { trail }) }, path, socket)
         return await this.#options.aggregator!.upgrade(request, socket, head, extension, user, url)
       }
       if (path && this.#options.streams.handles(path))

@@ -8,6 +8,7 @@ import { StatusError } from '../../base/errors.ts'
 import { Item } from '../../api/mirror.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Operation, ServedResult, User } from '../../api/operation.ts'
+import { selectorOf, selectorText } from '../../api/labels.ts'
 import { timeText } from '../../api/time.ts'
 import { SelfSubjectReview } from '../../kinds/authentication/selfsubjectreview.ts'
 import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
@@ -17,9 +18,11 @@ import { SelfSubjectRulesReview } from '../../kinds/authorization/selfsubjectrul
 import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
 import type {
   FieldSelectorAttributes,
+  LabelSelectorAttributes,
   NonResourceAttributes,
   ResourceAttributes,
 } from '../../kinds/authorization/types.ts'
+import { everyRule } from '../authz/covers.ts'
 import { rulesOf } from '../authz/rbac.ts'
 import type { AdmissionRequest } from '../admission/request.ts'
 import { canonical, decodeBody, type Warn } from '../body.ts'
@@ -89,19 +92,19 @@ export const reviewSelf: Handler = async ({ clock }, operation) =>
 export const reviewAccess: Handler = async (core, operation, warn) => {
   const review = await sent<SubjectAccessReview>(SubjectAccessReview, core, operation, warn)
   checkReview(review)
-  return answer(SubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
+  return answer(SubjectAccessReview, { ...review, status: await decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewLocalAccess: Handler = async (core, operation, warn) => {
   const review = await sent<LocalSubjectAccessReview>(LocalSubjectAccessReview, core, operation, warn)
   checkLocalReview(review)
-  return answer(LocalSubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
+  return answer(LocalSubjectAccessReview, { ...review, status: await decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewOwnAccess: Handler = async (core, operation, warn) => {
   const review = await sent<SelfSubjectAccessReview>(SelfSubjectAccessReview, core, operation, warn)
   checkSelfReview(review)
-  return answer(SelfSubjectAccessReview, { ...review, status: decide(core, operation.user, review.spec) })
+  return answer(SelfSubjectAccessReview, { ...review, status: await decide(core, operation.user, review.spec) })
 }
 
 const userOf = (spec: { user?: string; groups?: string[]; uid?: string; extra?: Record<string, string[]> }): User => ({
@@ -111,7 +114,7 @@ const userOf = (spec: { user?: string; groups?: string[]; uid?: string; extra?: 
   ...(spec.extra && { extra: spec.extra }),
 })
 
-function decide(
+async function decide(
   { authorizer }: ServerCore,
   user: User,
   spec: { resourceAttributes?: ResourceAttributes; nonResourceAttributes?: NonResourceAttributes },
@@ -121,13 +124,15 @@ function decide(
     user,
     verb: (r ?? n)!.verb ?? '',
     group: r?.group ?? '',
+    version: r?.version ?? '',
     resource: r?.resource ?? '',
     subresource: r?.subresource ?? '',
     namespace: r?.namespace ?? '',
     name: r?.name ?? '',
     ...(r?.fieldSelector && { fieldSelector: fieldSelectorText(r.fieldSelector) }),
+    ...(r?.labelSelector && { labelSelector: labelSelectorText(r.labelSelector) }),
   }
-  const decision = authorizer.authorize(n ? { ...request, path: n.path ?? '' } : request)
+  const decision = await authorizer.authorize(n ? { ...request, path: n.path ?? '' } : request)
   return {
     allowed: decision.allowed,
     ...(decision.denied && { denied: true }),
@@ -143,14 +148,18 @@ const fieldSelectorText = ({ rawSelector, requirements = [] }: FieldSelectorAttr
     .map(({ key, values }) => `${key}=${values![0]}`)
     .join(',')
 
+const labelSelectorText = ({ rawSelector, requirements = [] }: LabelSelectorAttributes): string =>
+  rawSelector || selectorText(selectorOf({ matchExpressions: requirements }) ?? [])
+
 export const reviewOwnRules: Handler = async (core, operation, warn) => {
   const { storage } = core
+  const { roles, everything, hidden } = core.authorizer.shownRules
   const review = await sent<SelfSubjectRulesReview>(SelfSubjectRulesReview, core, operation, warn)
   const namespace = review.spec.namespace ?? ''
   if (!namespace) throw new StatusError('BadRequest', 'no namespace on request')
-  const found = [...rulesOf(storage, operation.user, namespace)].flatMap(({ rules }) =>
-    typeof rules === 'string' ? [] : rules,
-  )
+  const ofRoles = roles ? [...rulesOf(storage, operation.user, namespace)] : []
+  const found = ofRoles.flatMap(({ rules }) => (typeof rules === 'string' ? [] : rules))
+  if (everything) found.push(...everyRule)
   const pick = (list: readonly string[] | undefined) => [...(list ?? [])]
   const resourceRules = found
     .filter(rule => rule.resources?.length)
@@ -163,5 +172,13 @@ export const reviewOwnRules: Handler = async (core, operation, warn) => {
   const nonResourceRules = found
     .filter(rule => rule.nonResourceURLs?.length)
     .map(rule => ({ verbs: pick(rule.verbs), nonResourceURLs: pick(rule.nonResourceURLs) }))
-  return answer(SelfSubjectRulesReview, { spec: {}, status: { resourceRules, nonResourceRules, incomplete: false } })
+  return answer(SelfSubjectRulesReview, {
+    spec: {},
+    status: {
+      resourceRules,
+      nonResourceRules,
+      incomplete: hidden !== undefined,
+      ...(hidden !== undefined && { evaluationError: hidden }),
+    },
+  })
 }

@@ -48,7 +48,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
   return {
     handles: path => isStream(path),
     async request(call, path) {
-      allow(core, call.user, path, call.request.method ?? 'GET', call.trail)
+      await allow(core, call.user, path, call.request.method ?? 'GET', call.trail)
       if (needsSlash(call, path)) return redirectToSlash(call)
       const url = await admitStream(core, call.user, kindOf(path), path, call.url)
       const destination = await targetOf(core, path, url, tls())
@@ -59,9 +59,9 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       await forward(call, destination, answer)
     },
     async upgrade(request, socket, head, path, user, url, trail) {
-      allow(core, user, path, request.method ?? 'GET', trail)
+      await allow(core, user, path, request.method ?? 'GET', trail)
       // A WebSocket begins with a GET, but the right to read does not suffice to run something.
-      if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST', trail)
+      if (podStreams.has(path.subresource) && path.subresource !== 'log') await allow(core, user, path, 'POST', trail)
       const admitted = await admitStream(core, user, kindOf(path), path, url)
       const destination = await targetOf(core, path, admitted, tls())
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
@@ -76,7 +76,13 @@ function isStream({ group, version, plural, subresource }: ResourcePath): boolea
   return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && Object.hasOwn(kinds, plural))
 }
 
-function allow(core: ServerCore, user: User, path: ResourcePath, method: string, trail?: AuditTrail): void {
+async function allow(
+  core: ServerCore,
+  user: User,
+  path: ResourcePath,
+  method: string,
+  trail?: AuditTrail,
+): Promise<void> {
   const verb =
     ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
   const kind = kindOf(path)
@@ -86,10 +92,11 @@ function allow(core: ServerCore, user: User, path: ResourcePath, method: string,
         ? path.name.split(':')[1]!
         : path.name.split(':')[0]!
       : path.name
-  const decision = core.authorizer.authorize({
+  const decision = await core.authorizer.authorize({
     user,
     verb,
     group: '',
+    version: path.version,
     resource: path.plural,
     subresource: path.subresource,
     namespace: path.namespace,
