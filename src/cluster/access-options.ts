@@ -1,7 +1,8 @@
 // The options of the command line that decide who may use the API server: issuers of tokens, passwords, requests without
 // credentials, the plain port. An empty value takes an option back.
 import { resolve } from 'node:path'
-import { integerOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
+import { ownAuthorizers } from '../apiserver/index.ts'
+import { durationOption, integerOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
 
 /** What the options say, as texts. Paths are full paths. */
 export interface AccessSettings {
@@ -11,6 +12,12 @@ export interface AccessSettings {
   readonly passwordFile?: string
   readonly insecurePort?: number
   readonly insecureAddress?: string
+  readonly authorizationConfig?: string
+  /** Names of authorizers, separated by commas. */
+  readonly authorizationMode?: string
+  readonly authorizationWebhook?: string
+  readonly authorizedTtl?: string
+  readonly unauthorizedTtl?: string
   readonly oidcIssuerUrl?: string
   readonly oidcClientId?: string
   readonly oidcUsernameClaim?: string
@@ -39,6 +46,17 @@ export const accessOptionSpecs = {
   'oidc-ca-file': { value: true, help: "file with the authority of the issuer's certificate" },
   'oidc-signing-algs': { value: true, help: 'algorithms of its signatures (default: RS256)' },
   'password-auth-file': { value: true, help: 'file with passwords and their users, as CSV' },
+  'authorization-config': { value: true, help: 'file with an AuthorizationConfiguration: who decides about requests' },
+  'authorization-mode': {
+    value: true,
+    help: 'authorizers instead of that file: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny (default: Node,RBAC)',
+  },
+  'authorization-webhook-config-file': { value: true, help: 'kubeconfig file of the server of the mode Webhook' },
+  'authorization-webhook-cache-authorized-ttl': {
+    value: true,
+    help: 'time for which it need not be asked again after it has allowed something (default: 5m)',
+  },
+  'authorization-webhook-cache-unauthorized-ttl': { value: true, help: 'the same after it has not (default: 30s)' },
   'insecure-port': { value: true, help: 'port for plain HTTP on loopback, without any check, or 0 (default: 0)' },
   'insecure-bind-address': { value: true, help: 'the loopback address that has it (default: 127.0.0.1)' },
 } as const satisfies Readonly<Record<string, OptionSpec>>
@@ -47,9 +65,11 @@ const paths = [
   ['authenticationConfig', 'authentication-config'],
   ['passwordFile', 'password-auth-file'],
   ['oidcCaFile', 'oidc-ca-file'],
+  ['authorizationConfig', 'authorization-config'],
+  ['authorizationWebhook', 'authorization-webhook-config-file'],
 ] as const
 
-const texts = [
+const oidcTexts = [
   ['oidcIssuerUrl', 'oidc-issuer-url'],
   ['oidcClientId', 'oidc-client-id'],
   ['oidcUsernameClaim', 'oidc-username-claim'],
@@ -65,7 +85,10 @@ export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
   const { options } = parsed
   const given = {
     ...Object.fromEntries(paths.map(([key, name]) => [key, options[name] ? resolve(options[name]) : options[name]])),
-    ...Object.fromEntries(texts.map(([key, name]) => [key, options[name]])),
+    ...Object.fromEntries(oidcTexts.map(([key, name]) => [key, options[name]])),
+    authorizationMode: modes(parsed),
+    authorizedTtl: durationText(parsed, 'authorization-webhook-cache-authorized-ttl'),
+    unauthorizedTtl: durationText(parsed, 'authorization-webhook-cache-unauthorized-ttl'),
     anonymousAuth: oneOf(parsed, 'anonymous-auth', ['true', 'false']),
     insecurePort: integerOption(parsed, 'insecure-port', 0, 65535),
     insecureAddress: loopbackAddress(parsed),
@@ -75,17 +98,43 @@ export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
     throw new UsageError('authentication-config file and oidc-* flags are mutually exclusive')
   if (hasOidc(access) && (!access.oidcIssuerUrl || !access.oidcClientId))
     throw new UsageError('oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set')
+  if (access.authorizationConfig && hasModes(access))
+    throw new UsageError(
+      '--authorization-config can not be specified when --authorization-mode or --authorization-webhook-* flags are defined',
+    )
   return Object.keys(access).length ? { access } : {}
 }
 
 /** The settings with new ones in their place. What would contradict a new one is dropped. */
 export function mergedAccess(before: AccessSettings = {}, given: AccessSettings): AccessSettings {
-  const isDropped = (key: string) =>
-    (given.authenticationConfig && key.startsWith('oidc')) || (hasOidc(given) && key === 'authenticationConfig')
-  return { ...Object.fromEntries(Object.entries(before).filter(([key]) => !isDropped(key))), ...given }
+  const dropped = new Set<string>([
+    ...(given.authenticationConfig ? ['oidcCaFile', ...oidcTexts.map(([key]) => key)] : []),
+    ...(hasOidc(given) ? ['authenticationConfig'] : []),
+    ...(given.authorizationConfig ? modeKeys : []),
+    ...(hasModes(given) ? ['authorizationConfig'] : []),
+  ])
+  return { ...Object.fromEntries(Object.entries(before).filter(([key]) => !dropped.has(key))), ...given }
 }
 
-const hasOidc = (access: AccessSettings): boolean => texts.some(([key]) => access[key]) || Boolean(access.oidcCaFile)
+const modeKeys = ['authorizationMode', 'authorizationWebhook', 'authorizedTtl', 'unauthorizedTtl'] as const
+const hasModes = (access: AccessSettings): boolean => modeKeys.some(key => access[key])
+
+const hasOidc = (access: AccessSettings): boolean =>
+  oidcTexts.some(([key]) => access[key]) || Boolean(access.oidcCaFile)
+
+const durationText = (parsed: Parsed, name: string): string | undefined =>
+  parsed.options[name] === '' ? '' : durationOption(parsed, name)?.text
+
+/** Reads `--authorization-mode`. */
+function modes({ options }: Parsed): string | undefined {
+  const text = options['authorization-mode']
+  const names = text?.split(',') ?? []
+  const all = [...ownAuthorizers, 'Webhook'].sort()
+  const unknown = text && names.find(name => !all.includes(name))
+  if (unknown) throw new UsageError(`--authorization-mode: ${JSON.stringify(unknown)} is none of ${all.join(', ')}`)
+  if (new Set(names).size < names.length) throw new UsageError(`--authorization-mode ${text} has a mode twice`)
+  return text
+}
 
 function oneOf({ options }: Parsed, name: string, allowed: readonly string[]): string | undefined {
   const text = options[name]

@@ -6,6 +6,7 @@ import { followFile } from '../base/follow-file.ts'
 import type { Log } from '../base/log.ts'
 import {
   accountIssuer,
+  type AuthorizerChoice,
   checkOidc,
   Issuers,
   JsonPoster,
@@ -18,6 +19,7 @@ import {
   TokenWebhook,
 } from '../apiserver/index.ts'
 import type { AccessSettings } from './access-options.ts'
+import { openAuthorizers } from './authorizers.ts'
 import type { ClusterConfig } from './config.ts'
 import { readText } from './files.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
@@ -26,6 +28,7 @@ export interface Access {
   readonly tokenSources: readonly TokenSource[]
   readonly passwords?: Passwords
   anonymous(path: string): boolean
+  readonly authorizers: AuthorizerChoice
 }
 
 interface Around {
@@ -53,6 +56,7 @@ export async function openAccess(config: ClusterConfig, around: Around): Promise
   return {
     tokenSources: sources,
     anonymous: path => issuers.allowsAnonymous(path),
+    authorizers: await openAuthorizers(access, config.nodeName, around),
     ...(passwords && { passwords: passwordFile(await readText(passwords), passwords) }),
   }
 }
