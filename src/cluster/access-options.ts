@@ -49,7 +49,7 @@ export const accessOptionSpecs = {
   'authorization-config': { value: true, help: 'file with an AuthorizationConfiguration: who decides about requests' },
   'authorization-mode': {
     value: true,
-    help: 'authorizers instead of that file: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny (default: Node,RBAC)',
+    help: 'authorizers in their order, instead of that file (default: Node,RBAC)',
   },
   'authorization-webhook-config-file': { value: true, help: 'kubeconfig file of the server of the mode Webhook' },
   'authorization-webhook-cache-authorized-ttl': {

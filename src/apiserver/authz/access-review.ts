@@ -5,7 +5,7 @@ import { parseTerms } from '../../api/fields.ts'
 import { parseSelector } from '../../api/labels.ts'
 import type { AccessRequest } from './authorizer.ts'
 
-export interface AccessReviewSpec {
+interface AccessReviewSpec {
   readonly user?: string
   readonly uid?: string
   readonly groups?: readonly string[]

@@ -11,7 +11,7 @@ export type ChosenAuthorizer =
   | { readonly type: OwnAuthorizer; readonly name: string }
   | { readonly type: 'Webhook'; readonly name: string; readonly authorizer: Authorizer }
 
-export const defaultAuthorizers: readonly ChosenAuthorizer[] = [
+const defaultAuthorizers: readonly ChosenAuthorizer[] = [
   { type: 'Node', name: 'node' },
   { type: 'RBAC', name: 'rbac' },
 ]
