@@ -4,15 +4,20 @@ import type { AnyKind } from '../../api/kind.ts'
 import { pathSegmentErrors } from '../../api/names.ts'
 import type { Operation } from '../../api/operation.ts'
 import { accessDenied } from '../errors.ts'
-import { type AccessRequest, type Authorizer, type Decision, withDecision } from './authorizer.ts'
+import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 
 /** Throws Forbidden unless the user may do this, or rejects with it where an authorizer has to wait. */
 export function authorize(core: { authorizer: Authorizer }, asked: Question): void | Promise<void> {
   const operation = withinItself(asked)
-  return withDecision(core.authorizer.authorize(accessRequest(operation)), decision => {
-    noteDecision(asked.annotations, decision)
-    if (!decision.allowed) throw accessDenied(operation, decision.reason)
-  })
+  const decision = core.authorizer.authorize(accessRequest(operation))
+  if (decision instanceof Promise) return decision.then(late => finish(operation, late))
+  finish(operation, decision)
+  return undefined
+}
+
+function finish(operation: Question, decision: Decision): void {
+  noteDecision(operation.annotations, decision)
+  if (!decision.allowed) throw accessDenied(operation, decision.reason)
 }
 
 /** Notes a decision for an audit. Source: apiserver pkg/endpoints/filters/authorization.go. */
@@ -35,19 +40,22 @@ const withinItself = (operation: Question): Question =>
     ? { ...operation, namespace: operation.name }
     : operation
 
+// Every request passes here, so that only what is there is copied.
 function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Question): AccessRequest {
-  return {
+  const { fieldSelector, labelSelector } = options
+  const request: AccessRequest = {
     user,
     verb,
     group: kind.group,
+    version: kind.version ?? '',
     resource: kind.plural,
     subresource,
     namespace,
-    name: name || onlyName(options.fieldSelector),
-    ...(kind.version !== undefined && { version: kind.version }),
-    ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
-    ...(options.labelSelector && { labelSelector: options.labelSelector }),
+    name: name || onlyName(fieldSelector),
   }
+  if (fieldSelector) request.fieldSelector = fieldSelector
+  if (labelSelector) request.labelSelector = labelSelector
+  return request
 }
 
 /** To list or watch one name is authorized like a request for that name. Source: apiserver request/requestinfo.go. */

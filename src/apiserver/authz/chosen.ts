@@ -54,8 +54,9 @@ const decisions = counter(
 
 interface Step {
   readonly authorizer: Authorizer
-  readonly allowed: Readonly<Record<string, string>>
-  readonly denied: Readonly<Record<string, string>>
+  /** They count decisions. */
+  readonly allowed: () => void
+  readonly denied: () => void
 }
 
 /** @param own the authorizers that read the state of the cluster */
@@ -77,7 +78,7 @@ export function requestAuthorizer(
         of = choice.chosen
         steps = of.map(one => stepOf(one, one.type === 'Webhook' ? one.authorizer : all[one.type]))
       }
-      return decide(steps, request, 0, [])
+      return decide(steps, request, 0, '')
     },
     get shownRules() {
       const types = new Set(choice.chosen.map(({ type }) => type))
@@ -94,8 +95,8 @@ const superuser: Decision = { allowed: true, reason: '' }
 
 const stepOf = ({ type, name }: ChosenAuthorizer, authorizer: Authorizer): Step => ({
   authorizer,
-  allowed: { type, name, decision: 'allowed' },
-  denied: { type, name, decision: 'denied' },
+  allowed: decisions.with({ type, name, decision: 'allowed' }),
+  denied: decisions.with({ type, name, decision: 'denied' }),
 })
 
 /** Asks the authorizers from one on, without waiting for those that decide at once. */
@@ -103,26 +104,32 @@ function decide(
   steps: readonly Step[],
   request: AccessRequest,
   from: number,
-  reasons: string[],
+  before: string,
 ): Decision | Promise<Decision> {
+  let reasons = before
   for (let i = from; i < steps.length; i++) {
     const step = steps[i]!
     const answer = step.authorizer.authorize(request)
-    if (answer instanceof Promise)
+    if (answer instanceof Promise) {
+      const soFar = reasons
       return answer.then(decision =>
-        isFinal(step, decision, reasons) ? decision : decide(steps, request, i + 1, reasons),
+        isFinal(step, decision) ? decision : decide(steps, request, i + 1, joined(soFar, decision.reason)),
       )
-    if (isFinal(step, answer, reasons)) return answer
+    }
+    if (isFinal(step, answer)) return answer
+    reasons = joined(reasons, answer.reason)
   }
-  return { allowed: false, reason: reasons.join(', ') }
+  return { allowed: false, reason: reasons }
 }
 
-/** Counts a decision that ends the search. The reason of another one is kept for the refusal. */
-function isFinal({ allowed, denied }: Step, decision: Decision, reasons: string[]): boolean {
+const joined = (reasons: string, reason: string) => (reasons && reason ? `${reasons}, ${reason}` : reasons || reason)
+
+/** Whether a decision ends the search. It is counted then. */
+function isFinal({ allowed, denied }: Step, decision: Decision): boolean {
   if (decision.allowed || decision.denied) {
-    decisions.add(decision.allowed ? allowed : denied)
+    if (decision.allowed) allowed()
+    else denied()
     return true
   }
-  if (decision.reason) reasons.push(decision.reason)
   return false
 }
