@@ -5,6 +5,7 @@ import { Client, httpsTransport } from '../client/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, type ClusterPaths, processParts } from './config.ts'
 import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
+import { urlHost } from './node-addresses.ts'
 import { Pki } from './pki.ts'
 
 export interface Admin {
@@ -57,7 +58,9 @@ export async function writeKubeconfigs(
     const certificate = await pki.certificate(part, { commonName: user }, ['client auth', 'digital signature'])
     await writeKubeconfig(paths.kubeconfigOf(part), kubeconfigOf(user, server, ca, certificate))
   }
-  const admin = kubeconfigOf(contextName(config.name), server, ca, own)
+  // One that moves leads to another server when that of this machine is away.
+  const address = config.virtualAddress ? `https://${urlHost(config.virtualAddress)}:${config.port}` : server
+  const admin = kubeconfigOf(contextName(config.name), address, ca, own)
   await writeKubeconfig(paths.kubeconfig, admin)
   await mergeIntoUserConfig(admin)
 }

@@ -14,10 +14,8 @@ import { type NodeConnection, runNode } from './run-node.ts'
 import type { RoleOptions } from './server.ts'
 import { ServerList } from './server-list.ts'
 
-type AgentOptions = RoleOptions & { nodeName: string }
-
 /** Runs the agent until the signal aborts. Containers keep running after that. */
-export async function runAgent(options: AgentOptions): Promise<void> {
+export async function runAgent(options: RoleOptions): Promise<void> {
   const { config, paths, log, signal, revive, nodeName } = options
   const lifeline = keepLifeline({
     socket: paths.socket,
@@ -48,13 +46,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
 /** Issues the node's certificates and connects with them. */
 async function connect(
-  { config, paths, nodeName, log, signal }: AgentOptions,
+  { config, paths, nodeName, log, signal }: RoleOptions,
   pki: Pki,
   nodeIPs: readonly string[],
 ): Promise<NodeConnection & { keep(kubelet: Kubelet): void }> {
-  // A node in a namespace reaches the API server at the address of the bridge.
-  const isInNamespace = config.nodes.some(node => node.name === nodeName)
-  const apiAddress = isInNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
+  // A node in a namespace reaches the machine's API server at the address of the bridge.
+  const inNamespace = config.nodes.find(node => node.name === nodeName)
+  const ofMachine = inNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
+  const given = [...(inNamespace?.isServer ? ['127.0.0.1'] : []), ofMachine]
   const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
@@ -66,12 +65,22 @@ async function connect(
     ])
   let client = await issueClient()
   const serving = await issueServing()
-  const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [`https://${apiAddress}:${config.port}`])
+  const servers = new ServerList(
+    nodeDirs(paths.node(nodeName)).servers,
+    given.map(host => `https://${host}:${config.port}`),
+  )
   const transport = httpsTransport(() => {
     const server = servers.current
     const { certPem: cert, keyPem: key } = client
     return { server, ca: authority.certPem, cert, key, onLost: () => servers.leave(server) }
   })
+  const beside = httpsTransport(() => ({
+    server: `https://127.0.0.1:${config.port}`,
+    ca: authority.certPem,
+    cert: client.certPem,
+    key: client.keyPem,
+  }))
+  signal.addEventListener('abort', () => beside.close(), { once: true })
   const keep = (kubelet: Kubelet) =>
     void keepCertificates(
       own.dir,
@@ -83,11 +92,12 @@ async function connect(
           use: pair => {
             client = pair
             transport.renew()
+            beside.renew()
           },
         },
         { name: 'serving', now: serving, obtain: issueServing, use: pair => kubelet.renewServing(pair) },
       ],
       { clock: realClock, log, signal },
     )
-  return { transport, servers, serving, keep, ca: authority.certPem }
+  return { transport, servers, serving, keep, beside, ca: authority.certPem }
 }

@@ -10,6 +10,7 @@ import { readCertificate, splitBundle } from '../wire/x509.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { etcdPki } from './etcd-member.ts'
 import { isUp } from './link.ts'
 import { nodeDirs } from './node-names.ts'
 import { rotateAuthority, rotateTokenKey } from './rotation.ts'
@@ -95,13 +96,13 @@ async function renew({ paths, config, out }: Context): Promise<number> {
 async function find(paths: ClusterPaths): Promise<Found[]> {
   const agents = join(paths.root, 'agents')
   const nodes = existsSync(agents) ? await readdir(agents) : []
-  const directories = [paths.pki, ...nodes.map(node => nodeDirs(paths.node(node)).pki)]
+  const directories = [paths.pki, etcdPki(paths), ...nodes.map(node => nodeDirs(paths.node(node)).pki)]
   const found: Found[] = []
   for (const directory of directories.filter(existsSync))
     for (const name of (await readdir(directory)).sort()) {
       if (!/\.(crt|pem)$/.test(name)) continue
       const file = join(directory, name)
-      const isAuthority = directory === paths.pki && authorities.test(name)
+      const isAuthority = !directory.startsWith(agents) && authorities.test(name)
       const bundle = splitBundle(await readFile(file, 'utf8'))
       // What follows the certificate of a process is in files of its own.
       for (const certificate of isAuthority ? bundle : bundle.slice(0, 1)) {

@@ -12,6 +12,8 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'data-dir': { value: true, help: `directory that holds the clusters (default: ${defaultDataDir})` },
   port: { value: true, help: `port of the API server (default: 6443 for the cluster ${defaultName})` },
   nodes: { value: true, help: 'number of nodes on this machine; existing nodes are kept (default: 1)' },
+  ha: { help: 'three servers with three members of etcd on this machine, of which one can be lost' },
+  'virtual-address': { value: true, help: 'address that moves between the nodes with a healthy server, for clients' },
   node: { value: true, help: 'name of a node on this machine (default: the first node)' },
   server: { value: true, help: 'URL of the API server to join' },
   token: { value: true, help: 'join token, as printed by kutter token create' },
@@ -43,7 +45,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   gateway: { help: 'serve Gateways: the kinds of Gateway API, and the GatewayClass kutter' },
   store: {
     value: true,
-    help: 'where objects are kept: embedded, or etcd://HOST:PORT,HOST:PORT/PREFIX (default: embedded)',
+    help: 'embedded (default), etcd for one of its own, or etcd://HOST:PORT,HOST:PORT/PREFIX',
   },
   'etcd-cafile': {
     value: true,
@@ -95,6 +97,7 @@ interface CommandSpec {
 const cluster = ['name', 'data-dir'] as const
 const server = [
   'store',
+  'virtual-address',
   'etcd-cafile',
   'etcd-certfile',
   'etcd-keyfile',
@@ -133,7 +136,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   up: {
     usage: 'up',
     summary: 'start a cluster, or add missing nodes to a running one',
-    options: [...cluster, 'nodes', 'port', 'ip-family', ...server, 'kubelet-config', 'no-install'],
+    options: [...cluster, 'nodes', 'ha', 'port', 'ip-family', ...server, 'kubelet-config', 'no-install'],
   },
   down: { usage: 'down', summary: 'stop a cluster', options: [...cluster, 'purge'] },
   status: { usage: 'status', summary: 'show the health of a cluster', options: [...cluster, 'o'] },
@@ -181,6 +184,11 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   install: { usage: 'install', summary: 'start a cluster with the machine, by a unit of systemd', options: cluster },
   uninstall: { usage: 'uninstall', summary: 'remove that unit', options: cluster },
   version: { usage: 'version', summary: 'show the release of this program', options: [] },
+  member: {
+    usage: 'member list | remove NAME',
+    summary: 'show the members of the etcd that the cluster runs itself, or remove a server',
+    options: [...cluster, 'o'],
+  },
   secrets: {
     usage: 'secrets reencrypt',
     summary: 'write all Secrets again, with the newest key of encryption at rest',
@@ -200,7 +208,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   server: {
     usage: 'server [--join URL --token TOKEN]',
     summary: 'run API server, controllers and scheduler here; with --join, make this machine a further server',
-    options: [...cluster, 'join', 'token', 'node-name', 'port', ...server],
+    options: [...cluster, 'join', 'token', 'node-name', 'node', 'port', ...server],
   },
   'controller-manager': {
     usage: 'controller-manager --kubeconfig FILE',

@@ -10,6 +10,7 @@ import { replaceFile } from '../base/files.ts'
 import { type AccessSettings, mergedAccess } from './access-options.ts'
 import type { AuditSettings } from './security-options.ts'
 import { portFree } from '../linux/index.ts'
+import { type EtcdStart, hasOwnEtcd } from './own-etcd.ts'
 import { commandLine, defaultName } from './hint.ts'
 import { addressIn, chooseNodeRange } from './node-range.ts'
 
@@ -84,6 +85,10 @@ export interface ClusterConfig {
   gateway?: boolean
   /** The store, as `--store` names it; without it the one in the cluster's directory. */
   store?: string
+  /** Set where this machine has a member of the cluster's own etcd. */
+  member?: EtcdStart
+  /** An address outside of all nodes at which some healthy server answers. */
+  virtualAddress?: string
   /** Paths of the files of TLS with etcd. */
   etcdCa?: string
   etcdCert?: string
@@ -124,6 +129,10 @@ export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
   name: string
+  /** Set where a member of the cluster's own etcd runs beside the node. */
+  member?: EtcdStart
+  /** Whether a server runs beside the node. */
+  isServer?: true
   /** The last number of its addresses in `nodeCidrs`; the machine itself has 1. */
   index: number
 }
@@ -225,7 +234,8 @@ export async function ensureConfig(
     // Each of the settings of the audit is kept unless it is given.
     const audit = wanted.audit && { audit: { ...existing.audit, ...wanted.audit } }
     const access = wanted.access && { access: mergedAccess(existing.access, wanted.access) }
-    const changed = withNodes({ ...existing, ...chosen(wanted), ...access, ...audit }, wanted.nodes ?? 1)
+    const merged = withMember({ ...existing, ...chosen(wanted), ...access, ...audit })
+    const changed = withNodes(merged, wanted.nodes ?? 1)
     await writeConfig(paths, changed)
     return changed
   }
@@ -243,7 +253,7 @@ export async function ensureConfig(
     nodes: [],
     ...chosen(wanted),
   }
-  const config = withNodes(made, wanted.nodes ?? 1)
+  const config = withNodes(withMember(made), wanted.nodes ?? 1)
   await writeConfig(paths, config)
   return config
 }
@@ -269,6 +279,10 @@ export async function addServer(
     nodes: [],
   }
 }
+
+/** The first member of a cluster's own etcd is beside its first server. */
+const withMember = (config: ClusterConfig): ClusterConfig =>
+  hasOwnEtcd(config) && !config.member ? { ...config, member: {} } : config
 
 /** The families of a cluster's addresses: both means that IPv4 is the default. */
 export const ipFamilies = ['ipv4', 'ipv6', 'dual'] as const
@@ -332,7 +346,9 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
     for (let n = 2; n <= maxIndex; n++) if (!taken(n)) return n
     throw new Error(`the cluster ${config.name} cannot have more than ${maxIndex} nodes on one machine`)
   }
-  const index = free(n => config.nodes.some(node => node.index === n))
+  const { virtualAddress, nodeCidrs } = config
+  const isVirtual = (n: number) => virtualAddress !== undefined && addressIn(nodeCidrs[0]!, n) === virtualAddress
+  const index = free(n => isVirtual(n) || config.nodes.some(node => node.index === n))
   const chosenName = name ?? `node-${free(n => names.includes(`node-${n}`))}`
   return { ...config, nodes: [...config.nodes, { name: chosenName, index }] }
 }
@@ -364,6 +380,7 @@ const choices = [
   'nodePortAddresses',
   'gateway',
   'store',
+  'virtualAddress',
   'etcdCa',
   'etcdCert',
   'etcdKey',

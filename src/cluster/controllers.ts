@@ -15,7 +15,7 @@ import { keepIngressClass } from './ingress-class.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
 import { gatewaySharingOf, loadBalancingOf } from './load-balancing.ts'
-import { machineAddress, urlHost } from './node-addresses.ts'
+import { nodeAddresses, urlHost } from './node-addresses.ts'
 import { keepStorageClasses } from './storage.ts'
 
 /**
@@ -27,6 +27,8 @@ const aloneTiming: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 2
 interface ControllersOptions {
   plane: ControlPlane
   config: ClusterConfig
+  /** The node beside which the server runs. */
+  nodeName: string
   authority: Authority
   /** Identifies this server among the holders of the Lease. It is the same after a restart. */
   identity: string
@@ -89,14 +91,15 @@ export async function startControllers(options: ControllersOptions): Promise<voi
 }
 
 /** Publishes what nodes need even where no controller runs: cluster-info, kutter-config and the Service kube-dns. */
-async function serveNodes({ plane, config, authority, signal }: ControllersOptions): Promise<void> {
+async function serveNodes({ plane, config, nodeName, authority, signal }: ControllersOptions): Promise<void> {
   const admin = plane.client('kutter', ['system:masters'])
-  await publishClusterInfo(admin, `https://${urlHost(machineAddress(config))}:${config.port}`, authority.certPem)
+  const address = config.virtualAddress || nodeAddresses(config, nodeName)[0]!
+  await publishClusterInfo(admin, `https://${urlHost(address)}:${config.port}`, authority.certPem)
   await publishClusterFacts(admin, config, authority.certPem)
   await keepDnsService(admin, config, signal)
   if (!config.disable?.includes('storage')) await keepStorageClasses(admin)
   if (!config.disable?.includes('ingress')) await keepIngressClass(admin)
-  await markControlPlane(admin, config.nodeName, signal)
+  await markControlPlane(admin, nodeName, signal)
 }
 
 /** Runs `lead` each time this server becomes the leader. Resolves when `lead` has begun once, or when it stands by. */

@@ -8,6 +8,7 @@ import { stderrLog, silentLog } from '../base/log.ts'
 import { findCgroups, isRunning, realMounts, sendSignal } from '../linux/index.ts'
 import { podRoutes } from '../network/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
+import { endEtcd } from './etcd-process.ts'
 import { readIfThere } from './files.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
@@ -74,12 +75,13 @@ async function removeDataDir({ dataDir }: ClusterPaths): Promise<void> {
   if (others.length === 0) await rm(dataDir, { recursive: true, force: true })
 }
 
-/** Stops the supervisor, the server and the agents. Containers keep running. */
+/** Stops the supervisor, servers, agents and members of etcd. Containers keep running. */
 export async function stopProcesses(paths: ClusterPaths, name: string): Promise<void> {
   const state = await ask(paths.socket, { command: 'stop' })
   if (state) await ended(state)
   // After a crash there may be processes that no supervisor has a life line to.
   await endRoles(paths, name, realClock)
+  await endEtcd(paths, realClock)
 }
 
 async function ended(state: SupervisorState): Promise<void> {

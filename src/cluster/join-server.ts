@@ -2,17 +2,25 @@
 // etcd. It verifies that the server belongs to the cluster of the token, gets configuration and keys from it, and then
 // starts like any other cluster. A machine that fails to join has no configuration, so nothing starts on it by itself,
 // and it never becomes a cluster of its own.
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import { silentLog } from '../base/log.ts'
 import { Client, httpsTransport } from '../client/index.ts'
 import { serverUrl, UsageError } from './args.ts'
-import { addServer, type ClusterPaths, readConfig, writeConfig } from './config.ts'
+import { EtcdMembership, hostPort } from '../store/index.ts'
+import { addServer, type ClusterConfig, type ClusterPaths, readConfig, writeConfig } from './config.ts'
 import { discover } from './discovery.ts'
+import { etcdDir, etcdLogText, ownEndpoints, peerUrlOf, rememberMembers } from './etcd-member.ts'
+import { ensureEtcdCertificates, ownEtcdTls } from './etcd-pki.ts'
+import { endEtcd, etcdKey, spawnEtcd } from './etcd-process.ts'
 import { commandLine } from './hint.ts'
 import { readJoinToken } from './join-token.ts'
+import { addMember } from './member-join.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
+import { lastLine, logOf } from './process-files.ts'
 import { openStore, parseStore } from './store-location.ts'
 import { etcdFilesOf, readServerKeys, writeServerKeys } from './server-keys.ts'
 
@@ -54,11 +62,15 @@ export async function joinServer(options: JoinServerOptions): Promise<void> {
     })
     await writeServerKeys(keys, paths)
     const config = await addServer(paths, { ...keys.config, ...etcdFilesOf(keys.config, paths) }, options)
-    const store = await openStore(config, paths, { log: silentLog, onFailure() {} })
-    await store.close()
-    await writeConfig(paths, config)
+    if (hasOwnEtcd(config)) await joinEtcd(config, paths, keys.members ?? [])
+    else {
+      const store = await openStore(config, paths, { log: silentLog, onFailure() {} })
+      await store.close()
+      await writeConfig(paths, config)
+    }
   } catch (error) {
-    await rm(paths.pki, { recursive: true, force: true })
+    for (const left of [paths.pki, etcdDir(paths), paths.config, paths.logs, paths.run])
+      await rm(left, { recursive: true, force: true })
     throw error
   } finally {
     client.close()
@@ -66,10 +78,67 @@ export async function joinServer(options: JoinServerOptions): Promise<void> {
   }
 }
 
+/** Starts a member of the cluster's own etcd here, which goes on running for the server that is started next. */
+async function joinEtcd(config: ClusterConfig, paths: ClusterPaths, endpoints: readonly string[]): Promise<void> {
+  const name = config.nodeName
+  await rememberMembers(paths, endpoints)
+  await ensureEtcdCertificates({ ...config, member: {} }, paths, realClock)
+  for (const dir of [paths.run, paths.logs]) await mkdir(dir, { recursive: true, mode: 0o700 })
+  const membership = new EtcdMembership(ownEtcdTls(paths))
+  let joined = config
+  let child: ChildProcess | undefined
+  try {
+    await addMember({
+      membership,
+      endpoints,
+      name,
+      peerUrl: peerUrlOf(config, name),
+      async start(cluster) {
+        joined = { ...config, member: { cluster, hasRun: true } }
+        child = spawnEtcd(joined, paths, name)
+        child.on('error', () => {})
+        child.unref()
+      },
+      failed() {
+        if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) return undefined
+        return `it does not start: ${etcdLogText(lastLine(logOf(paths, etcdKey(name))))}`
+      },
+      undo: () => endEtcd(paths, realClock),
+      clock: realClock,
+    })
+    await writeConfig(paths, joined)
+  } finally {
+    membership.close()
+  }
+}
+
+/** Takes this machine out of the etcd again, when its server could not be started after it had joined. */
+export async function leaveEtcd(config: ClusterConfig, paths: ClusterPaths): Promise<void> {
+  if (!hasOwnEtcd(config)) return
+  const membership = new EtcdMembership(ownEtcdTls(paths))
+  try {
+    const endpoints = ownEndpoints(config, paths)
+    const members = await membership.list(endpoints)
+    const own = members.find(({ name }) => name === config.nodeName)
+    const others = members.filter(one => one !== own).flatMap(({ clientUrls }) => clientUrls.map(hostPort))
+    if (own) await membership.remove(others, own.id)
+  } finally {
+    membership.close()
+  }
+}
+
 /** Throws where a further server could not see the objects. */
-export function mustShareStore({ store, name }: { store?: string; name: string }, paths: ClusterPaths): void {
+export function mustShareStore(
+  { store, name, nodes }: Pick<ClusterConfig, 'store' | 'name' | 'nodes'>,
+  paths: ClusterPaths,
+): void {
+  const inNamespaces = nodes.flatMap(node => (node.member ? [node.name] : []))
+  if (inNamespaces.length)
+    throw new UsageError(
+      `other machines cannot reach the members of etcd in network namespaces of this one, ${inNamespaces.join(' and ')}; remove them first with: ${commandLine('kutter', 'member remove NAME', paths)}`,
+    )
   if (parseStore(store, name)) return
   throw new UsageError(
-    `only this machine has the store of the cluster ${name}; copy it to an etcd first with: ${commandLine('kutter', 'store migrate --to etcd://HOST:PORT', paths)}`,
+    `only this machine has the store of the cluster ${name}; copy it to an etcd first, its own or another, with: ${commandLine('kutter', 'store migrate --to etcd', paths)}`,
   )
 }

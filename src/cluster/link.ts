@@ -30,10 +30,11 @@ export const beatMs = 10_000
 export type Command =
   | { command: 'status' }
   | { command: 'stop' }
-  /** Read the configuration again, start agents of added nodes, stop those of removed ones, then answer. */
+  /** Read the configuration again, start processes that it has gained, stop those that it has lost, then answer. */
   | { command: 'reload' }
 
-export interface ProcessState extends Hello {
+export interface ProcessState extends Omit<Hello, 'role'> {
+  role: Hello['role'] | 'etcd'
   restarts: number
 }
 

@@ -39,9 +39,12 @@ const programs: readonly { program: string; package: string; path?: string }[] =
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
 
+/** The program that a server runs in addition where the cluster has an etcd of its own. */
+const etcdProgram = { program: 'etcd', package: 'etcd-server' } as const
+
 /** The Debian packages of all programs that are not installed. */
-export function missingPackages(): string[] {
-  const missing = programs.filter(
+export function missingPackages({ etcd = false } = {}): string[] {
+  const missing = [...programs, ...(etcd ? [{ ...etcdProgram, path: undefined }] : [])].filter(
     ({ program, path }) => !(path ? [path] : searchPath()).some(dir => existsSync(join(dir, program))),
   )
   return [...new Set(missing.map(m => m.package))]

@@ -4,6 +4,7 @@ import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
+import { ipFamily } from '../api/ip.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { parsePool } from '../kinds/core/service-balancing.ts'
@@ -39,8 +40,10 @@ import { requestLimits } from './flow.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
-import { joinServer } from './join-server.ts'
+import { joinServer, leaveEtcd } from './join-server.ts'
 import { machineProblem } from './machine.ts'
+import { memberCommand } from './member-command.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { securityOptions } from './security-options.ts'
 import { secretsCommand } from './secrets-command.ts'
 import { tokenCommand } from './token-command.ts'
@@ -140,6 +143,8 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
     out(`Kutter ${release.version} in ${release.directory}\n`)
     return 0
   },
+  member: ({ parsed, words, name, paths }) =>
+    memberCommand(words, { paths, config: ownCluster(paths, name), json: parsed.options.o === 'json', out }),
   secrets: ({ words, name, paths }) => secretsCommand(words, { paths, config: ownCluster(paths, name), out }),
   check: () => check(out),
   server,
@@ -197,7 +202,9 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(nodes !== undefined && { nodes }),
     ...timings(parsed),
     ...files(parsed),
+    ...(parsed.flags.has('ha') && { ha: true }),
     ...storeOption(parsed, name),
+    ...virtualAddress(parsed),
     ...snapshotOptions(parsed),
     ...requestLimits(parsed),
     ...securityOptions(parsed),
@@ -226,7 +233,7 @@ async function server(invocation: Invocation): Promise<number> {
   const { parsed, name, paths } = invocation
   if (parsed.options.join !== undefined) {
     await joinAsServer(invocation, parsed.options.join)
-    return startCluster(invocation)
+    return startJoined(invocation)
   }
   const changes = {
     ...timings(parsed),
@@ -240,8 +247,29 @@ async function server(invocation: Invocation): Promise<number> {
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   }
-  await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
+  await role(paths, name, parsed.options.node, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
+}
+
+/** A server that cannot start after it has joined leaves again, so that the others do not count on it. */
+async function startJoined(invocation: Invocation): Promise<number> {
+  const { name, paths } = invocation
+  try {
+    return await startCluster(invocation)
+  } catch (error) {
+    await leaveEtcd(existing(paths, name), paths)
+    if (hasOwnEtcd(existing(paths, name))) await down({ paths, name, purge: true, out })
+    throw error
+  }
+}
+
+/** Reads `--virtual-address 192.0.2.9`. An empty one means none. */
+function virtualAddress({ options }: Parsed): Pick<ClusterConfig, 'virtualAddress'> {
+  const text = options['virtual-address']
+  if (text === undefined) return {}
+  if (text !== '' && ipFamily(text) === undefined)
+    throw new UsageError(`--virtual-address: ${JSON.stringify(text)} is no IP address`)
+  return { virtualAddress: text }
 }
 
 /** Gets keys and configuration from a server that is there; only the start is left to do then. */
@@ -374,7 +402,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
   if (server === undefined && config && !config.joined) {
-    await role(paths, name, o => runAgent({ ...o, nodeName: nodeName ?? o.config.nodeName }))
+    await role(paths, name, nodeName, runAgent)
     return 0
   }
   const problem = machineProblem()
@@ -429,11 +457,17 @@ function ownCluster(paths: ClusterPaths, name: string): ClusterConfig {
 }
 
 /** Runs a role of a cluster on this machine until SIGTERM. */
-async function role(paths: ClusterPaths, name: string, run: (options: RoleOptions) => Promise<void>): Promise<void> {
+async function role(
+  paths: ClusterPaths,
+  name: string,
+  node: string | undefined,
+  run: (options: RoleOptions) => Promise<void>,
+): Promise<void> {
   const config = existing(paths, name)
   const log = stderrLog().with({ cluster: name })
   await run({
     config,
+    nodeName: node ?? config.nodeName,
     paths,
     log,
     signal: untilSignal(log),

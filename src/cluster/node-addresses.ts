@@ -21,9 +21,6 @@ export function nodeAddresses(config: ClusterConfig, nodeName: string): string[]
   })
 }
 
-/** The address of the machine of the server. */
-export const machineAddress = (config: ClusterConfig): string => nodeAddresses(config, config.nodeName)[0]!
-
 const lookMs = 10_000
 
 /**

@@ -23,6 +23,9 @@ export const nodeTableOf = (tag: string): string => `${tableOf(tag)}-nodes`
 export const balancerTableOf = (tag: string): string => `${tableOf(tag)}-balancer`
 /** The link on which a node keeps the addresses of load balancers that it announces. */
 export const balancerLinkOf = (tag: string): string => `${bridgeOf(tag)}v`
+/** The same two for the virtual address of the servers. */
+export const virtualTableOf = (tag: string): string => `${tableOf(tag)}-virtual`
+export const virtualLinkOf = (tag: string): string => `${bridgeOf(tag)}w`
 /** The cgroup that holds those of all nodes of the cluster. */
 export const cgroupOf = (tag: string): string => `/kutter-${tag}`
 /** The cgroup that holds those of a node's pods. */

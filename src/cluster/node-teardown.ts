@@ -22,6 +22,8 @@ import {
   nodeDirs,
   policyTableOf,
   tableOf,
+  virtualLinkOf,
+  virtualTableOf,
 } from './node-names.ts'
 
 interface NodeTeardown {
@@ -54,6 +56,7 @@ export async function teardownMachine(
   await removePodRoutes(podCidrs)
   for (const family of [4, 6] as const) await removeOverlay(overlayLink(bridgeOf(tag), family))
   await removeAnnouncements(balancerLinkOf(tag), balancerTableOf(tag))
+  await removeAnnouncements(virtualLinkOf(tag), virtualTableOf(tag))
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()

@@ -14,7 +14,7 @@ import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
 import { teardownNode } from './node-teardown.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { Steps } from './steps.ts'
-import { logOf } from './supervisor.ts'
+import { logOf } from './process-files.ts'
 
 interface Context {
   paths: ClusterPaths

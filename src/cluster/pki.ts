@@ -48,12 +48,14 @@ export class Pki {
   readonly dir: string
   readonly #clock: Clock
   readonly #given: Authority | undefined
+  readonly #authorityName: string
 
-  /** @param authority signs certificates instead of the authority in `dir` */
-  constructor(dir: string, clock: Clock, authority?: Authority) {
+  /** @param authority signs certificates instead of the authority in `dir`, or has the name for a new one there */
+  constructor(dir: string, clock: Clock, authority?: Authority | { commonName: string }) {
     this.dir = dir
     this.#clock = clock
-    this.#given = authority
+    this.#given = authority && 'keyPem' in authority ? authority : undefined
+    this.#authorityName = authority && 'commonName' in authority ? authority.commonName : 'kutter-ca'
   }
 
   /** The cluster's authority, created at the first call. Throws when a part of an existing one is missing or wrong. */
@@ -74,7 +76,7 @@ export class Pki {
       throw new Error(
         `${lost.length ? `the cluster's authority is incomplete: ${lost.join(' and ')} missing` : `${keyFile} is not the key of ${certFile}`}; restore a copy, or start over without the data: ${commandLine('kutter', 'down --purge', { root: dirname(this.dir), dataDir: dirname(dirname(this.dir)) })}`,
       )
-    const made = await makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs })
+    const made = await makeAuthority({ commonName: this.#authorityName, now: this.#clock.now(), validMs: authorityMs })
     await this.#write(keyFile, made.keyPem)
     await this.#write(certFile, made.certPem)
     return made

@@ -19,7 +19,9 @@ import {
 import { timeText } from '../api/time.ts'
 import { type ClusterConfig, type ClusterPaths, claimSlot, nodeNameOf, readConfig, writeConfig } from './config.ts'
 import { commandLine } from './hint.ts'
-import { etcdTls, openStore, parseStore } from './store-location.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
+import { moveEtcdAside, withEtcd, withFreshEtcd, withoutEtcd } from './with-etcd.ts'
+import { etcdPlace, openStore } from './store-location.ts'
 
 /**
  * How far a restored store is ahead of what is known of the one before. Clients may have seen revisions that are lost
@@ -40,24 +42,40 @@ interface Restored {
  */
 export async function restoreSnapshot(file: string, paths: ClusterPaths, name: string): Promise<Restored> {
   const info = await checkSnapshot(file)
-  const config = readConfig(paths) ?? (await clusterOf(file, paths, name))
-  const known = await newestOf(config, paths)
+  const existing = readConfig(paths) ?? (await clusterOf(file, paths, name))
+  const known = await withEtcd(existing, paths, () => newestOf(existing, paths))
   const revision = Math.max(info.revision, known) + revisionGap
-  return { ...(await replaceStore(config, paths, entriesOf(file), revision)), revision }
+  // Members on other machines hold the lost state, so they are left behind, and join again.
+  const config = withFreshEtcd(existing)
+  const aside = hasOwnEtcd(config) ? await moveEtcdAside(paths, stampNow()) : undefined
+  if (hasOwnEtcd(config)) await writeConfig(paths, config)
+  const restored = await withEtcd(config, paths, () => replaceStore(config, paths, entriesOf(file), revision))
+  return { ...restored, ...(aside !== undefined && { before: aside }), revision }
 }
 
 /** Copies the store of a cluster to another place, and makes the cluster use that from its next start on. */
-export async function migrateStore(config: ClusterConfig, paths: ClusterPaths, to: ClusterConfig): Promise<Restored> {
-  const store = await open(config, paths)
-  try {
-    const revision = await store.revision()
-    const restored = await replaceStore(to, paths, entriesAt(store, revision), revision)
-    await compareStores(store, revision, to, paths)
-    await writeConfig(paths, to)
-    return { ...restored, revision }
-  } finally {
-    await store.close()
-  }
+export async function migrateStore(
+  config: ClusterConfig,
+  paths: ClusterPaths,
+  wanted: ClusterConfig,
+): Promise<Restored> {
+  const isOwn = hasOwnEtcd(wanted)
+  const to = isOwn ? withFreshEtcd(wanted) : withoutEtcd(wanted)
+  const aside = isOwn ? await moveEtcdAside(paths, stampNow()) : undefined
+  return withEtcd(config, paths, async () => {
+    const store = await open(config, paths)
+    try {
+      return await withEtcd(to, paths, async () => {
+        const revision = await store.revision()
+        const restored = await replaceStore(to, paths, entriesAt(store, revision), revision)
+        await compareStores(store, revision, to, paths)
+        await writeConfig(paths, isOwn ? { ...to, member: { hasRun: true } } : to)
+        return { ...restored, ...(aside !== undefined && { before: aside }), revision }
+      })
+    } finally {
+      await store.close()
+    }
+  })
 }
 
 /** Keeps what is whole of a damaged embedded store. Returns what is lost. */
@@ -92,12 +110,9 @@ async function replaceStore(
   entries: AsyncIterable<Entry> | Iterable<Entry>,
   revision: number,
 ): Promise<Omit<Restored, 'revision'>> {
-  const location = parseStore(config.store, config.name)
-  if (location) {
-    const tls = etcdTls(config)
-    return { keys: await copyToEtcd({ ...location, ...(tls && { tls }) }, entries, revision) }
-  }
-  const stamp = timeText(realClock.now()).replaceAll(/[-:]/g, '')
+  const place = etcdPlace(config, paths)
+  if (place) return { keys: await copyToEtcd(place, entries, revision) }
+  const stamp = stampNow()
   const made = `${paths.store}.new-${stamp}`
   const keys = await fillEmbedded(made, entries, revision)
   if (!existsSync(paths.store)) {
@@ -109,6 +124,8 @@ async function replaceStore(
   await rename(made, paths.store)
   return { keys, before }
 }
+
+const stampNow = () => timeText(realClock.now()).replaceAll(/[-:]/g, '')
 
 async function* entriesOf(file: string): AsyncGenerator<Entry> {
   for await (const part of snapshotParts(file)) if (part.type === 'entry') yield part.entry

@@ -10,7 +10,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
-import { removeAnnouncements, startBalancer, startGateways, startIngress } from '../edge/index.ts'
+import { removeAnnouncements, startBalancer, startGateways, startIngress, startVirtualAddress } from '../edge/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
@@ -43,6 +43,8 @@ import {
   nodeDirs,
   policyTableOf,
   tableOf,
+  virtualLinkOf,
+  virtualTableOf,
 } from './node-names.ts'
 import { problemsOf } from './node-problems.ts'
 import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts'
@@ -51,6 +53,8 @@ export interface NodeConnection {
   transport: HttpsTransport
   /** The API servers that the transport may talk to. */
   servers: ServerList
+  /** To a server beside the node; absent where there cannot be one. */
+  beside?: HttpsTransport
   /** The certificate of the kubelet's server. */
   serving: KeyPair
   /** PEM of the cluster's authority. */
@@ -83,7 +87,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const { config, paths, log, signal, nodeName, nodeIPs } = options
   const clock = realClock
   const tag = clusterTag(paths, config.name)
-  const [{ transport, servers, serving, ca }, socket, resolvConf] = await Promise.all([
+  const [{ transport, servers, serving, ca, beside }, socket, resolvConf] = await Promise.all([
     options.connection,
     startRuntime(options),
     usableResolvConf(),
@@ -133,11 +137,16 @@ export async function runNode(options: NodeOptions): Promise<void> {
   keepRoutes(options, proxy, client('network'), reports('kube-proxy'))
   serveRequests(options, proxyClient, reports)
   const balancer = announceAddresses(options, proxy, proxyClient, reports('load balancer'))
+  const virtual = announceVirtual(options, beside)
   options.onKubelet?.(kubelet)
   log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
   void loadImages(options, socket).catch(error => log.error("cannot load the cluster's images", { error }))
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
-  await Promise.all([kubelet.close(), balancer.then(running => running?.stop())])
+  await Promise.all([
+    kubelet.close(),
+    balancer.then(running => running?.stop()),
+    virtual.then(running => running?.stop()),
+  ])
   transport.close()
 }
 
@@ -314,6 +323,33 @@ async function announceAddresses(
     })
   } catch (error) {
     if (!signal.aborted) log.error('cannot announce addresses of load balancers', { error })
+    return undefined
+  }
+}
+
+/** Takes part in announcing the virtual address of the servers, while one answers beside the node. */
+async function announceVirtual(
+  { config, paths, nodeName, nodeIPs, signal, ...options }: NodeOptions,
+  beside: HttpsTransport | undefined,
+): Promise<Awaited<ReturnType<typeof startVirtualAddress>> | undefined> {
+  const log = options.log.with({ part: 'virtual address' })
+  const tag = clusterTag(paths, config.name)
+  const [ledger, table, address] = [virtualLinkOf(tag), virtualTableOf(tag), config.virtualAddress]
+  try {
+    if (!address || !beside) {
+      if (existsSync(`/sys/class/net/${ledger}`)) await removeAnnouncements(ledger, table)
+      return undefined
+    }
+    const place = { nodeName, nodeIPs, address, port: config.port, ledger, table, podBridge: bridgeOf(tag) }
+    const isServing = (until: AbortSignal) =>
+      beside.fetch('/livez', until).then(
+        () => true,
+        () => false,
+      )
+    const client = clientOf('virtual-address', beside, log)
+    return await startVirtualAddress({ ...place, client, isServing, clock: realClock, log, signal })
+  } catch (error) {
+    if (!signal.aborted) log.error('cannot announce the virtual address', { error })
     return undefined
   }
 }

@@ -16,6 +16,11 @@ import { RoleBinding } from '../kinds/rbac/rolebinding.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, ingressPortsOf, vxlanIdOf } from './config.ts'
 import { seal, sealKeyBytes as keyBytes, unseal } from './sealed.ts'
+import { EtcdMembership, hostPort } from '../store/index.ts'
+import { ownEndpoints } from './etcd-member.ts'
+import { ownEtcdTls } from './etcd-pki.ts'
+import { localVirtualAddress } from './high-availability.ts'
+import { hasOwnEtcd, ownEtcd } from './own-etcd.ts'
 import { parseStore } from './store-location.ts'
 
 const namespace = bootstrapTokenNamespace
@@ -25,6 +30,8 @@ const maxKeysBytes = 512 << 10
 
 interface ServerKeys {
   config: ClusterConfig
+  /** `host:port` of the members of an etcd of the cluster's own. */
+  members?: readonly string[]
   files: { path: string; mode: number; base64: string }[]
 }
 
@@ -35,7 +42,7 @@ export async function publishServerKeys(
   { config, paths }: { config: ClusterConfig; paths: ClusterPaths },
 ): Promise<string> {
   const key = secretBytes(keyBytes)
-  const keys = Buffer.from(JSON.stringify({ config: sharedConfig(config), files: await filesOf(config, paths) }))
+  const keys = Buffer.from(JSON.stringify(await keysOf(config, paths)))
   if (keys.length > maxKeysBytes) throw new Error(`${paths.pki} has ${keys.length} bytes, more than can be handed on`)
   const token = await client.get(Secret, { namespace, name: bootstrapTokenPrefix + id })
   const name = nameOf(id)
@@ -88,13 +95,29 @@ export const etcdFilesOf = (config: ClusterConfig, paths: ClusterPaths): Partial
     ),
   )
 
+async function keysOf(config: ClusterConfig, paths: ClusterPaths): Promise<ServerKeys> {
+  const keys = { config: sharedConfig(config), files: await filesOf(config, paths) }
+  if (!hasOwnEtcd(config)) return keys
+  const membership = new EtcdMembership(ownEtcdTls(paths))
+  try {
+    const members = await membership.list(ownEndpoints(config, paths))
+    return { ...keys, members: members.flatMap(({ clientUrls }) => clientUrls.map(hostPort)) }
+  } finally {
+    membership.close()
+  }
+}
+
 /** What all servers have in common, spelled out where it follows from the slot on the first one. */
 function sharedConfig(config: ClusterConfig): ClusterConfig {
   const { http, https } = ingressPortsOf(config)
   const { endpoints = [], prefix = '' } = parseStore(config.store, config.name) ?? {}
+  const { member: _, virtualAddress, ...rest } = config
+  // That of `--ha` is between the nodes of one machine.
+  const isShared = virtualAddress && virtualAddress !== localVirtualAddress(config)
   return {
-    ...config,
-    store: `etcd://${endpoints.join(',')}${prefix}`,
+    ...rest,
+    ...(isShared && { virtualAddress }),
+    store: hasOwnEtcd(config) ? ownEtcd : `etcd://${endpoints.join(',')}${prefix}`,
     nodes: [],
     ingressHttpPort: http,
     ingressHttpsPort: https,
@@ -103,17 +126,19 @@ function sharedConfig(config: ClusterConfig): ClusterConfig {
 }
 
 /** Every server issues its own certificates, so it needs the authorities and the signing keys only. */
-const issued = /^(apiserver|apiserver-kubelet-client|admin|controller-manager|scheduler|front-proxy-client)\.(crt|key)$/
+const issued =
+  /^(apiserver|apiserver-kubelet-client|admin|controller-manager|scheduler|front-proxy-client)(-.+)?\.(crt|key)$/
 
 async function filesOf(config: ClusterConfig, { pki }: ClusterPaths): Promise<ServerKeys['files']> {
   const names = (await readdir(pki, { withFileTypes: true })).filter(
     entry => entry.isFile() && !issued.test(entry.name),
   )
   const own = names.map(({ name }) => ({ path: name, from: join(pki, name) }))
-  const etcd = Object.entries(etcdFiles).flatMap(([key, path]) => {
+  const etcd = Object.entries(etcdFiles).flatMap(([key, path]): { path: string; from: string }[] => {
     const from = config[key as keyof typeof etcdFiles]
     return from ? [{ path, from }] : []
   })
+  if (hasOwnEtcd(config)) etcd.push(...['etcd/ca.crt', 'etcd/ca.key'].map(path => ({ path, from: join(pki, path) })))
   return Promise.all(
     [...own, ...etcd].map(async ({ path, from }) => ({
       path,

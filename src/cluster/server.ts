@@ -1,6 +1,7 @@
 // The server process: opens the store, serves the API over HTTPS, and runs the controllers and the scheduler.
 import { joined } from '../base/waiters.ts'
 import { realClock } from '../base/clock.ts'
+import type { StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import {
@@ -24,7 +25,7 @@ import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
-import { anyAddress, machineAddress, movedSignal, nodeAddresses } from './node-addresses.ts'
+import { anyAddress, movedSignal, nodeAddresses } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import { openStore } from './store-location.ts'
@@ -32,6 +33,7 @@ import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from
 import { parseDuration } from '../api/time.ts'
 import { requestTimeoutMs, type RunningFlow, startFlow } from './flow.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
+import { type EtcdHealth, watchEtcd } from './etcd-health.ts'
 import { Pki } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
@@ -39,6 +41,8 @@ import { followFiles } from './shared-keys.ts'
 
 export interface RoleOptions {
   config: ClusterConfig
+  /** The node beside which the role runs. */
+  nodeName: string
   paths: ClusterPaths
   log: Log
   signal: AbortSignal
@@ -46,20 +50,27 @@ export interface RoleOptions {
   revive(): void
 }
 
+/** The name of a certificate of one server among those that share a directory. */
+type OwnName = (name: string) => string
+
 /** Runs the server until the signal aborts. */
-export async function runServer({ config, paths, log, signal, revive }: RoleOptions): Promise<void> {
+export async function runServer(options: RoleOptions): Promise<void> {
+  const { nodeName, log, signal } = options
   const clock = realClock
-  const lifeline = keepLifeline({ socket: paths.socket, hello: { role: 'server' }, clock, log, revive, signal })
+  const { config, paths, isFirst, ownName } = besideNode(options)
+  const report = startReports(options, isFirst)
   const pki = new Pki(paths.pki, clock)
   const storeFailed = new AbortController()
   const authority = await pki.authority()
   const security = await openSecurity(config, paths, { clock, log, signal })
+  const etcd = await watchEtcd({ config, nodeName, paths, clock, log, signal, report: problem => report({ problem }) })
+  const onFailure = (error: StatusError) => storeFailed.abort(error)
   const [serving, kubeletClient, frontProxy, tokenKeys, store] = await Promise.all([
-    servingCertificate(pki, config),
-    kubeletClientCertificate(pki),
+    servingCertificate(pki, config, ownName),
+    kubeletClientCertificate(pki, ownName),
     pki.frontProxy(frontProxyName),
     pki.tokenKeys(),
-    openStore(config, paths, { log, onFailure: error => storeFailed.abort(error) }),
+    openStore(config, paths, { log, onFailure, onClient: client => etcd?.use(client) }),
   ])
   let metrics: ResourceMetrics | undefined
   const plane = await openControlPlane({
@@ -75,36 +86,31 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
     ...security,
-    advertise: { address: machineAddress(config), port: config.port },
+    advertise: { address: nodeAddresses(config, nodeName)[0]!, port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }
   metrics = metricsOf(plane, asServer, log)
-  const snapshots = new Snapshots({
-    paths,
-    name: config.name,
-    store,
-    clock,
-    log,
-    keep: config.snapshotsKept ?? defaultSnapshotsKept,
-  })
+  const keep = config.snapshotsKept ?? defaultSnapshotsKept
+  const snapshots = new Snapshots({ paths, name: config.name, store, clock, log, keep })
   let scheduler: Scheduler | undefined
   const flow = startFlow(plane, config)
-  const parts = { plane, paths, config, serving, asServer, snapshots, security, flow }
+  const parts = { plane, paths, config, serving, asServer, snapshots, security, flow, ...(etcd && { etcd }) }
   const front = frontOf({ ...parts, scheduler: () => scheduler })
   const http = await serveHttps(front, parts)
   const plain = await servePlain(front, config, log)
-  renewCertificates({ pki, config, serving, asServer, frontProxy, http }, { clock, log, signal })
-  const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
+  renewCertificates({ pki, config, serving, asServer, frontProxy, http, ownName }, { clock, log, signal })
+  const identity = `${nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
   const directories = directoriesOf((node, path, method) =>
     askKubelet(plane.core.storage, asServer, node, path, method),
   )
-  await startControllers({ plane, config, authority, identity, directories, signal, scheduling })
+  await startControllers({ plane, config, nodeName, authority, identity, directories, signal, scheduling })
   const everyMs = snapshotMs(config)
-  if (everyMs > 0) void snapshots.keep(everyMs, signal)
-  lifeline.report({ ready: true })
+  // The servers of one machine share the directory of snapshots.
+  if (everyMs > 0 && isFirst) void snapshots.keep(everyMs, signal)
+  report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  const moved = movedSignal(() => nodeAddresses(config, config.nodeName), clock, log, signal)
+  const moved = movedSignal(() => nodeAddresses(config, nodeName), clock, log, signal)
   const rekeyed = changeSignal(pki.dir, () => keysText(pki), { clock, log, signal })
   if (store.isShared)
     followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
@@ -118,6 +124,29 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
 
 /** All that makes the server start again when it changes. */
 const keysText = async (pki: Pki): Promise<string> => JSON.stringify([await pki.authority(), await pki.tokenKeys()])
+/**
+ * What a server has of its own. Several on one machine share a directory: beside a further node the certificates and the
+ * audit log have the name of the node.
+ */
+function besideNode({ config, paths, nodeName }: RoleOptions) {
+  const isFirst = nodeName === config.nodeName
+  const ownName: OwnName = name => (isFirst ? name : `${name}-${nodeName}`)
+  if (isFirst) return { config, paths, isFirst, ownName }
+  const ownFile = (path: string) => path.replace(/(\.\w+)?$/, ending => `-${nodeName}${ending}`)
+  const audit = config.audit?.log ? { audit: { ...config.audit, log: ownFile(config.audit.log) } } : {}
+  return { config: { ...config, ...audit }, paths: { ...paths, auditLog: ownFile(paths.auditLog) }, isFirst, ownName }
+}
+
+/** Connects to the supervisor. Returns a function that reports what has changed. */
+function startReports({ nodeName, paths, log, signal, revive }: RoleOptions, isFirst: boolean) {
+  const hello = { role: 'server', ...(!isFirst && { node: nodeName }) } as const
+  const lifeline = keepLifeline({ socket: paths.socket, hello, clock: realClock, log, revive, signal })
+  const state: { ready: boolean; problem?: string | undefined } = { ready: false }
+  return (change: Partial<typeof state>) => {
+    const { ready, problem } = Object.assign(state, change)
+    lifeline.report({ ready, ...(problem !== undefined && { problem }) })
+  }
+}
 
 /** Renews the certificates of this process while it runs. What uses them reads them again for each connection. */
 function renewCertificates(
@@ -128,10 +157,12 @@ function renewCertificates(
     asServer,
     frontProxy,
     http,
+    ownName,
   }: Pick<FrontParts, 'config' | 'serving' | 'asServer'> & {
     pki: Pki
     frontProxy: { client: KeyPair }
     http: Pick<Awaited<ReturnType<typeof serveHttps>>, 'renew'>
+    ownName: OwnName
   },
   around: Parameters<typeof keepCertificates>[2],
 ): void {
@@ -139,13 +170,13 @@ function renewCertificates(
     {
       name: 'apiserver',
       now: serving,
-      obtain: () => servingCertificate(pki, config),
+      obtain: () => servingCertificate(pki, config, ownName),
       use: ({ keyPem, certPem }: KeyPair) => http.renew(keyPem, certPem),
     },
     {
       name: 'apiserver-kubelet-client',
       now: asServer,
-      obtain: () => kubeletClientCertificate(pki),
+      obtain: () => kubeletClientCertificate(pki, ownName),
       use: (pair: KeyPair) => void Object.assign(asServer, pair),
     },
     {
@@ -179,11 +210,13 @@ interface FrontParts {
   security: Security
   snapshots: Snapshots
   flow: RunningFlow
+  /** Where the cluster runs its etcd itself. */
+  etcd?: EtcdHealth
   scheduler(): Scheduler | undefined
 }
 
 /** What requests find, on whichever port they come. */
-function frontOf({ plane, paths, config, asServer, snapshots, security, flow, scheduler }: FrontParts) {
+function frontOf({ plane, paths, config, asServer, snapshots, security, flow, etcd, scheduler }: FrontParts) {
   const kinds = () => plane.core.catalog.all
   return {
     core: plane.core,
@@ -192,7 +225,11 @@ function frontOf({ plane, paths, config, asServer, snapshots, security, flow, sc
     flow: flow.front,
     requestTimeoutMs: requestTimeoutMs(config),
     paths: [
-      health(plane.core, { disk: () => checkDisk(paths), 'kms-providers': async () => security.encryption.check() }),
+      health(plane.core, {
+        disk: () => checkDisk(paths),
+        'kms-providers': async () => security.encryption.check(),
+        ...(etcd && { 'etcd-members': etcd.check }),
+      }),
       discovery(kinds, plane.remote),
       openapi(kinds, plane.remote),
       schedulerDebug(scheduler),
@@ -232,15 +269,15 @@ async function checkDisk(paths: ClusterPaths): Promise<void> {
 }
 
 /** By which kubelets recognize the API server. */
-const kubeletClientCertificate = (pki: Pki) =>
+const kubeletClientCertificate = (pki: Pki, ownName: OwnName) =>
   pki.certificate(
-    'apiserver-kubelet-client',
+    ownName('apiserver-kubelet-client'),
     { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
     ['client auth', 'digital signature'],
   )
 
 /** The API server's certificate, with every name and address by which clients reach it. */
-function servingCertificate(pki: Pki, config: ClusterConfig) {
+function servingCertificate(pki: Pki, config: ClusterConfig, ownName: OwnName) {
   const dnsNames = [
     'localhost',
     'kubernetes',
@@ -251,8 +288,9 @@ function servingCertificate(pki: Pki, config: ClusterConfig) {
   // Nodes in namespaces reach it on the bridge between them. The addresses are always included, for nodes added later.
   const nodeBridges = config.nodeCidrs.map(range => addressIn(range, 1))
   const services = config.serviceCidrs.map(apiServiceAddress)
-  const ips = ['127.0.0.1', '::1', ...services, ...nodeBridges, ...hostAddresses(4), ...hostAddresses(6)]
-  return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, [
+  const own = [...hostAddresses(4), ...hostAddresses(6), ...(config.virtualAddress ? [config.virtualAddress] : [])]
+  const ips = [...new Set(['127.0.0.1', '::1', ...services, ...nodeBridges, ...own])]
+  return pki.certificate(ownName('apiserver'), { commonName: 'kube-apiserver', dnsNames, ips }, [
     'server auth',
     'digital signature',
     'key encipherment',

@@ -97,8 +97,8 @@ export class Snapshots {
 
 /** Without these a store is of little use: what secrets are encrypted with, who signed the tokens and certificates. */
 async function filesOf({ root, pki, config }: ClusterPaths): Promise<SnapshotFile[]> {
-  const names = (await readdir(pki, { withFileTypes: true })).filter(entry => entry.isFile())
-  const all = [config, ...names.map(({ name }) => join(pki, name)).sort()]
+  const entries = (await readdir(pki, { withFileTypes: true, recursive: true })).filter(entry => entry.isFile())
+  const all = [config, ...entries.map(({ name, parentPath }) => join(parentPath, name)).sort()]
   return Promise.all(
     all.map(async path => ({
       path: path.slice(root.length + 1),

@@ -6,6 +6,7 @@ import { isNodeReady } from '../kinds/core/node-ready.ts'
 import { adminOf } from './admin.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNames, readConfig } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
+import { membersHere } from './etcd-member.ts'
 import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { fullDisk } from './machine.ts'
@@ -57,8 +58,12 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
     { role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 },
     ...state.processes,
   ]
-  const runs = (role: string, node?: string) => state.processes.some(p => p.role === role && p.node === node)
-  if (!runs('server')) problems.push('the server is not running')
+  const runs = (role: string, node: string | undefined) => state.processes.some(p => p.role === role && p.node === node)
+  if (!runs('server', undefined)) problems.push('the server is not running')
+  for (const { name, isServer } of config.nodes)
+    if (isServer && !runs('server', name)) problems.push(`the server of ${name} is not running`)
+  for (const { name } of membersHere(config))
+    if (!runs('etcd', name)) problems.push(`the etcd member of ${name} is not running`)
   for (const node of nodeNames(config)) if (!runs('agent', node)) problems.push(`the agent of ${node} is not running`)
   for (const p of state.processes) {
     const who = `the ${p.role}${p.node ? ` of ${p.node}` : ''}`

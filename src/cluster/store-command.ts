@@ -8,11 +8,13 @@ import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, readConfig } from './config.ts'
 import { commandLine } from './hint.ts'
+import { membersHere, ownEndpoints } from './etcd-member.ts'
 import { isUp } from './link.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { migrateStore, repairStore, restoreSnapshot } from './restore.ts'
 import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from './snapshots.ts'
 import { parseStore, sameStore } from './store-location.ts'
-import { tableText } from './table.ts'
+import { sizeText, tableText } from './table.ts'
 
 interface Context {
   paths: ClusterPaths
@@ -145,11 +147,22 @@ async function migrate({ paths, name, existing, to, out }: Context): Promise<num
   if (!to?.store) throw new UsageError('kutter store migrate requires --to, which names the store as --store does')
   if (sameStore(to.store, config.store, name)) throw new UsageError('the cluster has that store already')
   await mustBeStopped(paths, name)
+  mustBeLastServer(config, paths)
   const { keys, revision, before } = await migrateStore(config, paths, { ...config, ...to })
   out(`Copied and compared ${keys} keys at revision ${revision}. The cluster uses ${to.store} from now on.\n`)
   if (before) out(`A store that was there is in ${before}.\n`)
   out('The store that it had stays as it is; remove it when it is not needed any more.\n')
   return 0
+}
+
+/** Servers on other machines would go on with the store that is left. */
+function mustBeLastServer(config: ClusterConfig, paths: ClusterPaths): void {
+  if (!hasOwnEtcd(config)) return
+  const further = ownEndpoints(config, paths).length - 1 - membersHere(config).length
+  if (further <= 0) return
+  throw new UsageError(
+    `the etcd of the cluster has ${further} members on other machines; remove them first with: ${commandLine('kutter', 'member remove NAME', paths)}`,
+  )
 }
 
 async function mustBeStopped(paths: ClusterPaths, name: string): Promise<void> {
@@ -169,11 +182,4 @@ async function askServer(config: ClusterConfig, paths: ClusterPaths, path: strin
   } finally {
     admin.close()
   }
-}
-
-function sizeText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`
-  const units = ['KiB', 'MiB', 'GiB']
-  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10))
-  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`
 }

@@ -37,7 +37,7 @@ test('a store is the same when its prefix is, whatever members are named', () =>
 })
 
 test('the files of TLS are read, and a missing one is named by its option', () => {
-  assert.equal(etcdTls({ name: 'web' }), undefined)
-  assert.throws(() => etcdTls({ name: 'web', etcdCa: '/none/ca.crt' }), /--etcd-cafile: .*\/none\/ca\.crt/)
-  assert.throws(() => etcdTls({ name: 'web', etcdCert: '/none/a.crt' }), /--etcd-certfile and --etcd-keyfile/)
+  assert.equal(etcdTls({}), undefined)
+  assert.throws(() => etcdTls({ etcdCa: '/none/ca.crt' }), /--etcd-cafile: .*\/none\/ca\.crt/)
+  assert.throws(() => etcdTls({ etcdCert: '/none/a.crt' }), /--etcd-certfile and --etcd-keyfile/)
 })

@@ -1,16 +1,20 @@
-// Where a cluster keeps its objects: in a directory of this machine, or in an etcd that several servers share.
+// Where a cluster keeps its objects: in a directory of this machine, or in an etcd that several servers share, which is
+// the cluster's own or somebody else's.
 import { readFileSync } from 'node:fs'
 import { messageOf, type StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { openEmbeddedStore, openEtcdStore, type Store } from '../store/index.ts'
+import { type EtcdClient, type EtcdPlace, openEmbeddedStore, openEtcdStore, type Store } from '../store/index.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { ownEndpoints, ownPrefix } from './etcd-member.ts'
+import { ownEtcdTls } from './etcd-pki.ts'
+import { hasOwnEtcd, ownEtcd } from './own-etcd.ts'
 
 /** The word that `--store` has for the store on this machine. */
 const embedded = 'embedded'
 
 interface EtcdLocation {
-  /** `host:port` of each member. */
+  /** `host:port` of each member. Those of the cluster's own are not in the setting, see `etcdPlace`. */
   endpoints: string[]
   /** Begins all keys, such as `/kutter/default`. */
   prefix: string
@@ -19,14 +23,16 @@ interface EtcdLocation {
 const defaultPort = 2379
 
 /**
- * Reads `etcd://HOST[:PORT],HOST[:PORT]…[/PREFIX]`; undefined for the embedded store. Throws UsageError for anything else.
+ * Reads `etcd`, the cluster's own, or `etcd://HOST[:PORT],HOST[:PORT]…[/PREFIX]`; undefined for the embedded store. Throws
+ * UsageError for anything else.
  * @param name of the cluster, which makes the default prefix
  */
 export function parseStore(text: string | undefined, name: string): EtcdLocation | undefined {
   if (text === undefined || text === '' || text === embedded) return undefined
+  if (text === ownEtcd) return { endpoints: [], prefix: ownPrefix }
   const wrong = (why: string) =>
     new UsageError(
-      `--store: ${JSON.stringify(text)} ${why}; it is ${embedded}, or etcd://HOST:PORT,HOST:PORT/PREFIX with the members of an etcd`,
+      `--store: ${JSON.stringify(text)} ${why}; it is ${embedded}, ${ownEtcd} for an etcd of the cluster's own, or etcd://HOST:PORT,HOST:PORT/PREFIX with the members of another one`,
     )
   const [, hosts = '', path = ''] = /^etcd:\/\/([^/]*)(\/.*)?$/.exec(text) ?? []
   if (!hosts) throw wrong('names no store')
@@ -43,13 +49,14 @@ export function parseStore(text: string | undefined, name: string): EtcdLocation
 
 /** Whether two values of `--store` mean the same store. */
 export function sameStore(one: string | undefined, other: string | undefined, name: string): boolean {
-  return parseStore(one, name)?.prefix === parseStore(other, name)?.prefix
+  const isOwn = (store: string | undefined) => hasOwnEtcd({ store })
+  return isOwn(one) === isOwn(other) && parseStore(one, name)?.prefix === parseStore(other, name)?.prefix
 }
 
-type StoreConfig = Pick<ClusterConfig, 'name' | 'store' | 'etcdCa' | 'etcdCert' | 'etcdKey'>
+type StoreConfig = Pick<ClusterConfig, 'name' | 'slot' | 'store' | 'etcdCa' | 'etcdCert' | 'etcdKey'>
 
 /** Reads the files of TLS for etcd. Throws an Error that names the option of a file that cannot be read. */
-export function etcdTls({ etcdCa, etcdCert, etcdKey }: StoreConfig) {
+export function etcdTls({ etcdCa, etcdCert, etcdKey }: Pick<StoreConfig, 'etcdCa' | 'etcdCert' | 'etcdKey'>) {
   if (!etcdCa && !etcdCert && !etcdKey) return undefined
   if (Boolean(etcdCert) !== Boolean(etcdKey))
     throw new UsageError('--etcd-certfile and --etcd-keyfile are given together or not at all')
@@ -67,14 +74,22 @@ export function etcdTls({ etcdCa, etcdCert, etcdKey }: StoreConfig) {
   }
 }
 
+/** The members, the prefix and the credentials of a cluster whose objects are in an etcd; undefined for the embedded store. */
+export function etcdPlace(config: StoreConfig, paths: Pick<ClusterPaths, 'root' | 'pki'>): EtcdPlace | undefined {
+  const location = parseStore(config.store, config.name)
+  if (!location) return undefined
+  if (hasOwnEtcd(config)) return { ...location, endpoints: ownEndpoints(config, paths), tls: ownEtcdTls(paths) }
+  const tls = etcdTls(config)
+  return { ...location, ...(tls && { tls }) }
+}
+
 /** Opens the store of a cluster. `onFailure` is called once when it can no longer be written. */
 export function openStore(
   config: StoreConfig,
-  paths: Pick<ClusterPaths, 'store'>,
-  { log, onFailure }: { log: Log; onFailure(error: StatusError): void },
+  paths: Pick<ClusterPaths, 'store' | 'root' | 'pki'>,
+  { log, ...events }: { log: Log; onFailure(error: StatusError): void; onClient?(client: EtcdClient): void },
 ): Promise<Store> {
-  const location = parseStore(config.store, config.name)
-  if (!location) return openEmbeddedStore(paths.store, { onFailure })
-  const tls = etcdTls(config)
-  return openEtcdStore({ ...location, ...(tls && { tls }), log: log.with({ part: 'store' }), onFailure })
+  const place = etcdPlace(config, paths)
+  if (!place) return openEmbeddedStore(paths.store, events)
+  return openEtcdStore({ ...place, log: log.with({ part: 'store' }), ...events })
 }

@@ -15,15 +15,19 @@
 //   an earlier supervisor reports.
 // - A process that runs but has not reported for a minute hangs, and is killed and started again. The time is counted in
 //   turns of the supervisor's own timer, so a machine that was suspended, or a clock that jumped, is no reason.
-// - `stop` ends the agents before the server, so that they can still write their last status, each with SIGTERM and
-//   after 10 s with SIGKILL. Containers are not touched. Nothing is started afterwards.
+// - `stop` ends the agents before the server, so that they can still write their last status, and members of etcd last,
+//   each with SIGTERM and after 10 s with SIGKILL. Containers are not touched. Nothing is started afterwards.
 // - `reload` compares the tasks of the new configuration with the present ones by key. Tasks that are in both go on
 //   undisturbed, with the arguments they were started with.
 //
-// Agents of further nodes run in the network namespaces of their nodes. They hold the machine's own namespace open as
+// A member of etcd is no program of Kutter and has no life line. It is started before the servers; one that an earlier
+// supervisor started is found by its lock and its command line. One that was removed from its cluster is not started
+// again, and neither is its server.
+//
+// Agents and servers of further nodes run in the network namespaces of their nodes. They hold the machine's own namespace open as
 // file 3, so that an agent that outlives all others can start a supervisor in it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Server, Socket } from 'node:net'
@@ -33,7 +37,10 @@ import { unreachable } from '../base/errors.ts'
 import { isRunning, sendSignal } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { rotateLogs } from './log-rotation.ts'
+import { etcdLogText, isRemovedMember, membersHere } from './etcd-member.ts'
+import { etcdKey, etcdProcesses, spawnEtcd } from './etcd-process.ts'
 import { namespaceOf } from './node-names.ts'
+import { lastLine, lockedCode, lockOf, logOf, logTail } from './process-files.ts'
 import {
   beatMs,
   type Command,
@@ -57,12 +64,15 @@ const stopMs = 10_000
 const silentTurns = 6
 /** Between two looks at the size of the logs. */
 const rotateEvery = 6
+/** How often it is looked whether a process without a life line is still running. */
+const lookMs = 500
 
 /** Most objects of an agent are short-lived and few, so a small young generation suffices. It saves 20 MiB an agent. */
 const agentFlags = ['--max-semi-space-size=2']
 
 interface Task {
   key: string
+  /** Of `kutter`; empty for a member of etcd, which is a program of its own. */
   args: string[]
   /** Options for Node.js itself. */
   nodeFlags?: readonly string[]
@@ -78,6 +88,8 @@ interface Charge extends Task {
   silent: Map<number, number>
   /** The process that this supervisor started, from its start to its exit. */
   child: ChildProcess | undefined
+  /** A member of etcd of an earlier supervisor, which has no life line: it is looked for again and again. */
+  found: number | undefined
   pauseMs: number
   startedAt: number
   /** The id of the process that this supervisor started last; other ids are of an earlier supervisor's processes. */
@@ -113,27 +125,35 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
   await supervisor.run()
 }
 
-/** The tasks of a configuration: the server, and one agent for each node on this machine. */
+/** The tasks of a configuration: members of etcd, servers, and one agent for each node on this machine. */
 function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
   const flags = ['--name', config.name, '--data-dir', paths.dataDir]
+  const server = (node: string) => ({ key: `server/${node}`, args: ['server', '--node', node, ...flags] })
   const agent = (node: string) => ({
     key: `agent/${node}`,
     args: ['agent', '--node', node, ...flags],
     nodeFlags: agentFlags,
   })
   const tag = clusterTag(paths, config.name)
+  const inNamespace = (task: Task, name: string) => ({ ...task, namespace: namespaceOf(tag, name) })
   return [
+    ...membersHere(config).map(({ name }) => ({ key: etcdKey(name), args: [] })),
     { key: 'server', args: ['server', ...flags] },
+    ...config.nodes.flatMap(({ name, isServer }) => (isServer ? [inNamespace(server(name), name)] : [])),
     agent(config.nodeName),
-    ...config.nodes.map(({ name }) => ({ ...agent(name), namespace: namespaceOf(tag, name) })),
+    ...config.nodes.map(({ name }) => inNamespace(agent(name), name)),
   ]
 }
+
+/** The key of the task of a process that reports. */
+const keyOf = ({ role, node }: Hello) => (node === undefined ? role : `${role}/${node}`)
 
 const newCharge = (task: Task): Charge => ({
   ...task,
   reports: new Map(),
   silent: new Map(),
   child: undefined,
+  found: undefined,
   pauseMs: firstPauseMs,
   startedAt: 0,
   startedPid: 0,
@@ -194,7 +214,7 @@ class Supervisor {
     readLines(socket, message => {
       if ('command' in (message as object)) return this.#command(socket, message as Command)
       const hello = message as Hello
-      charge = this.#charges.find(c => c.key === (hello.role === 'server' ? 'server' : `agent/${hello.node}`))
+      charge = this.#charges.find(c => c.key === keyOf(hello))
       pid = hello.pid
       if (!charge) return
       charge.reports.set(pid, hello)
@@ -237,8 +257,75 @@ class Supervisor {
   }
 
   #start(charge: Charge): void {
-    if (this.#stopping || charge.retired || charge.reports.size || charge.child) return
-    const { program, paths, clock, log } = this.#options
+    if (this.#stopping || charge.retired || charge.reports.size || charge.child || charge.found) return
+    const { clock, log, paths } = this.#options
+    const child = isEtcd(charge) ? this.#spawnMember(charge) : this.#spawn(charge)
+    if (!child) return
+    charge.child = child
+    charge.startedAt = clock.now()
+    charge.startedPid = child.pid ?? 0
+    child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
+    child.on('exit', (code, signal) => {
+      charge.child = undefined
+      if (code === lockedCode && isEtcd(charge)) return void this.#adopt(charge)
+      if (!this.#stopping && code !== lockedCode) {
+        charge.restarts++
+        this.#readEnd(charge, logOf(paths, charge.key))
+        log.warn('a process ended', { process: charge.key, code, signal })
+      }
+      this.#lost(charge)
+    })
+  }
+
+  #spawnMember(charge: Charge): ChildProcess | undefined {
+    const { readConfig, paths, log, clock } = this.#options
+    try {
+      return spawnEtcd(readConfig(), paths, charge.key.slice('etcd/'.length))
+    } catch (error) {
+      log.error('cannot start a process', { process: charge.key, error })
+      clock.after(maxPauseMs, () => this.#start(charge))
+      return undefined
+    }
+  }
+
+  /** Takes over a member that was running before, and looks from then on whether it still does. */
+  async #adopt(charge: Charge): Promise<void> {
+    const { paths, clock } = this.#options
+    ;[charge.found] = await etcdProcesses(paths, charge.key.slice('etcd/'.length))
+    if (charge.found === undefined) return this.#lost(charge)
+    charge.pauseMs = firstPauseMs
+    const look = () => {
+      if (this.#stopping || charge.retired) return
+      if (isRunning(charge.found!)) return void clock.after(lookMs, look)
+      charge.found = undefined
+      charge.restarts++
+      this.#readEnd(charge, logOf(paths, charge.key))
+      this.#lost(charge)
+    }
+    look()
+  }
+
+  /** A member that was removed from its cluster never runs again; its server would go on with the other members. */
+  #readEnd(charge: Charge, file: string): void {
+    charge.lastLogLine = lastLine(file)
+    if (!isEtcd(charge)) return
+    // Other lines may come after the one that says so.
+    const isRemoved = isRemovedMember(logTail(file))
+    charge.lastLogLine = isRemoved ? removedText : etcdLogText(charge.lastLogLine)
+    if (!isRemoved) return
+    const name = charge.key.slice('etcd/'.length)
+    const isFirst = name === this.#options.readConfig().nodeName
+    const both = [charge, ...this.#charges.filter(c => c.key === (isFirst ? 'server' : `server/${name}`))]
+    for (const one of both) {
+      one.retired = true
+      one.lastLogLine = removedText
+      one.restarts = Math.max(1, one.restarts)
+    }
+    void this.#end(both)
+  }
+
+  #spawn(charge: Charge): ChildProcess {
+    const { program, paths } = this.#options
     const file = openSync(logOf(paths, charge.key), 'a', 0o600)
     const words = [
       ...lockOf(paths, charge.key),
@@ -256,26 +343,14 @@ class Supervisor {
       : spawn(words[0]!, words.slice(1), { detached: true, stdio: ['ignore', file, file] })
     closeSync(file)
     if (own) closeSync(own)
-    charge.child = child
-    charge.startedAt = clock.now()
-    charge.startedPid = child.pid ?? 0
-    child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
-    child.on('exit', (code, signal) => {
-      charge.child = undefined
-      if (!this.#stopping && code !== lockedCode) {
-        charge.restarts++
-        charge.lastLogLine = lastLine(logOf(paths, charge.key))
-        log.warn('a process ended', { process: charge.key, code, signal })
-      }
-      this.#lost(charge)
-    })
+    return child
   }
 
   #lost(charge: Charge): void {
     const { clock } = this.#options
     if (this.#stopping || charge.retired) return
     // A life line may break before the process is reaped. Then the event `exit` calls this again.
-    if (charge.child || charge.reports.size) return
+    if (charge.child || charge.found || charge.reports.size) return
     if (clock.now() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
     clock.after(charge.pauseMs, () => this.#start(charge))
     charge.pauseMs = Math.min(charge.pauseMs * 2, maxPauseMs)
@@ -284,8 +359,8 @@ class Supervisor {
   async #stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
-    // Agents first, while there is a server to which they can write their last status.
-    for (const role of ['agent', 'server']) await this.#end(this.#charges.filter(c => c.key.startsWith(role)))
+    // Agents first, while there is a server to which they can write their last status; etcd last.
+    for (const role of ['agent', 'server', 'etcd']) await this.#end(this.#charges.filter(c => c.key.startsWith(role)))
     this.#finish()
   }
 
@@ -302,7 +377,7 @@ class Supervisor {
 
   async #end(charges: readonly Charge[]): Promise<void> {
     const { clock } = this.#options
-    const pids = charges.flatMap(c => [...c.reports.keys(), c.child?.pid ?? []].flat())
+    const pids = charges.flatMap(c => [...c.reports.keys(), c.child?.pid ?? [], c.found ?? []].flat())
     for (const pid of pids) sendSignal(pid, 'SIGTERM')
     const deadline = clock.now() + stopMs
     while (pids.some(isRunning) && clock.now() < deadline) await clock.sleep(20)
@@ -310,35 +385,19 @@ class Supervisor {
   }
 }
 
-/** The log file of a process, by the key of its task: `server` or `agent/NODE`. */
-export const logOf = (paths: ClusterPaths, key: string): string => join(paths.logs, `${key.replace('/', '-')}.log`)
+const isEtcd = ({ key }: Task) => key.startsWith('etcd/')
+const removedText = 'this server was removed from the cluster; remove its data with: kutter down --purge'
 
-/** The exit code of a process whose task is being run by another. */
-const lockedCode = 75
-
-/** The words before a command that let it run only while no other process holds the same lock. Source: flock(1). */
-const lockOf = (paths: ClusterPaths, key: string): string[] => [
-  'flock',
-  '--no-fork',
-  '--nonblock',
-  '--conflict-exit-code',
-  String(lockedCode),
-  join(paths.run, `${key.replace('/', '-')}.lock`),
-]
-
-/** The state of a task's process; undefined when none has reported. */
-function stateOf({ reports, restarts }: Charge): ProcessState | undefined {
+/** The state of a task's process; undefined when none has reported. A member of etcd reports nothing: it runs or not. */
+function stateOf(charge: Charge): ProcessState | undefined {
+  const { reports, restarts, key } = charge
+  if (isEtcd(charge)) {
+    const pid = charge.child?.pid ?? charge.found
+    return pid === undefined ? undefined : { role: 'etcd', node: key.slice('etcd/'.length), pid, ready: true, restarts }
+  }
   const all = [...reports.values()]
   const hello = all.find(h => h.ready) ?? all.at(-1)
   return hello && { ...hello, restarts }
-}
-
-const tailBytes = 4096
-
-/** The last line of a log, without the prefix of the program's error messages. */
-function lastLine(file: string): string {
-  const text = readFileSync(file).subarray(-tailBytes).toString().trim()
-  return text.slice(text.lastIndexOf('\n') + 1).replace(/^kutter: /, '')
 }
 
 /** The machine's network namespace, which the supervisor left open for this process; undefined when it runs in it. */

@@ -12,3 +12,11 @@ export function tableText(rows: readonly (readonly string[])[]): string {
     )
     .join('')
 }
+
+/** A number of bytes in the largest unit that fits. */
+export function sizeText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  const units = ['KiB', 'MiB', 'GiB']
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`
+}

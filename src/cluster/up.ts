@@ -1,5 +1,6 @@
 // `kutter up`: brings up a cluster, from an empty disk to a Ready node and a DNS server that answers. Every step can be
 // repeated: on a running cluster the command only adds what is missing.
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -20,6 +21,10 @@ import {
   writeConfig,
 } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
+import { etcdPortsOf } from './etcd-member.ts'
+import { ensureEtcdCertificates } from './etcd-pki.ts'
+import { etcdProcesses } from './etcd-process.ts'
+import { growServers, haChoices, haServers, localVirtualAddress, missingServers } from './high-availability.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
@@ -30,6 +35,7 @@ import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
 import { poolOf } from './load-balancing.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { durationText, Steps } from './steps.ts'
 import { etcdTls, sameStore } from './store-location.ts'
@@ -39,6 +45,8 @@ import { releaseIn } from './release.ts'
 interface UpOptions extends Chosen {
   paths: ClusterPaths
   name: string
+  /** Whether there are to be three servers on this machine. */
+  ha?: boolean
   /** The number of nodes on this machine. A cluster that has more keeps them. */
   nodes?: number
   /** The families of addresses of a new cluster. */
@@ -58,7 +66,9 @@ interface UpOptions extends Chosen {
 export async function up(options: UpOptions): Promise<number> {
   const problem = machineProblem()
   if (problem) throw new Error(problem)
-  return locked(options.paths, reportBusy(options.name, options.out), () => bringUp(options))
+  const { ha, paths, name, out } = options
+  const wanted = ha ? { ...options, ...haChoices(readConfig(paths), options, paths) } : options
+  return locked(paths, reportBusy(name, out), () => bringUp(wanted))
 }
 
 async function bringUp(options: UpOptions): Promise<number> {
@@ -77,17 +87,11 @@ async function bringUp(options: UpOptions): Promise<number> {
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
   if (full) throw new Error(full)
-  const config = { ...(await ensureConfig(paths, options)), release: releaseIn(options.directory) }
+  const made = await withVirtualAddress(await ensureConfig(paths, options), options)
+  const config = { ...made, release: releaseIn(options.directory) }
   await writeConfig(paths, config)
   reportExtraNodes(options, config)
-  if (!(await portFree(config.port)))
-    throw new Error(
-      `port ${config.port} is taken by another program; stop that program, or choose another port with --port`,
-    )
-  if (!(await portFree(config.kubeletPort)))
-    throw new Error(
-      `port ${config.kubeletPort}, which the kubelet uses, is taken by another program; stop that program`,
-    )
+  await refuseTakenPorts(config, paths)
   const { client, close } = await steps.run('certificates and kubeconfig', () => prepare(paths, config))
   const names = nodeNames(config)
   try {
@@ -101,6 +105,7 @@ async function bringUp(options: UpOptions): Promise<number> {
         client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean),
       ),
     )
+    const formed = await etcdHasRun(config, paths)
     // Without controllers nodes get no range of pod addresses, so they cannot become Ready yet.
     if (config.disable?.includes('controller-manager')) {
       out(alone(options, config))
@@ -116,6 +121,7 @@ async function bringUp(options: UpOptions): Promise<number> {
       await steps.run('DNS answers', () =>
         waitUntil(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
       )
+    await addServers(options, formed, steps)
   } catch (error) {
     // Stops what this command started, and nothing that was running before it.
     if (!running) await stopProcesses(paths, name)
@@ -125,6 +131,41 @@ async function bringUp(options: UpOptions): Promise<number> {
   }
   out(farewell(options, config, steps.totalMs()))
   return 0
+}
+
+/** Adds the servers that `--ha` asks for. */
+async function addServers({ ha, paths }: UpOptions, config: ClusterConfig, steps: Steps): Promise<void> {
+  if (!ha || !missingServers(config, haServers).length) return
+  await steps.run(`${haServers} servers with ${haServers} members of etcd`, () => growServers(config, paths, haServers))
+}
+
+/** With several servers on one machine, kubectl uses an address that moves between them. */
+async function withVirtualAddress(config: ClusterConfig, { ha, paths }: UpOptions): Promise<ClusterConfig> {
+  if (!ha || config.virtualAddress !== undefined) return config
+  const changed = { ...config, virtualAddress: localVirtualAddress(config) }
+  await writeConfig(paths, changed)
+  return changed
+}
+
+/** From now on the member of this machine never forms another cluster. */
+async function etcdHasRun(config: ClusterConfig, paths: ClusterPaths): Promise<ClusterConfig> {
+  if (!config.member || config.member.hasRun) return config
+  const changed = { ...config, member: { ...config.member, hasRun: true as const } }
+  await writeConfig(paths, changed)
+  return changed
+}
+
+async function refuseTakenPorts(config: ClusterConfig, paths: ClusterPaths): Promise<void> {
+  const { port, kubeletPort } = config
+  if (!(await portFree(port)))
+    throw new Error(`port ${port} is taken by another program; stop that program, or choose another port with --port`)
+  if (!(await portFree(kubeletPort)))
+    throw new Error(`port ${kubeletPort}, which the kubelet uses, is taken by another program; stop that program`)
+  // A machine that has just joined has its member running.
+  if (!config.member || (await etcdProcesses(paths, config.nodeName)).length) return
+  for (const one of Object.values(etcdPortsOf(config)))
+    if (!(await portFree(one)))
+      throw new Error(`port ${one}, which etcd uses, is taken by another program; stop that program`)
 }
 
 /** Another store is an empty one, or that of another cluster: objects have to be copied first. */
@@ -166,7 +207,7 @@ The cluster is up: https://127.0.0.1:${config.port}, after ${durationText(ms)}. 
 }
 
 async function install(options: UpOptions, steps: Steps): Promise<void> {
-  const missing = missingPackages()
+  const missing = missingPackages({ etcd: hasOwnEtcd({ ...readConfig(options.paths), ...options }) })
   if (!missing.length) return
   if (!options.install)
     throw new Error(
@@ -187,11 +228,19 @@ async function install(options: UpOptions, steps: Steps): Promise<void> {
       await run('apt-get', ['update'], { env, timeoutMs: 300_000, maxOutputBytes: 64 * 1024 * 1024 })
       await get()
     }
+    // The package starts an etcd of the machine's own, at the ports of the cluster's.
+    if (missing.includes('etcd-server') && existsSync('/run/systemd/system'))
+      await run('systemctl', ['disable', '--now', 'etcd.service'], { timeoutMs: 60_000 })
   })
+}
+
+async function ensureEtcd(config: ClusterConfig, paths: ClusterPaths): Promise<void> {
+  if (hasOwnEtcd(config)) await ensureEtcdCertificates(config, paths, realClock)
 }
 
 async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
   const admin = await adminOf(paths, config)
+  await ensureEtcd(config, paths)
   await writeKubeconfigs(paths, config, admin)
   return admin
 }
@@ -202,6 +251,7 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
   const config = readConfig(paths)!
   // Restores cables and routes that someone removed by hand.
   await ensureNodeNetwork(clusterTag(paths, name), config)
+  if (options.ha) return growToServers(options, config)
   if (nodes > nodeNames(config).length) return startNodes({ paths, config, out }, withNodes(config, nodes))
   out(
     `The cluster ${name} is running already at https://127.0.0.1:${config.port}. Show its health with: ${commandLine(options.command, 'status', paths)}\n`,
@@ -211,6 +261,20 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
   if (ignored.length)
     out(
       `It keeps running without: ${ignored.join(', ')}. These options take effect only at a start; stop the cluster first with: ${commandLine(options.command, 'down', paths)}\n`,
+    )
+  return 0
+}
+
+/** `--ha` for a cluster that runs with one server. */
+async function growToServers(options: UpOptions, config: ClusterConfig): Promise<number> {
+  const { paths, out, nodes = 1 } = options
+  const wanted = withNodes(config, nodes)
+  if (wanted.nodes.length > config.nodes.length) await startNodes({ paths, config, out }, wanted)
+  const steps = new Steps(out, process.stdout.isTTY === true)
+  await addServers(options, wanted, steps)
+  if (config.virtualAddress === undefined)
+    out(
+      `kubectl goes on with the first server. For an address that moves between the servers, start the cluster again: ${commandLine(options.command, 'down', paths)} and ${commandLine(options.command, 'up --ha', paths)}\n`,
     )
   return 0
 }
@@ -255,6 +319,7 @@ const lasting = [
   { key: 'nodePortAddresses', option: 'nodeport-addresses' },
   { key: 'gateway', option: 'gateway' },
   { key: 'store', option: 'store' },
+  { key: 'virtualAddress', option: 'virtual-address' },
   { key: 'etcdCa', option: 'etcd-cafile' },
   { key: 'etcdCert', option: 'etcd-certfile' },
   { key: 'etcdKey', option: 'etcd-keyfile' },

@@ -3,3 +3,4 @@
 export { startGateways } from './gateway/index.ts'
 export { startIngress, stopIngress } from './ingress/index.ts'
 export { removeAnnouncements, startBalancer } from './loadbalancer/index.ts'
+export { startVirtualAddress } from './loadbalancer/virtual-address.ts'

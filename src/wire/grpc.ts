@@ -29,6 +29,11 @@ type Scalars = {
   /** 64-bit numbers are read as doubles, so that nanoseconds since the epoch lose their last two digits. */
   int64: number
   uint64: number
+  /**
+   * A 64-bit number as its decimal digits, without loss. A definition that has one has no `int64` or `uint64`, since all
+   * 64-bit numbers of a definition are read the same way.
+   */
+  digits: string
 }
 // The second argument collects the result. Such recursion may be as deep as CRI's list of signals needs.
 type Words<S extends string, Found = never> = S extends `${infer Head} ${infer Tail}`
@@ -113,6 +118,8 @@ export function messageCodec(
 
 function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
   const nested: Record<string, object> = {}
+  const fieldsOf = Object.values(definition.messages).flatMap(words => Object.values(words))
+  const longs = fieldsOf.some(text => text.startsWith('digits')) ? String : Number
   for (const [name, words] of Object.entries(definition.messages)) {
     const fields = Object.entries(words).map(([field, text]) => [field, readField(text)])
     nested[name] = { fields: Object.fromEntries(fields) }
@@ -130,13 +137,14 @@ function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
   }
   let json: object = { nested }
   for (const part of definition.package.split('.').reverse()) json = { nested: { [part]: json } }
-  return fromJSON(json as Parameters<typeof fromJSON>[0], { longs: Number, enums: String, defaults: true })
+  return fromJSON(json as Parameters<typeof fromJSON>[0], { longs, enums: String, defaults: true })
 }
 
 const methodSyntax = /^(stream )?(\S+) (stream )?(\S+)$/
 
 function readField(text: string): object {
-  const [type = '', number] = text.split(' = ')
+  const [word = '', number] = text.split(' = ')
+  const type = word.replace(/^digits/, 'uint64')
   const id = Number(number)
   const map = /^map(?:<(.+)>)?$/.exec(type)
   if (map) return { keyType: 'string', type: map[1] ?? 'string', id }

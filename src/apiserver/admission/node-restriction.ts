@@ -14,7 +14,7 @@ import type { CertificateSigningRequest } from '../../kinds/certificates/certifi
 import { Node } from '../../kinds/core/node.ts'
 import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import { leaseNameOf, leaseNamespace } from '../../kinds/core/service-balancing.ts'
+import { leaseNameOf, leaseNamespace, virtualLeaseNameOf } from '../../kinds/core/service-balancing.ts'
 import type { ResourceSlice } from '../../kinds/resource/resourceslice.ts'
 import { readRequest } from '../../wire/x509.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
@@ -211,7 +211,8 @@ async function tokenProblem({ request, node, storage, authorizer }: NodeRequest)
 
 function leaseProblem({ request, node }: NodeRequest): string | undefined {
   const { namespace } = request.operation
-  if (namespace === leaseNamespace && nameOf(request) === leaseNameOf(node)) return undefined
+  const own = [leaseNameOf(node), virtualLeaseNameOf(node)]
+  if (namespace === leaseNamespace && own.includes(nameOf(request))) return undefined
   if (namespace !== 'kube-node-lease') return 'can only access leases in the "kube-node-lease" system namespace'
   if (nameOf(request) !== node) return 'can only access node lease with the same name as the requesting node'
   return undefined

@@ -14,7 +14,7 @@
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import { leaseNameOf, leaseNamespace } from '../../kinds/core/service-balancing.ts'
+import { leaseNameOf, leaseNamespace, virtualLeaseNameOf } from '../../kinds/core/service-balancing.ts'
 import { claimNamesOf } from '../../kinds/resource/claim-use.ts'
 import { ownGateways } from '../../kinds/gateway/attachment.ts'
 import { Gateway } from '../../kinds/gateway/gateway.ts'
@@ -132,7 +132,7 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
 
 /** A node renews its own Lease, and that for load balancing, which it creates by name: no other one can be created. */
 function mayUseLease({ verb, namespace, name }: AccessRequest, node: string): boolean {
-  if (namespace === leaseNamespace) return name === leaseNameOf(node)
+  if (namespace === leaseNamespace) return [leaseNameOf(node), virtualLeaseNameOf(node)].includes(name)
   return namespace === 'kube-node-lease' && (verb === 'create' || name === node)
 }
 

@@ -16,6 +16,9 @@ export const leaseNamespace = 'kube-system'
 export const leaseLabel = 'kutter.dev/load-balancer'
 /** The name of a node's Lease. Other Leases of the namespace do not begin like this. */
 export const leaseNameOf = (node: string): string => `kutter-load-balancer-${node}`
+/** The same for the nodes whose servers answer, of which one announces the virtual address of the cluster. */
+export const virtualLeaseLabel = 'kutter.dev/virtual-address'
+export const virtualLeaseNameOf = (node: string): string => `kutter-virtual-address-${node}`
 /** The most ranges of a pool. */
 const maxRanges = 64
 

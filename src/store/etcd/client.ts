@@ -10,6 +10,8 @@ const clientLimits = {
   /** How long one member may take for a call before the next one is asked, and how long all of them may. */
   attemptMs: 5000,
   callMs: 20_000,
+  /** The same while it has been found out that no member can answer. Writes wait for each other, so it is short. */
+  hopelessMs: 500,
   /** The pause after each member has failed once. */
   pauseMs: 100,
   maxPauseMs: 1000,
@@ -23,6 +25,8 @@ const clientLimits = {
 export interface EtcdTls {
   /** PEM of the authority of the members' certificates. Without it, those that the machine trusts. */
   ca?: Buffer
+  /** The name that the members' certificates have, if not that by which they are reached. */
+  serverName?: string
   /** PEM of the client's own certificate and key. */
   cert?: Buffer
   key?: Buffer
@@ -31,24 +35,53 @@ export interface EtcdTls {
 /** The failures after which another member may succeed. Others are answers. */
 const passing: ReadonlySet<string> = new Set(['Unavailable', 'DeadlineExceeded', 'Cancelled', 'Internal'])
 
+type Services = Record<ServiceName, ServiceClient>
+
 export class EtcdClient {
-  readonly endpoints: readonly string[]
-  readonly #members: Record<ServiceName, ServiceClient>[]
+  #endpoints: readonly string[] = []
+  #tls: EtcdTls | undefined
+  #members: Services[] = []
+  /** Why no call can succeed now, as far as somebody has found out. */
+  #problem: string | undefined
   /** The member that calls go to. */
   #current = 0
   readonly #closed = new AbortController()
 
   /** @param endpoints `host:port` of each member, at least one */
   constructor(endpoints: readonly string[], tls?: EtcdTls) {
-    this.endpoints = endpoints
+    this.use(endpoints, tls)
+  }
+
+  get endpoints(): readonly string[] {
+    return this.#endpoints
+  }
+
+  /** Goes on with other members, or with other credentials. Calls under way are made again, and watches end. */
+  use(endpoints: readonly string[], tls = this.#tls): void {
+    if (tls === this.#tls && endpoints.join() === this.#endpoints.join()) return
     const secrets = tls
       ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
       : credentials.createInsecure()
+    const before = this.#members
+    const current = this.#endpoints[this.#current]
+    this.#tls = tls
+    this.#endpoints = endpoints
+    const options = { ...channelOptions, ...nameOptions(tls) }
     this.#members = endpoints.map(endpoint => ({
-      KV: new (etcdService('KV'))(endpoint, secrets, channelOptions),
-      Watch: new (etcdService('Watch'))(endpoint, secrets, channelOptions),
-      Maintenance: new (etcdService('Maintenance'))(endpoint, secrets, channelOptions),
+      KV: new (etcdService('KV'))(endpoint, secrets, options),
+      Watch: new (etcdService('Watch'))(endpoint, secrets, options),
+      Maintenance: new (etcdService('Maintenance'))(endpoint, secrets, options),
     }))
+    this.#current = Math.max(0, endpoints.indexOf(current ?? ''))
+    close(before)
+  }
+
+  /**
+   * Takes why no call can succeed at present, such as that a quorum is lost; undefined when that is over. Calls then
+   * fail sooner, with these words.
+   */
+  suspect(problem: string | undefined): void {
+    this.#problem = problem
   }
 
   /**
@@ -61,18 +94,20 @@ export class EtcdClient {
     request: Calls[M][1],
     { limitMs = clientLimits.callMs as number } = {},
   ): Promise<Calls[M][2]> {
-    const until = realClock.now() + limitMs
+    const began = realClock.now()
     const { signal } = this.#closed
     for (let failures = 1; ; failures++) {
       const member = this.#current
+      const until = began + (this.#problem === undefined ? limitMs : Math.min(limitMs, clientLimits.hopelessMs))
       const timeoutMs = Math.max(1, Math.min(clientLimits.attemptMs, until - realClock.now()))
+      const members = this.#members
       try {
-        const client = this.#members[member]![serviceOf[method]]
+        const client = members[member]![serviceOf[method]]
         return (await callUnary(client, method, request, { timeoutMs, signal })) as Calls[M][2]
       } catch (error) {
         if (signal.aborted || !passing.has(grpcOf(error)?.code ?? '')) throw error
-        if (realClock.now() >= until) throw unavailable(this.endpoints, error)
-        this.#leave(member)
+        if (realClock.now() >= until) throw unavailable(this.#endpoints, this.#problem, error)
+        this.#leave(members, member)
       }
       await realClock.sleep(this.#pause(failures), signal)
     }
@@ -87,42 +122,53 @@ export class EtcdClient {
     startRevision: number,
     signal: AbortSignal,
   ): AsyncGenerator<WatchResponse> {
+    const members = this.#members
     const member = this.#current
     const request = { create_request: { ...range, start_revision: startRevision, fragment: true } }
     try {
       // A member that has lost the others ends its watches when this is asked for, rather than be silent.
       const metadata = { hasleader: 'true' }
-      const answers = followDuplex(this.#members[member]!.Watch, 'watch', request, { signal, metadata })
+      const answers = followDuplex(members[member]!.Watch, 'watch', request, { signal, metadata })
       yield* answers as AsyncGenerator<WatchResponse>
       throw new StatusError('ServiceUnavailable', 'the watch of etcd has ended')
     } catch (error) {
-      this.#leave(member)
+      this.#leave(members, member)
       throw error
     }
   }
 
   close(): void {
     this.#closed.abort(new StatusError('ServiceUnavailable', 'the store is closed'))
-    for (const member of this.#members) for (const client of Object.values(member)) client.close()
+    close(this.#members)
   }
 
-  #leave(member: number): void {
-    if (member === this.#current) this.#current = (member + 1) % this.endpoints.length
+  #leave(members: readonly Services[], member: number): void {
+    if (members === this.#members && member === this.#current) this.#current = (member + 1) % members.length
   }
 
   /** The next member is asked at once, and all of them again only after a pause. */
   #pause(failures: number): number {
-    const rounds = Math.floor(failures / this.endpoints.length)
-    if (failures % this.endpoints.length !== 0) return 0
+    const rounds = Math.floor(failures / this.#endpoints.length)
+    if (failures % this.#endpoints.length !== 0) return 0
     return Math.min(clientLimits.maxPauseMs, clientLimits.pauseMs * 2 ** (rounds - 1))
   }
 }
 
-const unavailable = (endpoints: readonly string[], cause: unknown) =>
-  new StatusError('ServiceUnavailable', `etcd does not answer at ${endpoints.join(', ')}: ${messageOf(cause)}`, {
-    cause,
-    details: { retryAfterSeconds: 1 },
-  })
+const close = (members: readonly Services[]) => {
+  for (const member of members) for (const client of Object.values(member)) client.close()
+}
+
+const unavailable = (endpoints: readonly string[], problem: string | undefined, cause: unknown) =>
+  new StatusError(
+    'ServiceUnavailable',
+    problem ?? `etcd does not answer at ${endpoints.join(', ')}: ${messageOf(cause)}`,
+    // A client that is to try again soon would do so in vain while the reason stays.
+    { cause, ...(problem === undefined && { details: { retryAfterSeconds: 1 } }) },
+  )
+
+/** What the certificate of a member has to be for. */
+export const nameOptions = (tls: EtcdTls | undefined): Readonly<Record<string, string>> =>
+  tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }
 
 const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,

@@ -1,0 +1,228 @@
+// The members of an etcd: who they are, who answers, and whether enough do. It is apart from the client of the store,
+// since it asks each member for itself, and answers also while the members have no leader.
+import { credentials } from '@grpc/grpc-js'
+import { messageOf } from '../../base/errors.ts'
+import { callUnary, clientsOf, type Received, type ServiceClient } from '../../wire/grpc.ts'
+import { type EtcdTls, nameOptions } from './client.ts'
+
+const definition = {
+  package: 'etcdserverpb',
+  messages: {
+    Member: {
+      ID: 'digits = 1',
+      name: 'string = 2',
+      peerURLs: 'string[] = 3',
+      clientURLs: 'string[] = 4',
+      isLearner: 'bool = 5',
+    },
+    MemberAddRequest: { peerURLs: 'string[] = 1', isLearner: 'bool = 2' },
+    MemberAddResponse: { member: 'Member = 2', members: 'Member[] = 3' },
+    MemberRequest: { ID: 'digits = 1' },
+    MemberListRequest: {},
+    MembersResponse: { members: 'Member[] = 2' },
+    StatusRequest: {},
+    StatusResponse: {
+      version: 'string = 2',
+      dbSize: 'digits = 3',
+      leader: 'digits = 4',
+      errors: 'string[] = 8',
+      isLearner: 'bool = 10',
+    },
+  },
+  enums: {},
+  services: {
+    Cluster: {
+      memberAdd: 'MemberAddRequest MemberAddResponse',
+      memberRemove: 'MemberRequest MembersResponse',
+      memberPromote: 'MemberRequest MembersResponse',
+      memberList: 'MemberListRequest MembersResponse',
+    },
+    Maintenance: { status: 'StatusRequest StatusResponse' },
+  },
+} as const
+
+type Message<N extends keyof (typeof definition)['messages']> = Received<
+  (typeof definition)['messages'],
+  (typeof definition)['enums'],
+  N
+>
+
+const services = clientsOf(definition)
+
+/** How long one member may take to answer a question, and to carry out a change. */
+const askMs = 1500
+const changeMs = 7000
+
+export interface EtcdMember {
+  /** In hexadecimal digits, as etcdctl prints it. */
+  readonly id: string
+  /** Empty for one that was added and has not started yet. */
+  readonly name: string
+  readonly peerUrls: readonly string[]
+  readonly clientUrls: readonly string[]
+  /** Whether it only follows the others and has no vote yet. */
+  readonly isLearner: boolean
+}
+
+export interface MemberState extends EtcdMember {
+  /** Whether it answers, and whether it follows a leader. */
+  readonly answers: boolean
+  readonly hasLeader: boolean
+  readonly isLeader: boolean
+  readonly sizeBytes: number
+  /** What it reports to be wrong, or why it does not answer. */
+  readonly problem?: string
+}
+
+interface Clients {
+  Cluster: ServiceClient
+  Maintenance: ServiceClient
+}
+
+/** Asks and changes the members. Close it when it is not needed any more. */
+export class EtcdMembership {
+  readonly #clients = new Map<string, Clients>()
+  #tls: EtcdTls
+
+  constructor(tls: EtcdTls) {
+    this.#tls = tls
+  }
+
+  /** Goes on with other credentials. */
+  renew(tls: EtcdTls): void {
+    this.#tls = tls
+    this.close()
+  }
+
+  /**
+   * The members as the first of these `host:port` to answer lists them, and it answers without a quorum, too. Throws when
+   * none answers.
+   */
+  async list(endpoints: readonly string[]): Promise<EtcdMember[]> {
+    const asked = endpoints.map(endpoint => this.#call(endpoint, 'Cluster', 'memberList', {}, askMs))
+    const { members } = (await firstOf(asked)) as Message<'MembersResponse'>
+    return members.map(memberOf).sort((a, b) => a.name.localeCompare(b.name))
+  }
+
+  /** The members, each with what it says of itself. Throws when none answers. */
+  async states(endpoints: readonly string[]): Promise<MemberState[]> {
+    const members = await this.list(endpoints)
+    return Promise.all(members.map(member => this.#stateOf(member)))
+  }
+
+  /** Adds a member that does not vote yet. Returns it, and all members with it. */
+  async addLearner(endpoints: readonly string[], peerUrl: string): Promise<{ id: string; members: EtcdMember[] }> {
+    const request = { peerURLs: [peerUrl], isLearner: true }
+    const answer = (await this.#change(endpoints, 'memberAdd', request)) as Message<'MemberAddResponse'>
+    return { id: memberOf(answer.member!).id, members: answer.members.map(memberOf) }
+  }
+
+  /** Gives a learner its vote. etcd refuses while it is behind. */
+  async promote(endpoints: readonly string[], id: string): Promise<void> {
+    await this.#change(endpoints, 'memberPromote', { ID: digitsOf(id) })
+  }
+
+  async remove(endpoints: readonly string[], id: string): Promise<void> {
+    await this.#change(endpoints, 'memberRemove', { ID: digitsOf(id) })
+  }
+
+  close(): void {
+    for (const clients of this.#clients.values()) for (const one of Object.values(clients)) one.close()
+    this.#clients.clear()
+  }
+
+  async #stateOf(member: EtcdMember): Promise<MemberState> {
+    const silent = { ...member, answers: false, hasLeader: false, isLeader: false, sizeBytes: 0 }
+    const endpoints = member.clientUrls.map(hostPort)
+    if (!endpoints.length) return { ...silent, problem: 'it has not started yet' }
+    try {
+      const asked = endpoints.map(endpoint => this.#call(endpoint, 'Maintenance', 'status', {}, askMs))
+      const { leader, dbSize, errors } = (await firstOf(asked)) as Message<'StatusResponse'>
+      const alarms = errors.filter(text => !/no leader/.test(text))
+      return {
+        ...member,
+        answers: true,
+        hasLeader: leader !== '0',
+        isLeader: idOf(leader) === member.id,
+        sizeBytes: Number(dbSize),
+        ...(alarms.length && { problem: alarms.join('; ') }),
+      }
+    } catch (error) {
+      return { ...silent, problem: messageOf(error) }
+    }
+  }
+
+  /** Asks one member after the other until one carries it out. A refusal is the answer of all of them. */
+  async #change(endpoints: readonly string[], method: string, request: object): Promise<object> {
+    let last: unknown
+    for (const endpoint of endpoints)
+      try {
+        return await this.#call(endpoint, 'Cluster', method, request, changeMs)
+      } catch (error) {
+        last = error
+      }
+    throw last
+  }
+
+  #call(endpoint: string, service: keyof Clients, method: string, request: object, timeoutMs: number): Promise<object> {
+    let clients = this.#clients.get(endpoint)
+    if (!clients) {
+      const { ca = null, key = null, cert = null } = this.#tls
+      const secrets = credentials.createSsl(ca, key, cert)
+      const of = (name: keyof Clients) =>
+        new services[name]!(endpoint, secrets, { ...channelOptions, ...nameOptions(this.#tls) })
+      clients = { Cluster: of('Cluster'), Maintenance: of('Maintenance') }
+      this.#clients.set(endpoint, clients)
+    }
+    return callUnary(clients[service], method, request, { timeoutMs })
+  }
+}
+
+const channelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1000,
+  'grpc.enable_retries': 0,
+}
+
+/** The first success; the first failure when all fail. */
+async function firstOf(calls: readonly Promise<object>[]): Promise<object> {
+  try {
+    return await Promise.any(calls)
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error
+  }
+}
+
+const memberOf = ({ ID, name, peerURLs, clientURLs, isLearner }: Message<'Member'>): EtcdMember => ({
+  id: idOf(ID),
+  name,
+  peerUrls: peerURLs,
+  clientUrls: clientURLs,
+  isLearner,
+})
+
+const idOf = (digits: string): string => BigInt(digits).toString(16)
+const digitsOf = (id: string): string => BigInt(`0x${id}`).toString()
+
+/** `host:port` of a URL of a member. */
+export const hostPort = (url: string): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '')
+
+/** How many of so many members with a vote have to answer. */
+export const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1
+
+/** Why the members cannot take writes, in one sentence; undefined when they can. Pure. */
+export function quorumProblem(
+  members: readonly Pick<MemberState, 'name' | 'isLearner' | 'answers' | 'hasLeader'>[],
+): string | undefined {
+  const voters = members.filter(({ isLearner }) => !isLearner)
+  const answering = voters.filter(({ answers }) => answers)
+  const needed = quorumOf(voters.length)
+  if (answering.length < needed) {
+    const silent = voters.filter(({ answers }) => !answers).map(({ name }) => name || 'one that has not started')
+    const verb = answering.length === 1 ? 'answers' : 'answer'
+    return `${answering.length} of ${voters.length} etcd members ${verb}; ${needed} are needed to write. Silent: ${silent.join(', ')}`
+  }
+  if (!answering.some(({ hasLeader }) => hasLeader)) return 'the etcd members have no leader yet'
+  return undefined
+}
