@@ -214,7 +214,8 @@ class Supervisor {
     readLines(socket, message => {
       if ('command' in (message as object)) return this.#command(socket, message as Command)
       const hello = message as Hello
-      charge = this.#charges.find(c => c.key === keyOf(hello))
+      // The first server may name its node, too.
+      charge = this.#charges.find(c => c.key === keyOf(hello)) ?? this.#charges.find(c => c.key === hello.role)
       pid = hello.pid
       if (!charge) return
       charge.reports.set(pid, hello)
