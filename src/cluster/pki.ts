@@ -1,7 +1,7 @@
 // The keys and certificates of a cluster, in files below its directory `pki`. The authority and the key for tokens are
 // created once, and replaced only on demand (rotation.ts); certificates are issued again before they expire.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { replaceFile } from '../base/files.ts'
@@ -145,12 +145,19 @@ export class Pki {
    * crash has all of the old ones or all of the new ones.
    */
   async replace(files: PkiFiles): Promise<void> {
-    const prepared = join(this.dir, 'next.tmp')
-    await rm(prepared, { recursive: true, force: true })
-    await mkdir(prepared, { recursive: true, mode: 0o700 })
-    for (const name of replaceable)
-      if (files[name] !== undefined) await replaceFile(join(prepared, name), files[name], { mode: 0o600 })
-    await rename(prepared, join(this.dir, 'next'))
+    await mkdir(this.dir, { recursive: true, mode: 0o700 })
+    // Several servers may take the same files at the same moment, each from a directory of its own.
+    const prepared = await mkdtemp(join(this.dir, 'next.tmp-'))
+    try {
+      for (const name of replaceable)
+        if (files[name] !== undefined) await replaceFile(join(prepared, name), files[name], { mode: 0o600 })
+      await this.settle()
+      await rename(prepared, join(this.dir, 'next'))
+    } catch (error) {
+      await rm(prepared, { recursive: true, force: true })
+      // Another process was faster, with the same files.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
+    }
     await this.settle()
   }
 

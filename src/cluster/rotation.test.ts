@@ -1,7 +1,16 @@
 // Another authority and another key of tokens: who trusts only the authority before accepts what the new one issues, and a
 // replacement that is interrupted is completed.
 import { deepStrictEqual, equal, ok, rejects } from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -97,6 +106,21 @@ test('a replacement that was interrupted is completed, and one that was not read
   equal(here.certPem, files['ca.crt'])
   equal(readFileSync(join(dir, 'ca.key'), 'utf8'), files['ca.key'])
   ok(!existsSync(join(dir, 'next')))
+})
+
+test('several processes may put the same files in place at once', async () => {
+  const dir = join(scratch, 'many')
+  const first = await new Pki(dir, realClock).authority()
+  for (let round = 0; round < 5; round++) {
+    const files = await nextAuthority(first, realClock.now())
+    await Promise.all(Array.from({ length: 5 }, () => new Pki(dir, realClock).replace(files)))
+    const { certPem, keyPem } = await new Pki(dir, realClock).authority()
+    deepStrictEqual([certPem, keyPem], [files['ca.crt'], files['ca.key']])
+  }
+  deepStrictEqual(
+    readdirSync(dir).filter(name => name.startsWith('next')),
+    [],
+  )
 })
 
 test('tokens of the key before are accepted for a year, those of Secrets for longer', async () => {
