@@ -97,7 +97,7 @@ test('the leader and its member may be killed: all goes on, and they catch up', 
   await eventually('the server is back', async () => (await state()).ready)
 })
 
-test('a server that does not come back is replaced within 15 seconds', options, async () => {
+test('a server that does not come back is replaced by another one', options, async () => {
   await whole()
   const leader = (await holder('kube-controller-manager')).split('_')[0]!
   const pids = await pidsOf(leader)
