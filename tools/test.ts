@@ -28,6 +28,8 @@ const packages: Readonly<Record<string, string>> = {
   'mkfs.ext4': 'e2fsprogs',
   losetup: 'mount',
   etcd: 'etcd-server',
+  wg: 'wireguard-tools',
+  'wireguard-go': 'wireguard-go',
 }
 
 interface Ran {

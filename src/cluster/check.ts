@@ -1,6 +1,7 @@
 // `kutter check`: reports what keeps this machine from running a cluster. It starts and installs nothing.
 import { machineProblem, missingPackages, diskProblem, hostAddresses } from './machine.ts'
 import { defaultDataDir } from './config.ts'
+import { wireguardProblem } from '../network/index.ts'
 import { obstaclesOf, readFirewall, settingsToBeMade } from './firewall.ts'
 
 export async function check(out: (text: string) => void): Promise<number> {
@@ -19,6 +20,8 @@ export async function check(out: (text: string) => void): Promise<number> {
   for (const { what, mend } of obstacles) out(`  ! ${what}; mend it with:\n      ${mend}\n`)
   const settings = settingsToBeMade(facts)
   if (settings.length) out(`  - kutter up will set ${settings.join(' and ')} to 1\n`)
+  const unencrypted = await wireguardProblem()
+  if (unencrypted) out(`  - kutter up --encrypt is not possible: ${unencrypted}\n`)
   if (!problems.length && !obstacles.length) out('This machine can run a cluster.\n')
   return problems.length || obstacles.length ? 1 : 0
 }

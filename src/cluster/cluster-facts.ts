@@ -13,6 +13,7 @@ export type ClusterFacts = Pick<ClusterConfig, 'podCidrs' | 'serviceCidrs' | 'dn
     | 'loadBalancerPool'
     | 'nodePortAddresses'
     | 'gateway'
+    | 'encrypt'
     | 'disable'
     | 'vxlanId'
   >
@@ -46,6 +47,7 @@ export async function publishClusterFacts(client: Client, config: ClusterConfig,
     vxlanId,
     disable: disable.filter(isNodePart).join(','),
     gateway: config.gateway ? 'nodes' : 'none',
+    encryption: config.encrypt ? 'wireguard' : 'none',
     authorities: caPem,
   }
   const existing = await client.find(ConfigMap, factsMetadata)
@@ -87,6 +89,7 @@ function partFacts({
   disable: leftOut = '',
   nodePortAddresses,
   gateway = 'none',
+  encryption = 'none',
 }: Readonly<Record<string, string>>): Omit<ClusterFacts, 'podCidrs' | 'serviceCidrs' | 'dnsAddress' | 'domain'> {
   const [, http, https] = /^(\d{1,5}),(\d{1,5})$/.exec(ingressPorts) ?? []
   const isIngress = http !== undefined && https !== undefined
@@ -100,6 +103,7 @@ function partFacts({
     ...(!['none', 'nodes'].includes(loadBalancer) && { loadBalancerPool: loadBalancer.split(',') }),
     ...(nodePortAddresses && { nodePortAddresses: nodePortAddresses.split(',') }),
     ...(gateway === 'nodes' && { gateway: true }),
+    ...(encryption === 'wireguard' && { encrypt: true }),
     ...(disable.length && { disable }),
   }
 }

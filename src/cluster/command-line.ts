@@ -43,6 +43,8 @@ export const options: Readonly<Record<string, OptionSpec>> = {
     help: 'ranges of the addresses of nodes that have NodePorts (default: all)',
   },
   gateway: { help: 'serve Gateways: the kinds of Gateway API, and the GatewayClass kutter' },
+  encrypt: { help: 'encrypt what pods of different nodes send to each other, by WireGuard' },
+  'no-encrypt': { help: 'do not encrypt it any more' },
   store: {
     value: true,
     help: 'embedded (default), etcd for one of its own, or etcd://HOST:PORT,HOST:PORT/PREFIX',
@@ -113,6 +115,8 @@ const server = [
   'loadbalancer-pool',
   'nodeport-addresses',
   'gateway',
+  'encrypt',
+  'no-encrypt',
   'enable-admission-plugins',
   'disable-admission-plugins',
   'admission-control-config-file',

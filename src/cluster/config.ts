@@ -83,6 +83,8 @@ export interface ClusterConfig {
   nodePortAddresses?: readonly string[]
   /** Whether the cluster has the kinds of Gateway API, and serves Gateways. */
   gateway?: boolean
+  /** Whether what pods of different nodes send to each other is encrypted. */
+  encrypt?: boolean
   /** The store, as `--store` names it; without it the one in the cluster's directory. */
   store?: string
   /** Set where this machine has a member of the cluster's own etcd. */
@@ -379,6 +381,7 @@ const choices = [
   'loadBalancerPool',
   'nodePortAddresses',
   'gateway',
+  'encrypt',
   'store',
   'virtualAddress',
   'etcdCa',

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
 import { findCgroups, isRunning, realMounts, sendSignal } from '../linux/index.ts'
-import { podRoutes } from '../network/index.ts'
+import { podRoutes, wireguardLink, wireguardProcesses } from '../network/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
 import { endEtcd } from './etcd-process.ts'
 import { readIfThere } from './files.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
 import { locked, reportBusy } from './lock.ts'
-import { cgroupOf } from './node-names.ts'
+import { bridgeOf, cgroupOf } from './node-names.ts'
 import { networkLeftovers } from './node-net.ts'
 import { teardownMachine, teardownNode } from './node-teardown.ts'
 import { endRoles, processesBelow, rolesOf } from './processes.ts'
@@ -105,5 +105,6 @@ async function leftovers(
     ...(await podRoutes(podCidrs)).map(route => `route ${route.to}`),
     ...((await (await findCgroups()).exists(cgroupOf(tag))) ? [`cgroup ${cgroupOf(tag)}`] : []),
     ...processes.map(({ pid, line }) => `process ${pid} (${line.slice(0, 60)})`),
+    ...(await wireguardProcesses(wireguardLink(bridgeOf(tag)))).map(({ pid }) => `process ${pid} (wireguard-go)`),
   ]
 }

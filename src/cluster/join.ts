@@ -37,6 +37,7 @@ import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
 import { ServerList } from './server-list.ts'
+import { refuseEncryption } from './up.ts'
 
 interface JoinOptions {
   paths: ClusterPaths
@@ -205,6 +206,7 @@ async function joinBy(
     if (!stored) await refuseTaken(client, nodeName, place.nodeIP ?? local)
     return readClusterFacts(client)
   })
+  await refuseEncryption(facts)
   const config = configOf(place, facts, nodeIPsOf(facts, place.nodeIP?.split(',') ?? [], local))
   await mkdir(dirname(files.ca), { recursive: true, mode: 0o700 })
   await writeFile(files.ca, ca)

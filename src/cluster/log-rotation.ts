@@ -29,8 +29,8 @@ export async function rotateLogs(paths: ClusterPaths, { maxBytes, kept } = logLi
 async function logFiles(paths: ClusterPaths): Promise<string[]> {
   const nodes = await whenThere(() => readdir(join(paths.root, 'agents')), [])
   const directories = nodes.flatMap(node => {
-    const { containerd, ingress, gateway } = nodeDirs(paths.node(node))
-    return [containerd, ingress, gateway]
+    const { containerd, ingress, gateway, wireguard } = nodeDirs(paths.node(node))
+    return [containerd, ingress, gateway, wireguard]
   })
   const found = await Promise.all(
     [paths.logs, ...directories].map(async directory =>

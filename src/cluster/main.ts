@@ -215,6 +215,8 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(ingressHttpPort !== undefined && { ingressHttpPort }),
     ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
     ...(parsed.flags.has('gateway') && { gateway: true }),
+    ...(parsed.flags.has('encrypt') && { encrypt: true }),
+    ...(parsed.flags.has('no-encrypt') && { encrypt: false }),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
   })

@@ -41,6 +41,7 @@ export function nodeDirs(dir: string) {
     registry: join(dir, 'registry'),
     ingress: join(dir, 'ingress'),
     gateway: join(dir, 'gateway'),
+    wireguard: join(dir, 'wireguard'),
     pauseArchive: join(dir, 'pause.tar'),
     /** The API servers that the node has learned of. */
     servers: join(dir, 'servers.json'),

@@ -7,6 +7,8 @@ import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import {
   deletePolicyTablesText,
   removePodRoutes,
+  removeWireguard,
+  wireguardLink,
   stopPodNetwork,
   overlayLink,
   removeOverlay,
@@ -54,6 +56,7 @@ export async function teardownMachine(
     await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
   }
   await removePodRoutes(podCidrs)
+  await removeWireguard(wireguardLink(bridgeOf(tag)))
   for (const family of [4, 6] as const) await removeOverlay(overlayLink(bridgeOf(tag), family))
   await removeAnnouncements(balancerLinkOf(tag), balancerTableOf(tag))
   await removeAnnouncements(virtualLinkOf(tag), virtualTableOf(tag))

@@ -8,9 +8,11 @@ import { Node } from '../kinds/core/node.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, nodeNames, withNode, writeConfig } from './config.ts'
+import { removeWireguard, wireguardLink } from '../network/index.ts'
 import { commandLine } from './hint.ts'
 import { ask } from './link.ts'
 import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
+import { bridgeOf } from './node-names.ts'
 import { teardownNode } from './node-teardown.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { Steps } from './steps.ts'
@@ -96,6 +98,7 @@ async function removeNode(name: string, { paths, config, out }: Context): Promis
   }
   const dir = paths.node(name)
   await teardownNode({ dir, tag, node: name, log: silentLog, purge: true })
+  await removeWireguard(wireguardLink(bridgeOf(tag), node.index))
   await removeNodeNamespace(tag, node)
   await rm(dir, { recursive: true, force: true })
   await rm(logOf(paths, `agent/${name}`), { force: true })

@@ -14,7 +14,15 @@ import { removeAnnouncements, startBalancer, startGateways, startIngress, startV
 import { pinsFileFor, readPins } from '../images/index.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { CriRuntime, type Kubelet, loadKubeletConfig, startKubelet } from '../kubelet/index.ts'
-import { announceNetwork, keepNetworks, keepPodRoutes, makeBridge, startPolicies } from '../network/index.ts'
+import {
+  announceNetwork,
+  keepNetworks,
+  keepPodRoutes,
+  makeBridge,
+  refuseUnencrypted,
+  startPolicies,
+  wireguardLink,
+} from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import {
@@ -211,16 +219,26 @@ function keepRoutes(
   client: Client,
   report: NodeOptions['report'],
 ): void {
-  const isInNamespace = config.nodes.some(node => node.name === nodeName)
+  const own = config.nodes.find(node => node.name === nodeName)
   const bridge = bridgeOf(clusterTag(paths, config.name))
+  const index = own?.index ?? 1
+  const dir = nodeDirs(paths.node(nodeName)).wireguard
   const common = { client, nodeName, bridge, clock: realClock, log: log.with({ part: 'network' }), signal }
   const routing = {
     podCidrs: config.podCidrs,
-    routers: isInNamespace ? config.nodeCidrs.map(range => addressIn(range, 1)) : [],
+    index,
+    ...(config.encrypt && { encryption: { link: wireguardLink(bridge, index), dir } }),
+    unreachable: (names: readonly string[]) => {
+      const problem = names.length
+        ? `no traffic with pods of ${names.join(', ')}: without a key there is no encryption`
+        : undefined
+      report({ ready: true, ...(problem && { problem }) })
+    },
+    routers: own ? config.nodeCidrs.map(range => addressIn(range, 1)) : [],
     localNodes: config.nodeCidrs,
     vxlanId: config.vxlanId ?? vxlanIdOf(config.slot),
   }
-  keepNetworks(common).catch(
+  keepNetworks({ ...common, ...(config.encrypt && { keyDir: dir }) }).catch(
     (error: unknown) => signal.aborted || log.error('cannot follow the networks of the node', { error }),
   )
   if (config.disable?.includes('network')) return
@@ -384,6 +402,8 @@ async function setUpNetwork({
   const { config, paths, log, nodeName, nodeIPs } = options
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
   const pods = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidrs, confDir: cniConf, stateDir: cniState }
+  // Pods that run from before may send already.
+  if (config.encrypt) await refuseUnencrypted(config.podCidrs)
   const { addresses, mtu } = await makeBridge(pods, log)
   await ownAddresses(pods.bridge, nodeIPs)
   const policies = startPolicies({

@@ -29,6 +29,7 @@ import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
 import { contextName } from './kubeconfig.ts'
+import { wireguardProblem } from '../network/index.ts'
 import { ask } from './link.ts'
 import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
@@ -83,6 +84,7 @@ async function bringUp(options: UpOptions): Promise<number> {
   poolOf(next)
   etcdTls(next)
   refuseOtherStore(options)
+  await refuseEncryption(next)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
@@ -166,6 +168,18 @@ async function refuseTakenPorts(config: ClusterConfig, paths: ClusterPaths): Pro
   for (const one of Object.values(etcdPortsOf(config)))
     if (!(await portFree(one)))
       throw new Error(`port ${one}, which etcd uses, is taken by another program; stop that program`)
+}
+
+/** Throws where `--encrypt` is not possible. */
+export async function refuseEncryption({
+  encrypt,
+  disable,
+}: Pick<ClusterConfig, 'encrypt' | 'disable'>): Promise<void> {
+  if (!encrypt) return
+  if (disable?.includes('network'))
+    throw new Error('--encrypt is about the pod network, which --disable network leaves to a CNI plugin')
+  const problem = await wireguardProblem()
+  if (problem) throw new Error(problem)
 }
 
 /** Another store is an empty one, or that of another cluster: objects have to be copied first. */
@@ -318,6 +332,7 @@ const lasting = [
   { key: 'loadBalancerPool', option: 'loadbalancer-pool' },
   { key: 'nodePortAddresses', option: 'nodeport-addresses' },
   { key: 'gateway', option: 'gateway' },
+  { key: 'encrypt', option: 'encrypt' },
   { key: 'store', option: 'store' },
   { key: 'virtualAddress', option: 'virtual-address' },
   { key: 'etcdCa', option: 'etcd-cafile' },

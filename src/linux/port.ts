@@ -52,3 +52,15 @@ export function parseListeners(table: string, port: number): Listening[] {
       return hex ? { family: words.length === 1 ? 4 : 6, value: BigInt(`0x${hex}`) } : []
     })
 }
+
+/** The UDP ports in use in the network namespace of this process. */
+export async function udpPorts(): Promise<ReadonlySet<number>> {
+  const tables = await Promise.all(['udp', 'udp6'].map(name => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')))
+  const ports = tables.flatMap(text =>
+    text
+      .split('\n')
+      .slice(1)
+      .map(line => Number.parseInt(line.trim().split(/\s+/)[1]?.split(':')[1] ?? '', 16)),
+  )
+  return new Set(ports.filter(port => port > 0))
+}

@@ -2,7 +2,8 @@
 // elsewhere, or through VXLAN (overlay.ts) where a router is between the two nodes, which would not have a way to the
 // pods. Both nodes of a pair must decide alike, though each sees only its own routes: so every node writes the networks
 // that it is on into an annotation of its Node, and a pair does without VXLAN only if each is on a network of the other.
-// The routes follow the Node objects, and are removed with them.
+// The routes follow the Node objects, and are removed with them. With encryption all of them lead into WireGuard
+// (wireguard.ts) instead.
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -10,10 +11,12 @@ import type { Log } from '../base/log.ts'
 import { type Cidr, cidrContains, ipFamily, parseCidr } from '../api/ip.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
+import { encryptionOf, encryptionText, type NodeKey } from '../kinds/core/node-encryption.ts'
 import { networksOf } from '../kinds/core/node-networks.ts'
-import { makeIp, type Route, setKernel } from '../linux/index.ts'
+import { hasLink, makeIp, type Route, setKernel } from '../linux/index.ts'
 import { gatewayOf } from './cni.ts'
 import { ensureOverlay, overlayLink, removeOverlay, vxlanAddress } from './overlay.ts'
+import { Device, ownKey, planPeers, removeWireguard, wireguardLink } from './wireguard.ts'
 
 interface PodRoutesOptions {
   client: Client
@@ -26,11 +29,23 @@ interface PodRoutesOptions {
   localNodes: readonly string[]
   /** The name of the bridge of this node's pods, with which names of links begin. */
   bridge: string
+  /** The number of the node on its machine. */
+  index: number
   /** The number of the cluster's VXLAN, the same on all nodes. */
   vxlanId: number
+  /** Set where all that goes to other nodes is encrypted. */
+  encryption?: Encryption
+  /** Called with the nodes that cannot be reached for want of a key, when they change. */
+  unreachable?(nodes: readonly string[]): void
   clock: Clock
   log: Log
   signal: AbortSignal
+}
+
+/** The device of this node, and the directory of its key. */
+interface Encryption {
+  link: string
+  dir: string
 }
 
 /** The protocol number that marks Kutter's routes in the kernel's table. Others are never changed. */
@@ -38,6 +53,7 @@ export const routeProtocol = '157'
 
 /** How often the routes are compared even without a change: the kernel removes them when a link goes down. */
 const lookAgainMs = 60_000
+const lookAtDeviceMs = 2_000
 const retryMs = 1_000
 
 /**
@@ -45,9 +61,12 @@ const retryMs = 1_000
  * listed.
  */
 export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
-  const { client, clock, log, signal } = options
+  const { client, clock, log, signal, encryption } = options
   const nodes = client.mirror(Node)
   await client.synced([nodes], signal)
+  const former = wireguardLink(options.bridge, options.index)
+  if (!encryption && (await hasLink(former))) await removeWireguard(former)
+  const set = encryption ? await encrypted(options, encryption) : (now: readonly Node[]) => setRoutes(options, now)
   let seen = ''
   let cancel = () => {}
   const failed = (error: unknown) =>
@@ -56,14 +75,23 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
     seen = factsOf(nodes.list())
     cancel()
     cancel = clock.after(lookAgainMs, () => chore.wake())
-    await setRoutes(options, nodes.list())
+    await set(nodes.list())
   })
   const stop = nodes.subscribe(() => {
     if (factsOf(nodes.list()) !== seen) chore.wake()
   })
+  // A device in user space is gone when its process ends.
+  let cancelLook = () => {}
+  const look = async () => {
+    if (signal.aborted) return
+    if (encryption && !(await hasLink(encryption.link))) chore.wake()
+    cancelLook = clock.after(lookAtDeviceMs, () => void look())
+  }
+  if (encryption) void look()
   const end = () => {
     stop()
     cancel()
+    cancelLook()
   }
   signal.addEventListener('abort', end, { once: true })
   chore.wake()
@@ -77,7 +105,8 @@ export const factsOf = (nodes: readonly Node[]): string =>
   ([4, 6] as const)
     .flatMap(family => placesOf(nodes, family))
     .map(
-      one => `${one.name} ${one.range} ${one.address} ${one.networks?.map(cidr => `${cidr.base}/${cidr.bits}`).join()}`,
+      one =>
+        `${one.name} ${one.range} ${one.address} ${one.key ? encryptionText(one.key) : '-'} ${one.networks?.map(cidr => `${cidr.base}/${cidr.bits}`).join()}`,
     )
     .sort()
     .join('; ')
@@ -105,6 +134,75 @@ async function setRoutesIn(podCidr: string, options: PodRoutesOptions, nodes: re
   for (const name of family === 4 ? plan.links : []) await setKernel(`net/ipv4/conf/${name}/route_localnet`, '1', log)
 }
 
+/** Sets routes into WireGuard, and keeps its device. Resolves when this node has its key. */
+async function encrypted(
+  options: PodRoutesOptions,
+  { link, dir }: Encryption,
+): Promise<(nodes: readonly Node[]) => Promise<void>> {
+  const { nodeName, podCidrs, bridge, log } = options
+  const key = await ownKey(dir)
+  const device = new Device()
+  const ip = makeIp()
+  let silentBefore = ''
+  return async nodes => {
+    const { peers, silent } = planPeers(nodes, nodeName)
+    if (silent.join() !== silentBefore) options.unreachable?.(silent)
+    silentBefore = silent.join()
+    const own = nodes.find(node => node.metadata.name === nodeName)?.spec.podCIDRs ?? []
+    const tables = await Promise.all(([4, 6] as const).map(family => ip.routes({ family })))
+    const ways = peers.map(({ address }) =>
+      wayTo(
+        address,
+        tables.flat().filter(r => r.protocol !== routeProtocol),
+      ),
+    )
+    const uplinks = ways.flatMap(way => way?.link ?? [])
+    await device.ensure({ link, dir, key, peers, addresses: own.map(vxlanAddress), uplinks, log })
+    for (const podCidr of podCidrs) {
+      const family = parseCidr(podCidr)!.family
+      const range = own.find(one => parseCidr(one)?.family === family)
+      const source = range === undefined ? undefined : gatewayOf(range)
+      const remote = remoteRanges(nodes, nodeName, family).map(one => one.range)
+      const commands = planEncrypted({ remote, podCidr, routes: tables[family === 4 ? 0 : 1]!, link, source })
+      await ip.batch(commands)
+      if (commands.length) log.info('routes to pods of other nodes changed', { commands })
+      await removeOverlay(overlayLink(bridge, family))
+      if (family === 4) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
+    }
+  }
+}
+
+/** A route for all pods that counts when no other one does. */
+const lastMetric = 4_000_000_000
+
+/** The command that lets nothing for pods of the cluster leave by the way to other networks. */
+const refusal = (podCidr: string) => `route replace prohibit ${podCidr} metric ${lastMetric} proto ${routeProtocol}`
+
+/** Refuses all that is for pods of other nodes until there are routes to them, before the first pod starts. */
+export const refuseUnencrypted = (podCidrs: readonly string[]): Promise<void> => makeIp().batch(podCidrs.map(refusal))
+
+/** The `ip` commands that turn the present routes into those through WireGuard. Pure. */
+export function planEncrypted({
+  remote,
+  podCidr,
+  routes,
+  link,
+  source,
+}: Pick<RoutesInput, 'podCidr' | 'routes' | 'link'> & {
+  remote: readonly string[]
+  source: string | undefined
+}): string[] {
+  const ours = oursIn(podCidr, routes)
+  const commands = ours.some(({ to }) => to === podCidr) ? [] : [refusal(podCidr)]
+  for (const range of remote) {
+    const has = ours.find(({ to }) => to === range)
+    if (source === undefined || (has?.link === link && has.source === source)) continue
+    commands.push(`route replace ${range} dev ${link} src ${source} proto ${routeProtocol}`)
+  }
+  for (const { to } of ours) if (to !== podCidr && !remote.includes(to)) commands.push(`route delete ${to}`)
+  return commands
+}
+
 /** Kutter's routes to pods of the cluster that are in the kernel's table. */
 export async function podRoutes(podCidrs: readonly string[]): Promise<readonly Route[]> {
   const found: Route[] = []
@@ -129,6 +227,8 @@ interface RemoteRange {
   address: string
   /** The networks that the node is on, if it says so. */
   networks: readonly Cidr[] | undefined
+  /** The key of the node, if it has one. */
+  key?: NodeKey | undefined
 }
 
 /** The range and address of a family of each node that has both. */
@@ -138,7 +238,9 @@ function placesOf(nodes: readonly Node[], family: 4 | 6): (RemoteRange & { name:
     const ranges = spec.podCIDRs?.length ? spec.podCIDRs : spec.podCIDR ? [spec.podCIDR] : []
     const address = status.addresses?.find(a => a.type === 'InternalIP' && ipFamily(a.address) === family)?.address
     const range = ranges.find(r => parseCidr(r)?.family === family)
-    return address && range ? [{ name: node.metadata.name ?? '', range, address, networks: networksOf(node) }] : []
+    return address && range
+      ? [{ name: node.metadata.name ?? '', range, address, networks: networksOf(node), key: encryptionOf(node) }]
+      : []
   })
 }
 
@@ -146,7 +248,7 @@ function placesOf(nodes: readonly Node[], family: 4 | 6): (RemoteRange & { name:
 export const remoteRanges = (nodes: readonly Node[], self: string, family: 4 | 6): RemoteRange[] =>
   placesOf(nodes, family)
     .filter(({ name }) => name !== self)
-    .map(({ name: _, ...rest }) => rest)
+    .map(({ name: _, key: __, ...rest }) => rest)
     .sort((a, b) => (a.range < b.range ? -1 : 1))
 
 interface RoutesInput {
