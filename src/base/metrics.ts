@@ -1,7 +1,7 @@
 // Counters, gauges and histograms in the text format of Prometheus. There is one registry for the process. A family is
 // created by the module that counts it. Label values must come from a closed set, never from a request.
 import { readdirSync, readFileSync } from 'node:fs'
-import { headText, labelText } from './exposition.ts'
+import { headText, type Labels, labelText, type Sample } from './exposition.ts'
 
 interface Family {
   help: string
@@ -11,7 +11,7 @@ interface Family {
 
 const families = new Map<string, Family>()
 /** Limit of label sets in one family. Further ones are dropped, so that memory stays bounded even by mistake. */
-const maxSeries = 2_000
+const maxSeries = 5_000
 
 function series(name: string, help: string, type: Family['type']): Family {
   let family = families.get(name)
@@ -46,22 +46,65 @@ export function counter(name: string, help: string): Counter {
 export function gauge(
   name: string,
   help: string,
-): { set(value: number, labels?: Readonly<Record<string, string>>): void; clear(): void } {
+): {
+  set(value: number, labels?: Labels): void
+  add(amount: number, labels?: Labels): void
+  clear(): void
+} {
   const family = series(name, help, 'gauge')
+  const setTo = (key: string, value: number) => {
+    if (family.values.has(key) || family.values.size < maxSeries) family.values.set(key, value)
+  }
   return {
     clear: () => family.values.clear(),
-    set(value, labels = {}) {
+    set: (value, labels = {}) => setTo(labelText(labels), value),
+    add(amount, labels = {}) {
       const key = labelText(labels)
-      if (family.values.has(key) || family.values.size < maxSeries) family.values.set(key, value)
+      setTo(key, (family.values.get(key) ?? 0) + amount)
     },
   }
+}
+
+/** Families whose values are read only when they are asked for, each from all of its sources. */
+const measured = new Map<string, { help: string; type: Family['type']; sources: Set<() => Iterable<Sample>> }>()
+
+/**
+ * Adds a source of a family whose values are read with each scrape. Of two samples with the same labels, that of the
+ * later source counts. Returns what removes the source.
+ */
+export function measure(name: string, help: string, type: Family['type'], read: () => Iterable<Sample>): () => void {
+  let family = measured.get(name)
+  if (!family) measured.set(name, (family = { help, type, sources: new Set() }))
+  const { sources } = family
+  sources.add(read)
+  return () => void sources.delete(read)
+}
+
+function measuredLines(): string[] {
+  return Array.from(measured, ([name, { help, type, sources }]) => {
+    const values = new Map<string, number>()
+    for (const read of sources)
+      for (const { labels = {}, value } of read()) {
+        const key = labelText(labels)
+        if (values.has(key) || values.size < maxSeries) values.set(key, value)
+      }
+    return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...valueLines(name, values)]
+  }).flat()
+}
+
+const valueLines = (name: string, values: ReadonlyMap<string, number>): string[] =>
+  Array.from(values, ([labels, value]) => (labels ? `${name}{${labels}} ${value}` : `${name} ${value}`))
+
+/** The count of each bucket, of which the last is beyond all bounds, and the sum of the values. */
+interface HistogramSeries {
+  counts: number[]
+  sum: number
 }
 
 interface Histogram {
   help: string
   bounds: readonly number[]
-  /** For each label set the count of each bucket, of which the last is beyond all bounds, and the sum of the values. */
-  series: Map<string, { counts: number[]; sum: number }>
+  series: Map<string, HistogramSeries>
 }
 
 const histograms = new Map<string, Histogram>()
@@ -75,21 +118,33 @@ export function histogram(
   name: string,
   help: string,
   bounds: readonly number[],
-): { observe(value: number, labels?: Readonly<Record<string, string>>): void } {
+): {
+  observe(value: number, labels?: Labels): void
+  /** Observes values with the same labels each time, without the work to write and find them. */
+  with(labels: Labels): (value: number) => void
+} {
   let family = histograms.get(name)
   if (!family) histograms.set(name, (family = { help, bounds, series: new Map() }))
   const { series: all } = family
+  const seriesOf = (key: string) => {
+    let own = all.get(key)
+    if (!own && all.size < maxSeries)
+      all.set(key, (own = { counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 }))
+    return own
+  }
+  const observeIn = (own: HistogramSeries | undefined, value: number) => {
+    if (!own) return
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
+    own.counts[bucket]!++
+    own.sum += value
+  }
   return {
-    observe(value, labels = {}) {
+    observe: (value, labels = {}) => observeIn(seriesOf(labelText(labels)), value),
+    with(labels) {
       const key = labelText(labels)
-      let own = all.get(key)
-      if (!own) {
-        if (all.size >= maxSeries) return
-        all.set(key, (own = { counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 }))
-      }
-      const bucket = bounds.findIndex(bound => value <= bound)
-      own.counts[bucket < 0 ? bounds.length : bucket]!++
-      own.sum += value
+      let own: HistogramSeries | undefined
+      return value => observeIn((own ??= seriesOf(key)), value)
     },
   }
 }
@@ -140,9 +195,9 @@ export const processText = (): string => `${processLines().join('\n')}\n`
 export function metricsText(): string {
   const lines = processLines()
   for (const [name, { help, type, values }] of families) {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
-    for (const [labels, value] of values) lines.push(labels ? `${name}{${labels}} ${value}` : `${name} ${value}`)
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...valueLines(name, values))
   }
+  lines.push(...measuredLines())
   for (const [name, family] of histograms) lines.push(...histogramLines(name, family))
   return `${lines.join('\n')}\n`
 }
