@@ -61,6 +61,8 @@ export interface Operation {
   signal?: AbortSignal
   /** Notes of admission for an audit log, by their keys; nobody keeps them if it is absent. */
   annotations?: Map<string, string>
+  /** Called with the time that a webhook took, which does not count as the server's own. */
+  waited?: (ms: number) => void
 }
 
 export interface WatchEvent {

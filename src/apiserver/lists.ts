@@ -21,8 +21,16 @@ import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { jsonSyntaxError } from '../base/json-syntax.ts'
 import { tooLarge } from '../store/index.ts'
+import { counter } from '../base/metrics.ts'
 import { prefixOf, type Storage } from './storage.ts'
 import { asLastShown, shownItems } from './versions.ts'
+
+const cacheLists = counter('apiserver_cache_list_total', 'Lists that were answered from a mirror.')
+const cacheFetched = counter('apiserver_cache_list_fetched_objects_total', 'Objects that such lists have looked at.')
+const cacheReturned = counter('apiserver_cache_list_returned_objects_total', 'Objects that such lists have returned.')
+const storageLists = counter('apiserver_storage_list_total', 'Lists that were answered from the store.')
+const storageFetched = counter('apiserver_storage_list_fetched_objects_total', 'Objects that such lists have read.')
+const storageReturned = counter('apiserver_storage_list_returned_objects_total', 'Objects that they have returned.')
 
 /** Which objects a list or watch returns. */
 export interface Filter {
@@ -95,7 +103,7 @@ async function storedList(storage: Storage, operation: Operation): Promise<Opera
   checkOptions(options)
   const token = options.continue ? decodeToken(options.continue) : undefined
   const exact = options.resourceVersionMatch === 'Exact' ? Number(options.resourceVersion) : undefined
-  if (token || exact !== undefined) return pageOfHistory(storage, operation, filter, token, exact)
+  if (token || exact !== undefined) return counted(kind, await pageOfHistory(storage, operation, filter, token, exact))
   const wanted = Number(options.resourceVersion ?? '')
   if (options.resourceVersion === undefined || options.resourceVersion === '') await storage.catchUp(operation.signal)
   else if (wanted > storage.revision) await waitForFuture(storage, wanted, operation.signal)
@@ -103,12 +111,34 @@ async function storedList(storage: Storage, operation: Operation): Promise<Opera
   return pageOfMirror(storage, kind, filter, options.resourceVersion === '0' ? 0 : (options.limit ?? 0))
 }
 
+/** Counts a list that was read from the store. */
+function counted(kind: AnyKind, result: OperationResult): OperationResult {
+  const labels = { group: kind.group, resource: kind.plural }
+  const count = result.type === 'list' ? result.items.length : 0
+  storageLists.add(labels)
+  storageReturned.add(labels, count)
+  return result
+}
+
 async function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): Promise<OperationResult> {
   // The items are those of this revision, whatever is written while they are converted.
   const revision = storage.revision
-  const items: Item[] = []
-  const source = candidates(storage, kind, filter)
+  const { source, index } = candidates(storage, kind, filter)
   await makeReadable(kind, filter, () => source)
+  const result = pageOf(kind, filter, { source, revision, limit })
+  const labels = { group: kind.group, resource: kind.plural }
+  cacheLists.add({ ...labels, index })
+  cacheFetched.add({ ...labels, index }, source.length)
+  cacheReturned.add(labels, result.items.length)
+  return result
+}
+
+function pageOf(
+  kind: AnyKind,
+  filter: Filter,
+  { source, revision, limit }: { source: readonly Item[]; revision: number; limit: number },
+): OperationResult & { type: 'list' } {
+  const items: Item[] = []
   for (const [i, item] of source.entries()) {
     if (!passes(kind, filter, item)) continue
     items.push(item)
@@ -127,15 +157,21 @@ async function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, lim
 }
 
 /** The items to check. A selector by name, by a label with an index, or by a namespace avoids checking all. */
-function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly Item[] {
+function candidates(
+  storage: Storage,
+  kind: AnyKind,
+  filter: Filter,
+): { source: readonly Item[]; index: '' | 'name' | 'label' | 'namespace' } {
   const of = storage.of(kind)
   const name = selectedName(filter.fields)
   if (name !== undefined && (filter.namespace || !kind.namespaced)) {
     const item = of.mirror.item(kind.namespaced ? filter.namespace : undefined, name)
-    return item ? [item] : []
+    return { source: item ? [item] : [], index: 'name' }
   }
   const label = filter.labels.find(({ operator }) => operator === 'in' || operator === '=')
-  return (label && of.labelled(label.key, label.values)) ?? of.sorted(filter.namespace)
+  const labelled = label && of.labelled(label.key, label.values)
+  if (labelled) return { source: labelled, index: 'label' }
+  return { source: of.sorted(filter.namespace), index: filter.namespace ? 'namespace' : '' }
 }
 
 async function pageOfHistory(
@@ -160,6 +196,7 @@ async function pageOfHistory(
         ...(limit && { limit: Math.max(limit, 100) }),
         ...(after !== undefined && { after }),
       })
+      storageFetched.add({ group: kind.group, resource: kind.plural }, page.items.length)
       await makeReadable(kind, filter, () => page.items.map(({ item }) => item))
       for (const [i, { key, item }] of page.items.entries()) {
         if (passes(kind, filter, item)) items.push(item)

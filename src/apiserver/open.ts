@@ -52,6 +52,7 @@ import { Registry } from './registry.ts'
 import { serviceAllocation, type ServiceRanges } from './resources/service-allocation.ts'
 import { serve } from './serve.ts'
 import { Storage } from './storage.ts'
+import { measuredStore, showStored } from './store-metrics.ts'
 import type { TokenIssuer } from './tokens.ts'
 
 interface ServerOptions extends ServiceRanges {
@@ -88,7 +89,7 @@ export async function openServer(
   options: ServerOptions,
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
-  const storage = new Storage(store, clock, log, options.encryption)
+  const storage = new Storage(measuredStore(store, clock), clock, log, options.encryption)
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
@@ -100,7 +101,7 @@ export async function openServer(
   })
   const context: WebhookContext = { storage, catalog, authorizer, caller: webhooks, random, log }
   const plugins = allPlugins({ ...options, ...context })
-  const admission = admissionChain(runningPlugins(plugins, options.plugins))
+  const admission = admissionChain(runningPlugins(plugins, options.plugins), clock)
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
   const { frontProxy } = options
@@ -123,11 +124,13 @@ export async function openServer(
   const convert = webhookConversion(webhooks, random)
   const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })
   await definitions.start()
+  const stopShowing = showStored(storage, catalog)
   const stopChecking = checkPolicies({ storage, registry, catalog, clock, log })
   return {
     core,
     serve: answer,
     close: async () => {
+      stopShowing()
       await stopChecking()
       await definitions.close()
       webhooks.close()

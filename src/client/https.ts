@@ -15,6 +15,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { PassThrough } from 'node:stream'
 import { realClock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
+import { counter, histogram } from '../base/metrics.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
 import { errorOf, eventsOf, requestOf, resultOf } from '../api/rest.ts'
@@ -34,6 +35,27 @@ export interface Credentials {
    * what is given then.
    */
   onLost?: () => void
+}
+
+const requests = counter('rest_client_requests_total', 'Requests to API servers, by their answers.')
+const durations = histogram(
+  'rest_client_request_duration_seconds',
+  'Time from a request to the begin of its answer.',
+  [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60],
+)
+
+/** Counts a request when its answer begins, or when there is none. */
+function count(server: string, method: string, status: Promise<number>): void {
+  const host = server.replace(/^https?:\/\//, '')
+  const from = realClock.now()
+  const answered = (code: string) => {
+    requests.add({ code, host, method })
+    durations.observe((realClock.now() - from) / 1000, { host, verb: method })
+  }
+  status.then(
+    code => answered(String(code)),
+    () => answered('<error>'),
+  )
 }
 
 /** How long a request may go on without anything arriving. */
@@ -73,7 +95,9 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
       const stream = connection.request(headersOf(credentials(), method, path), signal ? { signal } : {})
       // A request that could have a body is not complete before its end.
       stream.end()
-      const { status, body } = await readAll(answerOf(stream))
+      const answer = answerOf(stream)
+      count(credentials().server, method, answer.status)
+      const { status, body } = await readAll(answer)
       if (status >= 400) throw errorOf(status, body)
       return body
     },
@@ -150,6 +174,7 @@ async function serve(
     { endStream: false, ...(signal && { signal }) },
   )
   const answer = answerOf(stream)
+  count(credentials.server, method, answer.status)
   if (body === undefined) stream.end()
   else stream.end(body)
   if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(kind, stream, answer) }

@@ -8,6 +8,7 @@
 // compared.
 // Source: client-go tools/leaderelection.
 import { isReason, messageOf } from '../base/errors.ts'
+import { gauge } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
 import { joined, within } from '../base/waiters.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
@@ -42,6 +43,7 @@ export interface LeaderTiming {
 const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
 
 const namespace = 'kube-system'
+const leads = gauge('leader_election_master_status', 'Whether this process holds a Lease.')
 
 /**
  * Calls `lead` each time this process takes the Lease, with a signal that aborts when the Lease is lost. Resolves when
@@ -53,6 +55,7 @@ export async function leadWithLease(
 ): Promise<void> {
   const { signal } = options
   const candidate = new Candidate(options)
+  leads.set(0, { name: options.name })
   while (!signal.aborted) {
     if (!(await candidate.tryToHold())) {
       options.standingBy?.()
@@ -63,9 +66,11 @@ export async function leadWithLease(
     const leading = new AbortController()
     const { signal: until } = joined(signal, leading.signal)
     const led = lead(until)
+    leads.set(1, { name: options.name })
     try {
       await Promise.race([candidate.keep(until), led.then(() => ended(until))])
     } finally {
+      leads.set(0, { name: options.name })
       leading.abort()
     }
     if (signal.aborted) await candidate.release()

@@ -9,7 +9,7 @@ import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { isDefect, isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
+import { counter, exponentialBuckets, gauge, histogram, measure } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { type KindSource, resourceOf, storedKinds } from '../api/kind-source.ts'
@@ -147,6 +147,9 @@ class Runner {
   readonly #isEvery: (kind: AnyKind) => boolean
   #busy = 0
   #pumping = false
+  /** When the reconciles that run began. */
+  readonly #began = new Map<string, number>()
+  readonly #stopShowing: readonly (() => void)[]
 
   /** @param isEvery whether a kind is followed because the controller reads every kind */
   constructor(controller: Controller, caches: Caches, options: RunOptions, isEvery: (kind: AnyKind) => boolean) {
@@ -163,6 +166,13 @@ class Runner {
     this.#recorder = new EventRecorder(options.client, { component: controller.name })
     this.#mirrored = new Set(controller.kinds.map(resourceOf))
     this.#isEvery = isEvery
+    const ages = () => Array.from(this.#began.values(), began => (options.clock.now() - began) / 1000)
+    const unfinished = () => [{ labels, value: ages().reduce((sum, age) => sum + age, 0) }]
+    const longest = () => [{ labels, value: Math.max(0, ...ages()) }]
+    this.#stopShowing = [
+      measure('workqueue_unfinished_work_seconds', 'For how long keys have been worked on.', 'gauge', unfinished),
+      measure('workqueue_longest_running_processor_seconds', 'The longest of these times.', 'gauge', longest),
+    ]
   }
 
   wake(keys: Iterable<string>): void {
@@ -171,6 +181,7 @@ class Runner {
 
   close(): void {
     this.#queue.close()
+    for (const stop of this.#stopShowing) stop()
   }
 
   // Takes keys in a later microtask, so that a batch of changes is applied completely before a reconcile begins. This
@@ -195,6 +206,7 @@ class Runner {
     const { client, clock, random, log, signal } = this.#options
     const name = this.#controller.name
     const began = clock.now()
+    this.#began.set(key, began)
     const ctx = new Context({ client, caches: this.#caches, recorder: this.#recorder, clock, random, log, signal })
     try {
       const result = await this.#controller.reconcile(key, ctx)
@@ -204,6 +216,7 @@ class Runner {
     } catch (error) {
       if (!signal.aborted) this.#failed(key, error)
     }
+    this.#began.delete(key)
     works.observe((clock.now() - began) / 1000, { name })
     this.#busy--
     this.#pump()

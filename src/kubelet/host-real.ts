@@ -1,4 +1,5 @@
 // The files, mounts and control groups of pods on a real node; see host.ts for where they are.
+import { counts } from './metrics.ts'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -146,7 +147,16 @@ async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, sig
   const plugin = pluginFor(volume)
   await guarded(volume.name, async () => {
     if (!plugin) throw new UnservedVolume(Object.keys(volume).filter(key => key !== 'name'))
-    await plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal })
+    const from = context.clock.now()
+    const took = (failed: boolean) =>
+      counts.volume(context.clock.now() - from, 'volume_mount', `kubernetes.io/${plugin.name}`, failed)
+    await plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal }).then(
+      () => took(false),
+      (error: unknown) => {
+        took(true)
+        throw error
+      },
+    )
   })
 }
 

@@ -12,6 +12,7 @@
 // containerd/ the node's own containerd as a process            cri/    calls and events of containerd
 export { loadKubeletConfig } from './kubelet-config.ts'
 export { type Kubelet, startKubelet } from './kubelet.ts'
+export { certificateInUse } from './metrics.ts'
 export { type Runtime } from './runtime/runtime.ts'
 export { CriRuntime } from './runtime/cri.ts'
 export { type Behaviour, behaviourAnnotation, SimulatedRuntime, type SimulatedOptions } from './runtime/simulated.ts'

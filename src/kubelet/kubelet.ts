@@ -54,6 +54,8 @@ import { NodeDirectories, sharedDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
+  /** Whether profiles can be taken. */
+  profiling?: boolean
   host: string
   /** Default 10250; 0 for any. */
   port?: number

@@ -1,7 +1,8 @@
 // What the kubelet counts over time, under the names, labels, types and buckets of upstream.
 // Source: kubernetes pkg/kubelet/metrics/metrics.go.
-import type { Clock } from '../base/clock.ts'
-import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
+import { X509Certificate } from 'node:crypto'
+import { type Clock, realClock } from '../base/clock.ts'
+import { counter, exponentialBuckets, gauge, histogram, measure } from '../base/metrics.ts'
 import type { Cri } from './cri/index.ts'
 
 const usual = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -43,6 +44,27 @@ const claimTimes = histogram(
 const driverTimes = histogram('dra_grpc_operations_duration_seconds', 'Time of calls to DRA drivers.', usual)
 const claimsInUse = gauge('dra_resource_claims_in_use', 'Claims that are prepared on this node, by driver.')
 const containerErrors = counter('kubelet_started_containers_errors_total', 'Containers that could not be started.')
+
+const groupTimes = histogram('kubelet_cgroup_manager_duration_seconds', 'Time to write control groups.', usual)
+const volumeTimes = histogram(
+  'storage_operation_duration_seconds',
+  'Time of what is done with volumes.',
+  [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 600],
+)
+
+/** When the certificates of this node expire, in ms since the epoch. */
+const expiries = new Map<'client' | 'server', number>()
+for (const which of ['client', 'server'] as const)
+  measure(
+    `kubelet_certificate_manager_${which}_ttl_seconds`,
+    `Seconds until the ${which === 'client' ? 'client' : 'serving'} certificate of the node expires.`,
+    'gauge',
+    () => (expiries.has(which) ? [{ value: Math.round((expiries.get(which)! - realClock.now()) / 1000) }] : []),
+  )
+
+/** Notes which certificate the node uses now. */
+export const certificateInUse = (which: 'client' | 'server', pem: string): void =>
+  void expiries.set(which, Date.parse(new X509Certificate(pem).validTo))
 
 /** The words for calls of CRI, where they are not simply the name with underscores. */
 const words: Readonly<Record<string, string>> = {
@@ -94,6 +116,15 @@ export const counts = {
     relistedAt.set(now / 1000)
   },
   podRuns: (ms: number) => podStarts.observe(ms / 1000),
+  /** @param done what was done with the limits or usage of a control group */
+  group: (ms: number, done: 'create' | 'update') => groupTimes.observe(ms / 1000, { operation_type: done }),
+  volume: (ms: number, operation_name: string, volume_plugin: string, failed: boolean) =>
+    volumeTimes.observe(ms / 1000, {
+      operation_name,
+      volume_plugin,
+      status: failed ? 'fail-unknown' : 'success',
+      migrated: 'false',
+    }),
   pull: (ms: number, bytes: number) => pullTimes.observe(ms / 1000, { image_size_in_bytes: sizeOf(bytes) }),
   sandbox: () => podsStarted.add(),
   sandboxFailed: () => podErrors.add(),

@@ -21,6 +21,7 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
+import { parseTime } from '../api/time.ts'
 import { objectKey } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
@@ -37,6 +38,7 @@ import { hostPortFragment } from './host-ports.ts'
 import { planService } from './plan.ts'
 import { ProxyHealth } from './proxy-health.ts'
 import { deleteTableText, pickText, type TableOptions, tableText } from './table.ts'
+import { ProxyMetrics, serveMetrics } from './metrics.ts'
 import { transactionText } from './transaction.ts'
 import { staleFlows } from './udp.ts'
 
@@ -49,6 +51,8 @@ interface ProxyOptions extends TableOptions {
   nodeIPs: readonly string[]
   /** The port at which it answers whether it is healthy. Default: it does not. */
   healthPort?: number
+  /** The port on loopback at which metrics are served. Default: none. */
+  metricsPort?: number
   clock: Clock
   log: Log
   signal: AbortSignal
@@ -75,6 +79,10 @@ const ownAddresses = () =>
   Object.values(networkInterfaces()).flatMap(link =>
     (link ?? []).flatMap(({ address, scopeid }) => (scopeid ? [] : [address])),
   )
+
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+/** When the pods changed of which a slice has a change. */
+const triggeredAt = ({ metadata }: EndpointSlice) => parseTime(metadata.annotations?.[triggerAnnotation])
 
 const serviceOf = ({ metadata }: EndpointSlice) => `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
 
@@ -107,6 +115,7 @@ class ServiceProxy implements Proxy {
   readonly #udpCleanup: Chore
   readonly #health: HealthServers
   readonly #ownHealth: ProxyHealth
+  readonly #metrics: ProxyMetrics
   /** Whether the table is still that of an earlier agent, or missing. The next transaction creates it. */
   #tableMissing = true
 
@@ -124,6 +133,7 @@ class ServiceProxy implements Proxy {
       this.#deleteStaleUdp(),
     )
     this.#ownHealth = new ProxyHealth(clock)
+    this.#metrics = new ProxyMetrics(options.serviceCidrs)
     this.#health = new HealthServers({
       signal,
       isHealthy: () => this.#ownHealth.isHealthy,
@@ -134,8 +144,19 @@ class ServiceProxy implements Proxy {
   }
 
   async start(): Promise<void> {
-    const { client, nodeName, log, signal, services: hasServices, pods: hasPods, healthPort } = this.#options
+    const {
+      client,
+      clock,
+      nodeName,
+      log,
+      signal,
+      services: hasServices,
+      pods: hasPods,
+      healthPort,
+      metricsPort,
+    } = this.#options
     if (healthPort !== undefined) this.#ownHealth.serve(healthPort, log, signal)
+    if (metricsPort !== undefined) serveMetrics(metricsPort, log, signal)
     const services = client.mirror(Service)
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
@@ -151,8 +172,14 @@ class ServiceProxy implements Proxy {
         zone = this.#zone()
         for (const service of services.list()) this.#touch(objectKey(service))
       }, 'kube-proxy'),
-      services.follow(({ item }) => this.#touch(objectKey(item.object)), 'kube-proxy'),
-      slices.follow(({ item }) => this.#touch(serviceOf(item.object)), 'kube-proxy'),
+      services.follow(({ item }) => {
+        this.#metrics.queued('service', clock.now())
+        this.#touch(objectKey(item.object))
+      }, 'kube-proxy'),
+      slices.follow(({ item, before }) => {
+        this.#metrics.queued('endpoint', clock.now(), before && triggeredAt(item.object))
+        this.#touch(serviceOf(item.object))
+      }, 'kube-proxy'),
     ]
     const followPods = () => [
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
@@ -187,6 +214,7 @@ class ServiceProxy implements Proxy {
     if (!this.#tableMissing && !this.#dirty.size) return this.#ownHealth.updated()
     const keys = [...this.#dirty]
     this.#dirty.clear()
+    const beganAt = this.#options.clock.now()
     // Keys that failed before are tried apart, so that they cannot make the others fail.
     const suspects = keys.filter(key => this.#leftOut.has(key))
     const others = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
@@ -196,11 +224,13 @@ class ServiceProxy implements Proxy {
     } catch (error) {
       if (this.#options.signal.aborted) return
       transactions.add({ result: 'failed' })
+      this.#metrics.failed()
       this.#options.log.error('cannot change the service rules', { why: messageOf(error) })
       await this.#rebuild(keys)
       await this.#applyByHalves([...new Set([...others, ...this.#dirty])])
     }
     for (const key of suspects) await this.#applyByHalves([key])
+    this.#metrics.synced(beganAt, this.#options.clock.now())
     if (!this.#dirty.size) this.#ownHealth.updated()
   }
 

@@ -25,6 +25,7 @@ import {
   algorithmSeconds,
   podAttempts,
   podSeconds,
+  pointSeconds,
   preemptionAttempts,
   pluginFailures,
   preemptionVictims,
@@ -65,9 +66,25 @@ export class Attempt {
   }
 
   #decide(): Promise<void> | undefined {
-    const found = this.#attempts.find(this.#pod, this.#options)
+    const found = this.#timed('Filter', () => this.#attempts.find(this.#pod, this.#options))
     if (this.#extenders.any && found.feasible.length) return this.#askExtenders(found)
-    return this.#decided(found, choose(found, this.#options))
+    return this.#decided(
+      found,
+      this.#timed('Score', () => choose(found, this.#options)),
+    )
+  }
+
+  #timed<T>(extension_point: string, work: () => T): T {
+    const { clock } = this.#parts
+    const from = clock.now()
+    const result = work()
+    this.#took(extension_point, from, 'Success')
+    return result
+  }
+
+  #took(extension_point: string, from: number, status: 'Success' | 'Error' | 'Unschedulable'): void {
+    const labels = { extension_point, profile: this.#taken.profile.schedulerName, status }
+    pointSeconds.observe((this.#parts.clock.now() - from) / 1000, labels)
   }
 
   async #askExtenders(found: Found): Promise<void> {
@@ -118,14 +135,17 @@ export class Attempt {
   }
 
   async #bind(placement: Placement, waits: ReadonlyMap<string, number>): Promise<void> {
+    const from = this.#parts.clock.now()
     const binding = bind(placement, waits, this.#parts)
     try {
       // A pod that waits at `permit` does not count against the limit of bindings at a time.
       const refusal = await (waits.size ? binding : this.#attempts.bindingOf(binding))
+      this.#took('Bind', from, refusal ? 'Unschedulable' : 'Success')
       if (!refusal) return this.#bound(placement)
       unreserve(placement)
       this.#denied(refusal)
     } catch (error) {
+      this.#took('Bind', from, 'Error')
       unreserve(placement)
       this.#unbound(error)
     }
@@ -182,6 +202,7 @@ export class Attempt {
     const { postFilters } = this.#taken.profile
     if (!postFilters.length || found.total === 0) return this.#refuse(decision, { nomination: 'remove' })
     preemptionAttempts.add()
+    const from = this.#parts.clock.now()
     const failure = failureOf(found, this.#options, this.#extenders.narrowing())
     const messages: string[] = []
     let answer: PostFiltered = {}
@@ -192,6 +213,7 @@ export class Attempt {
       if (answer.message) messages.push(answer.message)
       if (typeof answer.nomination === 'object') break
     }
+    this.#took('PostFilter', from, typeof answer.nomination === 'object' ? 'Success' : 'Unschedulable')
     this.#refuse(decision, messages.length ? { ...answer, message: messages.join(', ') } : answer)
   }
 

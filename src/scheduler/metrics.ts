@@ -15,6 +15,11 @@ export const algorithmSeconds = histogram(
   'Seconds that a decision takes.',
   exponentialBuckets(0.001, 2, 15),
 )
+export const pointSeconds = histogram(
+  'scheduler_framework_extension_point_duration_seconds',
+  'Seconds that all plugins of a point take together.',
+  exponentialBuckets(0.0001, 2, 12),
+)
 export const preemptionVictims = histogram(
   'scheduler_preemption_victims',
   'Number of pods chosen to be evicted for another.',

@@ -14,39 +14,62 @@
 //   first waits for the newest state with `catchUp`.
 //
 // Source: kubernetes.io/docs/reference/access-authn-authz/admission-controllers.
+import type { Clock } from '../../base/clock.ts'
+import { type Observe, pluginObserver, stepObserver } from './admission-metrics.ts'
 import type { Admission, AdmissionRequest, Reinvocation } from './request.ts'
 
 /** A plugin implements `mutate`, `validate` or both. The name is that of the plugin in Kubernetes, if it has one. */
 export type AdmissionPlugin = { name: string; mutatesAll?: boolean } & Partial<Admission>
 
 /** Makes one admission of several plugins, which run in order. */
-export function admissionChain(plugins: readonly AdmissionPlugin[]): Admission {
-  const mutating = plugins.filter(plugin => plugin.mutate)
+export function admissionChain(plugins: readonly AdmissionPlugin[], clock: Clock): Admission {
+  const mutating = plugins.flatMap(plugin => {
+    const { name, mutate, mutatesAll } = plugin
+    return mutate ? [{ mutatesAll, run: mutate.bind(plugin), took: pluginObserver(name, 'admit') }] : []
+  })
   const always = mutating.filter(plugin => plugin.mutatesAll)
-  const validating = plugins.filter(plugin => plugin.validate)
+  const validating = plugins.flatMap(plugin => {
+    const { name, validate } = plugin
+    return validate ? [{ run: validate.bind(plugin), took: pluginObserver(name, 'validate') }] : []
+  })
+  const [mutated, validated] = [stepObserver('admit'), stepObserver('validate')]
   return {
     async mutate(request) {
       const reinvocation: Reinvocation = { round: 0, wanted: false }
       const next = Object.assign(request, { reinvocation })
       const stored = request.type === 'CREATE' || request.type === 'UPDATE'
-      await mutateBy(stored ? mutating : always, next)
+      await runAll(stored ? mutating : always, next, mutated, clock)
       if (!reinvocation.wanted) return
       reinvocation.round = 1
-      await mutateBy(stored ? mutating : always, next)
+      await runAll(stored ? mutating : always, next, mutated, clock)
     },
-    async validate(request) {
-      for (const plugin of validating) {
-        const waiting = plugin.validate!(request)
-        if (waiting) await waiting
-      }
-    },
+    validate: request => runAll(validating, request, validated, clock),
   }
 }
 
-async function mutateBy(plugins: readonly AdmissionPlugin[], request: AdmissionRequest): Promise<void> {
-  for (const plugin of plugins) {
-    const waiting = plugin.mutate!(request)
-    if (waiting) await waiting
+interface Step {
+  readonly run: Admission['mutate']
+  readonly took: Observe
+}
+
+/** Calls plugins in order. The end of one is the begin of the next, so that the clock is read once for each. */
+async function runAll(steps: readonly Step[], request: AdmissionRequest, took: Observe, clock: Clock): Promise<void> {
+  const began = clock.now()
+  let from = began
+  let current: Step | undefined
+  try {
+    for (current of steps) {
+      const waiting = current.run(request)
+      if (waiting) await waiting
+      const now = clock.now()
+      current.took(request.type, false, now - from)
+      from = now
+    }
+    took(request.type, false, from - began)
+  } catch (error) {
+    current?.took(request.type, true, clock.now() - from)
+    took(request.type, true, clock.now() - began)
+    throw error
   }
 }
 

@@ -31,6 +31,7 @@ import { forbidden } from '../errors.ts'
 import { WebhookError, type WebhookCaller } from '../extend/webhook.ts'
 import type { Storage } from '../storage.ts'
 import { type Attributes, attributesOf, type Form, shownObject, takeObject } from './attributes.ts'
+import { countFailOpen, countRejection, countWebhook } from './admission-metrics.ts'
 import type { AdmissionPlugin } from './chain.ts'
 import { conditionsMet, factsOf } from './expressions.ts'
 import { isRegistration, matchingForm } from './match.ts'
@@ -208,7 +209,13 @@ async function byPolicy<T>(
   } catch (error) {
     if (!(error instanceof CallError)) throw error
     const message = `failed calling webhook ${goQuote(webhook.name)}: ${error.message}`
-    if (webhook.failurePolicy !== 'Ignore') throw internalError(message)
+    const { name } = webhook
+    const type = attributes.phase === 'mutate' ? 'admit' : 'validating'
+    if (webhook.failurePolicy !== 'Ignore') {
+      countRejection({ name, type, operation: attributes.request.type }, 'calling_webhook_error', 0)
+      throw internalError(message)
+    }
+    countFailOpen(name, type)
     log.warn('a webhook is skipped', { webhook: webhook.name, why: message })
     const prefix = attributes.phase === 'mutate' ? 'mutation' : 'validating'
     note(attributes, `failed-open.${prefix}.webhook.admission.k8s.io/${key}`, webhook.name)
@@ -220,7 +227,7 @@ async function byPolicy<T>(
 
 /** Asks a webhook about a request. Throws CallError when it has no answer, and the error that it answers. */
 async function ask(
-  { caller, random }: WebhookContext,
+  { caller, random, storage }: WebhookContext,
   attributes: Attributes,
   { webhook }: Hook,
   { form, object, mutating }: { form: Form; object?: JsonObject | undefined; mutating: boolean },
@@ -238,17 +245,30 @@ async function ask(
   const review = await asInternal(() => reviewOf(attributes, form, { version, uid, object }))
   const options = { timeoutMs: timeoutSeconds * 1000, signal: request.operation.signal }
   let answer: ReturnType<typeof answerOf>
+  const from = storage.clock.now()
+  const type = mutating ? 'admit' : 'validating'
+  const count = (code: number) => {
+    const tookMs = storage.clock.now() - from
+    request.operation.waited?.(tookMs)
+    countWebhook({ name, type, operation: request.type, tookMs }, code)
+  }
   try {
     answer = answerOf(await caller.call(clientConfig, review, options), { version, uid, mutating })
   } catch (cause) {
+    count(0)
     if (cause instanceof WebhookError) throw new CallError(`failed to call webhook: ${cause.message}`, { cause })
     if (cause instanceof InvalidAnswer) throw new CallError(cause.message, { cause })
     throw cause
   }
   for (const [key, value] of Object.entries(answer.annotations)) note(attributes, `${name}/${key}`, value)
   for (const warning of answer.warnings) request.warn?.(warning)
-  if (!answer.allowed) throw denied(name, answer.result)
-  return answer
+  if (answer.allowed) {
+    count(200)
+    return answer
+  }
+  const refusal = denied(name, answer.result)
+  count(refusal.code)
+  throw refusal
 }
 
 /** Adds a note for an audit log. The first one under a key stays. */

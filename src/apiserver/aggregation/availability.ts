@@ -15,6 +15,7 @@ import { joined } from '../../base/waiters.ts'
 import { request } from 'node:https'
 import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
+import { counter, measure } from '../../base/metrics.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Operation, Serve, User } from '../../api/operation.ts'
@@ -34,6 +35,8 @@ type Verdict = Omit<APIServiceCondition, 'type' | 'lastTransitionTime'>
 
 /** As whom the check asks: one who may always see discovery. */
 const checker: User = { name: 'system:kube-aggregator', groups: ['system:masters'] }
+
+const unavailable = counter('aggregator_unavailable_apiservice_total', 'Checks that found an APIService unavailable.')
 
 const againMs = 30_000
 const backoffMs = { first: 200, max: 30_000 }
@@ -77,6 +80,12 @@ export class Availability {
     const { storage } = this.#core
     const of = 'availability of APIServices'
     this.#unsubscribe = [
+      measure('aggregator_unavailable_apiservice', 'Whether an APIService is unavailable.', 'gauge', () =>
+        this.#services.list().map(service => ({
+          labels: { name: service.metadata.name ?? '' },
+          value: condition(service)?.status === 'True' ? 0 : 1,
+        })),
+      ),
       this.#services.follow(({ item, before }) => {
         // Its own writes change the status only, and need no other look.
         if (!before || !sameJson(asJson(before.object.spec), asJson(item.object.spec)) || !condition(item.object))
@@ -128,6 +137,7 @@ export class Availability {
     let good = false
     try {
       const verdict = await this.#verdict(service)
+      if (verdict.status !== 'True') unavailable.add({ name, reason: verdict.reason ?? '' })
       await this.#write(service, verdict)
       await this.#checked(service, verdict.status === 'True')
       good = verdict.status === 'True' || verdict.reason !== 'FailedDiscoveryCheck'

@@ -18,6 +18,7 @@ import { joined } from '../../base/waiters.ts'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { traceHeaders } from '../../base/trace.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { User } from '../../api/operation.ts'
@@ -200,6 +201,7 @@ function headersFor(
     ...headersOf(user),
     host: urlAt(address, '').host,
     ...(from.length && { 'x-forwarded-for': from.join(', ') }),
+    ...traceHeaders(),
     ...framing(request),
   }
 }

@@ -40,6 +40,7 @@ const maxEventBytes = 10 << 20
 const maxUserAgent = 1024
 const maxAuditId = 64
 
+const levels = counter('apiserver_audit_level_total', 'Requests by the level at which they are audited')
 const events = counter('apiserver_audit_event_total', 'Audit events generated and sent to the backends')
 
 export const newAuditId = (given: string | undefined): string =>
@@ -59,6 +60,7 @@ export class Auditor {
   /** Begins to follow a request. Undefined when no rule wants it. */
   begin(request: AuditedRequest): AuditTrail | undefined {
     const rule = ruleFor(this.#policy, request.attributes)
+    levels.add({ level: rule?.level ?? 'None' })
     if (!rule || rule.level === 'None') return undefined
     return new AuditTrail(request, rule, this.#clock, event => this.#write(event))
   }

@@ -13,6 +13,7 @@ import { Agent, request, type RequestOptions } from 'node:https'
 import { isIP } from 'node:net'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { jsonSyntaxError } from '../../base/json-syntax.ts'
+import { traced, traceHeaders } from '../../base/trace.ts'
 import { parseJson } from '../../wire/json.ts'
 import type { Json } from '../../api/schema/node.ts'
 import { Service } from '../../kinds/core/service.ts'
@@ -81,9 +82,9 @@ export class WebhookCaller {
     const limit = AbortSignal.timeout(options.timeoutMs)
     let answer: Reply
     try {
-      answer = await withJoined([limit, options.signal], signal =>
-        this.#post(target, config.caBundle ?? '', bytes, signal),
-      )
+      const post = () =>
+        withJoined([limit, options.signal], signal => this.#post(target, config.caBundle ?? '', bytes, signal))
+      answer = await traced('Call webhook', { 'http.url': target.shown }, post, 'client')
     } catch (error) {
       const why = limit.aborted ? 'context deadline exceeded' : causeText(error, target)
       throw failedPost(target.shown, why, error)
@@ -189,6 +190,7 @@ function post(
         'content-type': 'application/json',
         'content-length': body.length,
         'user-agent': 'kube-apiserver-admission',
+        ...traceHeaders(),
       },
       agent,
       signal,

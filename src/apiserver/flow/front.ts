@@ -45,6 +45,7 @@ export class FlowFront {
     const admission = await this.#control.admit(digest, workOf, signal)
     mark(response, admission)
     if (admission.refused) {
+      call.measured?.terminated(429)
       tooManyRequests(response, admission.refused.retrySeconds)
       return false
     }

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { StatusError } from '../../base/errors.ts'
+import { counter, histogram } from '../../base/metrics.ts'
 import type { User } from '../../api/operation.ts'
 import { userOfToken, withAuthenticated } from '../authn/token-source.ts'
 import { userOf } from '../aggregation/identity.ts'
@@ -22,8 +23,19 @@ const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthentic
  */
 const credentialId = 'authentication.kubernetes.io/credential-id'
 
+const attempts = counter('authentication_attempts', 'Requests with credentials, by whether these were valid.')
+const [succeeded, failed] = [attempts.with({ result: 'success' }), attempts.with({ result: 'failure' })]
+const [minute, hour, day] = [60, 3600, 86_400]
+const lifetimes = histogram(
+  'apiserver_client_certificate_expiration_seconds',
+  'How long the certificates with which requests came are still valid.',
+  [0, 30 * minute, hour, 2 * hour, 6 * hour, 12 * hour, day, 2 * day, 4 * day, 7 * day].concat(
+    [30, 90, 180, 360].map(days => days * day),
+  ),
+).with({})
+
 /** Who is at the other end of a connection: a user, a front proxy that speaks for users, or nobody with a name. */
-type Peer = { readonly user: User } | 'front proxy' | 'nobody'
+type Peer = { readonly user: User; readonly validUntil?: number } | 'front proxy' | 'nobody'
 const peers = new WeakMap<Duplex, Peer>()
 
 /**
@@ -37,13 +49,25 @@ export async function authenticate(
   path: string,
 ): Promise<User> {
   const peer = peerOf(core, socket as TLSSocket)
-  const user =
-    peer === 'front proxy'
-      ? withEveryone(userOf(rawHeaders))
-      : peer !== 'nobody'
-        ? peer.user
+  if (typeof peer === 'object') {
+    succeeded()
+    if (peer.validUntil !== undefined) lifetimes((peer.validUntil - core.clock.now()) / 1000)
+    return peer.user
+  }
+  let user: User | undefined
+  try {
+    user =
+      peer === 'front proxy'
+        ? withEveryone(userOf(rawHeaders))
         : (passwordUser(core, headers.authorization) ?? (await tokenUser(core, headers.authorization)))
-  if (user) return user
+  } catch (error) {
+    failed()
+    throw error
+  }
+  if (user) {
+    succeeded()
+    return user
+  }
   if (core.anonymous && !core.anonymous(path)) throw new StatusError('Unauthorized', 'Unauthorized')
   return anonymous
 }
@@ -80,7 +104,8 @@ function readPeer({ frontProxyCa }: ServerCore, socket: TLSSocket): Peer {
   const fingerprint = certificate.fingerprint256?.replaceAll(':', '').toLowerCase()
   const groups = subject.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
   const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
-  return { user: { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } }
+  const validUntil = Date.parse(certificate.valid_to)
+  return { user: { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra }, validUntil }
 }
 
 /** The user of a name and a password. Throws Unauthorized if they are wrong. */

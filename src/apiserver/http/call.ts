@@ -37,6 +37,18 @@ export interface Call {
   begun?: () => void
   /** Set if the request is audited. */
   trail?: AuditTrail
+  /** Counts the request. */
+  measured?: Measured
+}
+
+/** What may be noted of a request while it is measured. */
+interface Measured {
+  /** The server has refused or ended the request. */
+  terminated(code: number): void
+  /** The server has broken it off after its answer had begun. */
+  broken(): void
+  /** For so long the request has waited for a webhook. */
+  waitedForWebhook(ms: number): void
 }
 
 /** Answers a request for a path that is not a resource. Returns false for paths of other handlers. */

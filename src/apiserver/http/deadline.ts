@@ -35,8 +35,13 @@ export function limitTime(
   const { url, response } = call
   if (isLongRunning(url, path)) return
   const cancel = clock.after(timeoutMs(url.searchParams, maxMs), () => {
-    if (response.headersSent) response.destroy()
-    else refuse(call)
+    if (response.headersSent) {
+      call.measured?.broken()
+      response.destroy()
+    } else {
+      call.measured?.terminated(504)
+      refuse(call)
+    }
     abort()
   })
   response.once('close', cancel)

@@ -21,7 +21,6 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
-import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
 import type { Catalog } from '../catalog.ts'
@@ -53,6 +52,7 @@ import { acceptFrames } from './frames.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
 import { impersonated } from './impersonate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
+import { countEvents, countUpgrade, MeasuredRequest } from './request-metrics.ts'
 import { parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 
@@ -70,8 +70,6 @@ export interface FrontendOptions {
   requestTimeoutMs?: number
 }
 
-const requests = counter('apiserver_request_total', 'Requests by verb, resource and code')
-
 /** Answers requests and upgrades. `handle` and `upgrade` never reject. */
 export class Frontend {
   readonly #options: FrontendOptions
@@ -87,21 +85,20 @@ export class Frontend {
     let trail: AuditTrail | undefined
     const auditId = newAuditId(request.headers['audit-id'] as string | undefined)
     response.setHeader('Audit-Id', auditId)
+    const measured = new MeasuredRequest(request, response, this.#options.core.clock)
     response.on('close', () => {
       abort.abort(clientGone)
+      measured.done()
       trail?.complete(response.headersSent ? response.statusCode : undefined)
     })
     response.on('error', error => this.#options.core.log.debug('a response failed', { error }))
-    let resource = ''
-    response.on('finish', () =>
-      requests.add({ verb: request.method ?? '', resource, code: String(response.statusCode) }),
-    )
     try {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
       const audit = (user: User) => (trail = this.#audit(request, { auditId, user, url, path }))
+      measured.isFor(url, path, path && this.#kinds.find(path))
       const user = await this.#user(request, connectionOf(request), url.pathname, audit)
-      const call: Call = { request, response, url, user, signal: abort.signal, ...(trail && { trail }) }
+      const call: Call = { request, response, url, user, measured, signal: abort.signal, ...(trail && { trail }) }
       const maxMs = this.#options.requestTimeoutMs
       const { clock } = this.#options.core
       if (maxMs) limitTime(call, path, { clock, maxMs, abort: () => abort.abort(clientGone) })
@@ -114,8 +111,6 @@ export class Frontend {
         call.begun?.()
         return await this.#options.aggregator!.request(call, extension)
       }
-      // Only existing resources become labels, which clients must not be able to add.
-      if (path && this.#kinds.find(path)) resource = path.plural
       if (!path) await this.#path(call)
       else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
       else {
@@ -261,7 +256,7 @@ export class Frontend {
 
   /** Makes the operation of a request. Throws for a missing route, bad options, or a bad body. */
   async #operation(
-    { request, url, user, signal, trail }: Omit<Call, 'response'>,
+    { request, url, user, signal, trail, measured }: Omit<Call, 'response'>,
     path: ResourcePath,
   ): Promise<Operation> {
     const kind = this.#kinds.find(path)
@@ -286,6 +281,7 @@ export class Frontend {
     // Events of one turn of the event loop are sent together.
     if (verb === 'watch') operation.gather = nextTurn
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
+    if (measured) operation.waited = ms => measured.waitedForWebhook(ms)
     const bytes = await readBody(request)
     const contentType = request.headers['content-type']
     if (verb === 'patch') operation.patchType = patchTypeOf(contentType, kind)
@@ -339,7 +335,9 @@ export class Frontend {
     trail?.started(response.statusCode)
     let first = true
     for await (const events of result.events) {
-      if (!response.write(chunkOf(context, result.kind, events, first))) await drained(response)
+      const { bytes, sizes } = chunkOf(context, result.kind, events, first)
+      countEvents(result.kind, sizes)
+      if (!response.write(bytes)) await drained(response)
       first = false
     }
     response.end()
@@ -354,7 +352,8 @@ export class Frontend {
       const auditId = newAuditId(request.headers['audit-id'] as string | undefined)
       const audit = (of: User) => (trail = this.#audit(request, { auditId, user: of, url, path }))
       const user = await this.#user(request, socket, url.pathname, audit)
-      socket.on('close', () => trail?.complete(switchingProtocols))
+      const counted = countUpgrade(request, url, path, path && this.#kinds.find(path), this.#options.core.clock)
+      socket.on('close', () => (counted?.(), trail?.complete(switchingProtocols)))
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
         await this.#authorizeExtension({ user, url, request, ...(trail && { trail }) }, path, socket)
@@ -400,6 +399,7 @@ export class Frontend {
       for (const { type, item } of events) {
         const bytes = encodeEvent(context, result.kind, type, item, first)
         // A message has a length itself, so the one before the protobuf is dropped.
+        countEvents(result.kind, [bytes.length])
         await send(context.encoding === 'protobuf' ? bytes.subarray(4) : bytes)
         first = false
       }
@@ -439,11 +439,19 @@ const connectionOf = (request: Request | Http2ServerRequest) =>
 const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
 
 /** Encoded batches of events. Watches with the same selection share the array of events, and so its bytes. */
-const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Buffer>>>()
+const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Chunk>>>()
 
-function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Buffer {
-  const encode = () =>
-    Buffer.concat(events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0)))
+/** Events as they are sent, and the size of each. */
+interface Chunk {
+  bytes: Buffer
+  sizes: readonly number[]
+}
+
+function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Chunk {
+  const encode = () => {
+    const all = events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0))
+    return { bytes: Buffer.concat(all), sizes: all.map(({ length }) => length) }
+  }
   if (context.view !== 'object') return encode()
   let encoded = chunks.get(events)
   if (!encoded) chunks.set(events, (encoded = {}))

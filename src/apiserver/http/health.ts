@@ -1,12 +1,11 @@
 // Answers /version, /healthz, /livez, /readyz, /metrics, and the documents with which others verify this server's
 // tokens.
+import { buildInfo } from '../../base/build-info.ts'
 import { metricsText } from '../../base/metrics.ts'
 import { methodNotAllowed } from '../errors.ts'
 import type { ServerCore } from '../core.ts'
 import { checkProduced } from './negotiate.ts'
 import { type PathHandler, send, sendJson, sendRawJson } from './call.ts'
-
-export const kubernetesVersion = 'v1.36.0'
 
 /** Throws when the check fails. */
 type Check = (core: ServerCore) => Promise<void>
@@ -103,19 +102,14 @@ async function runChecks(
 }
 
 function version() {
+  const { major, minor, ...build } = buildInfo
   return {
-    major: '1',
-    minor: '36',
+    major,
+    minor,
     emulationMajor: '1',
     emulationMinor: '36',
     minCompatibilityMajor: '1',
     minCompatibilityMinor: '35',
-    gitVersion: `${kubernetesVersion}+kutter`,
-    gitCommit: '',
-    gitTreeState: 'clean',
-    buildDate: '2026-11-01T00:00:00Z',
-    goVersion: 'none',
-    compiler: 'none',
-    platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+    ...build,
   }
 }

@@ -11,6 +11,8 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../../base/log.ts'
+import { counter } from '../../base/metrics.ts'
+import { traceRequest } from '../../base/trace.ts'
 import type { Request, Response } from './call.ts'
 import { Frontend, type FrontendOptions } from './frontend.ts'
 
@@ -26,6 +28,8 @@ const maxHeaderBytes = 1 << 20
 /** Limits of open streams of an HTTP/2 connection, and of resets by its client in a second. */
 const maxConcurrentStreams = 250
 const maxResetsPerSecond = 100
+
+const handshakeErrors = counter('apiserver_tls_handshake_errors_total', 'TLS handshakes that failed.')
 
 /** Options for connections of HTTP/1.1, which the types of Node.js lack here. */
 const http1 = { maxHeaderSize: maxHeaderBytes }
@@ -55,15 +59,15 @@ export async function startHttp(options: HttpOptions, host: string, port: number
     streamResetBurst: 1000,
   })
   const frontend = new Frontend(options)
-  server.on(
-    'request',
-    (request, response) => void frontend.handle(request as unknown as Request, response as unknown as Response),
+  server.on('request', (request, response) =>
+    handleTraced(frontend, request as unknown as Request, response as unknown as Response),
   )
   server.on(
     'upgrade',
     (request: IncomingMessage, socket: Duplex, head: Buffer) => void frontend.upgrade(request, socket, head),
   )
   server.on('sessionError', (error: Error) => options.core.log.debug('an HTTP/2 session failed', { error }))
+  server.on('tlsClientError', () => handshakeErrors.add())
   server.on('tlsClientError', (error: Error) => options.core.log.debug('a TLS handshake failed', { error }))
   const sockets = new Set<Duplex>()
   refusePlainHttp(server, sockets, options.core.log)
@@ -83,6 +87,26 @@ export async function startHttp(options: HttpOptions, host: string, port: number
       }),
   }
 }
+
+/** Answers a request, in a span of its own if it is sampled. */
+function handleTraced(frontend: Frontend, request: Request, response: Response): void {
+  const { method = 'GET', url = '/', headers } = request
+  const parent = headers.traceparent
+  const ended = traceRequest('KubernetesAPI', typeof parent === 'string' ? parent : undefined, () => {
+    void frontend.handle(request, response)
+  })
+  if (!ended) return
+  response.once('close', () => {
+    const { statusCode } = response
+    const audit = String(response.getHeader('Audit-Id') ?? '')
+    const attributes = { 'http.method': method, 'http.target': url.slice(0, maxTarget), 'audit-id': audit }
+    ended({ ...attributes, 'http.status_code': statusCode }, statusCode >= serverErrors)
+  })
+}
+
+const serverErrors = 500
+/** How much of a URL a span has. */
+const maxTarget = 1_024
 
 /** The first byte of a TLS handshake, and the time within which it must arrive. */
 const handshake = 0x16

@@ -1,6 +1,7 @@
 // The CronJob controller: creates a Job at each time of a schedule, and deletes finished Jobs beyond the history
 // limits. `run` decides whether a Job starts now. Source: pkg/controller/cronjob.
 import { isReason, messageOf } from '../../base/errors.ts'
+import { exponentialBuckets, histogram } from '../../base/metrics.ts'
 import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { isTimeZone, nextTime, parseSchedule, type Schedule } from '../../kinds/batch/schedule.ts'
@@ -17,6 +18,12 @@ const maxMissed = 100
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
 /** Added to each wait, so that the timer never fires before the scheduled time. */
 const slackMs = 100
+
+const skews = histogram(
+  'cronjob_controller_job_creation_skew_duration_seconds',
+  'From the time of a schedule to the creation of its Job.',
+  exponentialBuckets(1, 2, 10),
+)
 
 export const cronJobController = defineController({
   name: 'cronjob-controller',
@@ -146,6 +153,7 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
   const name = draft.metadata!.name!
   try {
     await ctx.create(Job, draft, { owner: cron })
+    skews.observe(Math.max(0, ctx.now() - at) / 1000)
     ctx.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`)
   } catch (error) {
     if (isTerminatingNamespace(error)) return

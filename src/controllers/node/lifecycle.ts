@@ -7,6 +7,7 @@
 //                                                            ─► pods evicted (eviction.ts)
 //
 // Source: pkg/controller/nodelifecycle.
+import { counter, measure } from '../../base/metrics.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
@@ -55,6 +56,22 @@ interface Health {
 /** The uid is for the event about the node's deletion, and shows whether another node took the name. */
 type KnownNode = Health & { uid: string }
 
+const evictions = counter('node_collector_evictions_total', 'Nodes whose pods were evicted, by zone.')
+
+/** The nodes that the controller of this process reads, for what is shown of them. */
+let listed: { list(): readonly Node[] } | undefined
+const showZones = (name: string, help: string, of: (zone: { ready: number; notReady: number }) => number) =>
+  measure(`node_collector_${name}`, help, 'gauge', () =>
+    Array.from(countZones(listed?.list() ?? []), ([zone, counts]) => ({ labels: { zone }, value: of(counts) })),
+  )
+showZones('zone_size', 'Nodes of a zone.', zone => zone.ready + zone.notReady)
+showZones('unhealthy_nodes_in_zone', 'Nodes of a zone that are not ready.', zone => zone.notReady)
+showZones(
+  'zone_health',
+  'Ready nodes of a zone in percent.',
+  ({ ready, notReady }) => (100 * ready) / (ready + notReady),
+)
+
 export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaultRates): Controller {
   const nodes = new Map<string, KnownNode>()
   const gates = new Map<string, RateGate>()
@@ -66,6 +83,7 @@ export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaul
     async reconcile(node, ctx) {
       const name = node.metadata.name ?? ''
       const now = ctx.now()
+      listed = ctx.cache(Node)
       const lease = ctx.cache(Lease).get(leaseNamespace, name)
       const uid = node.metadata.uid ?? ''
       const before = nodes.get(name)
@@ -122,7 +140,10 @@ function planEviction(
   if (rate === 'none ready') return { verdict: 'spare' }
   if (isEvicted(node)) return { verdict: 'evict' }
   const wait = gate.enter(name, rate, ctx.now())
-  if (wait === 0) return { verdict: 'evict' }
+  if (wait === 0) {
+    evictions.add({ zone })
+    return { verdict: 'evict' }
+  }
   return { verdict: 'wait', ...(wait !== undefined && { again: wait }) }
 }
 

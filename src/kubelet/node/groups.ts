@@ -6,6 +6,7 @@
 //   ROOT/kubepods/besteffort   CPU time: the least share
 //
 // Source: kubernetes pkg/kubelet/cm/node_container_manager_linux.go, qos_container_manager_linux.go.
+import { counts } from '../metrics.ts'
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -96,13 +97,15 @@ export class NodeGroups {
 
   /** Writes what has changed. */
   async write(): Promise<void> {
-    const { cgroups, cgroupRoot, capacity, reserved, memory, pods, log } = this.#options
+    const { cgroups, cgroupRoot, capacity, reserved, memory, pods, clock, log } = this.#options
     for (const [name, limits] of groupLimits(capacity, reserved, pods(), memory)) {
       const path = `${cgroupRoot}/kubepods${name && `/${name}`}`
       const text = JSON.stringify(limits)
       if (this.#written.get(path) === text) continue
       try {
+        const from = clock.now()
         await cgroups.ensure(path, limits)
+        counts.group(clock.now() - from, this.#written.has(path) ? 'update' : 'create')
         this.#written.set(path, text)
       } catch (error) {
         log.warn('the limits of a control group could not be written', { path, why: messageOf(error) })

@@ -1,5 +1,6 @@
 // Computes the parts of the Node object that the kubelet writes: facts, capacity and conditions. Pure.
 // Source: kubernetes pkg/kubelet/nodestatus/setters.go.
+import { kubernetesVersion } from '../../base/build-info.ts'
 import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
 import type { Node } from '../../kinds/core/node.ts'
@@ -8,8 +9,6 @@ import { isExtended } from '../../kinds/core/resource-rules.ts'
 import type { Condition } from '../eviction/signals.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
-
-export const kubeletVersion = 'v1.36.0'
 
 interface NodeFactsInput {
   name: string
@@ -78,7 +77,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
       kernelVersion: machine.kernelVersion,
       osImage: machine.osImage,
       containerRuntimeVersion: `${runtime.name}://${runtime.version.replace(/[~+].*$/, '')}`,
-      kubeletVersion,
+      kubeletVersion: kubernetesVersion,
       kubeProxyVersion: '',
       operatingSystem: 'linux',
       architecture: machine.architecture,

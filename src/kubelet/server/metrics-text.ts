@@ -6,7 +6,6 @@ import { metricsText } from '../../base/metrics.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
-import { kubeletVersion } from '../node/status.ts'
 import { pluginFor } from '../volumes/index.ts'
 import type { VolumeUsage } from '../volumes/volume.ts'
 import type { GroupSeen } from './groups.ts'
@@ -73,12 +72,10 @@ export function ownText(workers: ReadonlyMap<string, PodWorker>, nodeName: strin
   const inState = (state: string) =>
     all.reduce((total, w) => total + w.seen.containers.filter(c => c.state === state).length, 0)
   const one = (name: string, help: string, value: number) => familyText(name, 'gauge', help, [{ value }])
-  const build = { git_version: `${kubeletVersion}+kutter`, platform: 'linux', major: '1', minor: '36' }
   return [
     familyText('kubelet_node_name', 'gauge', 'The name of the node; the value is always 1.', [
       { labels: { node: nodeName }, value: 1 },
     ]),
-    familyText('kubernetes_build_info', 'gauge', 'The version; the value is always 1.', [{ labels: build, value: 1 }]),
     one(
       'kubelet_running_pods',
       'Pods with a running sandbox.',

@@ -19,6 +19,8 @@ export interface NodeServerOptions {
   rootDir: string
   /** The configuration in effect, in the form of its file. */
   configz: object
+  /** Whether profiles can be taken. */
+  profiling?: boolean
   /** Undefined on a simulated node. */
   cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */

@@ -5,12 +5,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { debugPage } from '../../base/debug-pages.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import type { NodeContext } from '../pod/context.ts'
 import { makeGuard } from './auth.ts'
 import { serveLogs } from './logs.ts'
 import { serveNodeLogs } from './node-logs.ts'
 import type { NodeServerOptions } from './options.ts'
+import { countRequest } from './request-metrics.ts'
 import { NodeStats } from './stats.ts'
 import { serveStream } from './streams.ts'
 
@@ -44,11 +46,13 @@ export async function startServer(o: NodeServerOptions): Promise<NodeServer> {
     socket.once('close', () => sockets.delete(socket))
   })
   server.on('request', (request, response) => {
+    countRequest(request, response, o.context.clock)
     answer(o, guard, stats, request, response).catch(error => refuse(response, error, log))
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // The client may disconnect at any time, which needs no report.
     socket.on('error', () => socket.destroy())
+    countRequest(request, socket, o.context.clock)
     guard(request)
       .then(() => serveStream(o, request, socket, head))
       .catch(error => refuseUpgrade(socket, error))
@@ -92,6 +96,10 @@ async function answer(
       return serveLogs(o, rest.map(decodeURIComponent), url.searchParams, request, response)
     case 'configz':
       return json(response, { kubeletconfig: o.configz })
+    case 'flagz':
+    case 'statusz':
+    case 'debug':
+      return servePage(o, url, request, response)
     case 'logs':
       return serveNodeLogs('/var/log', rest.map(decodeURIComponent).join('/'), url.searchParams, response)
     case 'stats':
@@ -108,6 +116,27 @@ async function answer(
       throw new StatusError('NotFound', '404 page not found')
   }
 }
+
+async function servePage(
+  o: NodeServerOptions,
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { clock } = o.context
+  const abort = new AbortController()
+  response.once('close', () => abort.abort(new Error('the client has disconnected')))
+  const flags = Object.fromEntries(
+    Object.entries(o.configz).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+  )
+  const pages = { component: 'kubelet', clock, flags, paths, profiling: o.profiling ?? true }
+  const asked = { path: url.pathname, query: url.searchParams, accept: request.headers.accept, signal: abort.signal }
+  const page = await debugPage(pages, asked)
+  if (!page) throw new StatusError('NotFound', '404 page not found')
+  return text(response, page.body, page.type)
+}
+
+const paths = ['/configz', '/containerLogs', '/debug', '/flagz', '/healthz', '/logs', '/metrics', '/pods', '/statusz']
 
 async function serveDirectory(
   o: NodeServerOptions,
