@@ -3,7 +3,7 @@
 import { realClock } from '../base/clock.ts'
 import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
-import type { Kubelet } from '../kubelet/index.ts'
+import { certificateInUse, type Kubelet } from '../kubelet/index.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { keepLifeline } from './lifeline.ts'
 import { movedSignal, nodeAddresses, urlHost } from './node-addresses.ts'
@@ -65,6 +65,8 @@ async function connect(
     ])
   let client = await issueClient()
   const serving = await issueServing()
+  certificateInUse('client', client.certPem)
+  certificateInUse('server', serving.certPem)
   const servers = new ServerList(
     nodeDirs(paths.node(nodeName)).servers,
     given.map(host => `https://${host}:${config.port}`),
@@ -91,11 +93,17 @@ async function connect(
           obtain: issueClient,
           use: pair => {
             client = pair
+            certificateInUse('client', pair.certPem)
             transport.renew()
             beside.renew()
           },
         },
-        { name: 'serving', now: serving, obtain: issueServing, use: pair => kubelet.renewServing(pair) },
+        {
+          name: 'serving',
+          now: serving,
+          obtain: issueServing,
+          use: pair => (kubelet.renewServing(pair), certificateInUse('server', pair.certPem)),
+        },
       ],
       { clock: realClock, log, signal },
     )

@@ -79,6 +79,8 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'audit-log-maxbackup': { value: true, help: 'number of old audit logs that are kept (default: 10)' },
   'audit-log-maxsize': { value: true, help: 'megabytes after which an audit log is an old one (default: 100)' },
   'audit-webhook-config-file': { value: true, help: 'kubeconfig file of a server that gets the audit events' },
+  'tracing-config-file': { value: true, help: 'file with a TracingConfiguration: where traces are sent' },
+  profiling: { value: true, help: 'whether profiles can be taken at /debug/pprof/: true or false (default: true)' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   'kubelet-config': { value: true, help: 'file with a KubeletConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
@@ -134,6 +136,8 @@ const server = [
   'audit-log-maxbackup',
   'audit-log-maxsize',
   'audit-webhook-config-file',
+  'profiling',
+  'tracing-config-file',
 ] as const
 
 export const commands: Readonly<Record<string, CommandSpec>> = {

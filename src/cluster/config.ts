@@ -106,6 +106,10 @@ export interface ClusterConfig {
   maxRequestsInflight?: number
   maxMutatingRequestsInflight?: number
   requestTimeout?: string
+  /** Path of the file that asks for traces of the server. */
+  tracingConfig?: string
+  /** Whether profiles of the server and of nodes can be taken: `false` if not. */
+  profiling?: string
 }
 
 /** A release of Kutter: where its programs are, and which version it is. */
@@ -155,6 +159,9 @@ export function ingressPortsOf({
 
 /** The port at which a node's proxy answers whether it is healthy: 10256 where the kubelet has 10250. */
 export const proxyHealthPortOf = ({ kubeletPort }: Pick<ClusterConfig, 'kubeletPort'>): number => kubeletPort + 6
+
+/** The port on loopback at which a node's proxy has its metrics: 10249 where the kubelet has 10250. */
+export const proxyMetricsPortOf = ({ kubeletPort }: Pick<ClusterConfig, 'kubeletPort'>): number => kubeletPort - 1
 
 /** The number of the VXLAN of a cluster. No other cluster of its server's machine has it. */
 export const vxlanIdOf = (slot: number): number => 0x4b00 + slot
@@ -389,6 +396,8 @@ const choices = [
   'etcdKey',
   'snapshotInterval',
   'snapshotsKept',
+  'profiling',
+  'tracingConfig',
   'maxRequestsInflight',
   'maxMutatingRequestsInflight',
   'requestTimeout',

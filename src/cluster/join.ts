@@ -23,7 +23,7 @@ import { Client, type Credentials, httpsTransport } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Node } from '../kinds/core/node.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
-import { type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
+import { certificateInUse, type Kubelet, loadKubeletConfig } from '../kubelet/index.ts'
 import { isPair, type KeyPair, makeAuthority, splitBundle } from '../wire/x509.ts'
 import { serverUrl, UsageError } from './args.ts'
 import { authoritiesOf, type ClusterFacts, factsMetadata, readClusterFacts } from './cluster-facts.ts'
@@ -284,6 +284,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   const rekeyed = new AbortController()
   const { signal } = joined(place.signal, moved, rekeyed.signal)
   const current = { client: client.pair }
+  certificateInUse('client', client.pair.certPem)
   const servers = new ServerList(nodeDirs(paths.node(nodeName)).servers, [server])
   const transport = httpsTransport(() => {
     const at = servers.current
@@ -310,6 +311,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
       ask: () => obtain(asNode, wantedClient(nodeName), common),
       use: pair => {
         current.client = pair
+        certificateInUse('client', pair.certPem)
         transport.renew()
       },
     })
@@ -320,7 +322,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
         first: serving,
         file: files.serving,
         ask: () => obtain(asNode, wantedServing(nodeName, nodeIPs), common),
-        use: pair => kubelet.renewServing(pair),
+        use: pair => (kubelet.renewServing(pair), certificateInUse('server', pair.certPem)),
       }),
     )
   }

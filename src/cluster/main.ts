@@ -34,6 +34,7 @@ import {
   type ServerPart,
   serverParts,
 } from './config.ts'
+import { profilingOption } from './debug.ts'
 import { defaultSnapshotsKept } from './snapshots.ts'
 import { down } from './down.ts'
 import { requestLimits } from './flow.ts'
@@ -207,6 +208,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...virtualAddress(parsed),
     ...snapshotOptions(parsed),
     ...requestLimits(parsed),
+    ...profilingOption(parsed),
     ...securityOptions(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
@@ -245,6 +247,7 @@ async function server(invocation: Invocation): Promise<number> {
     ...storeOption(parsed, name),
     ...snapshotOptions(parsed),
     ...requestLimits(parsed),
+    ...profilingOption(parsed),
     ...securityOptions(parsed),
     ...pool(parsed),
     ...nodePortAddresses(parsed),
@@ -346,6 +349,7 @@ const fileOptions = [
   ['kubeletConfig', 'kubelet-config'],
   ['admissionConfig', 'admission-control-config-file'],
   ['encryptionConfig', 'encryption-provider-config'],
+  ['tracingConfig', 'tracing-config-file'],
   ['tokenFile', 'token-auth-file'],
   ['tokenWebhook', 'authentication-token-webhook-config-file'],
   ['etcdCa', 'etcd-cafile'],

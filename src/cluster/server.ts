@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import {
   apiServiceAddress,
+  debugPages,
   discovery,
   frontProxyName,
   health,
@@ -22,6 +23,7 @@ import { rewriteKubeconfigs } from './admin.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { type ControlPlane, openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
+import { serverPages } from './debug.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
@@ -38,6 +40,7 @@ import { Pki } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 import { followFiles } from './shared-keys.ts'
+import { startTracing } from './tracing.ts'
 
 export interface RoleOptions {
   config: ClusterConfig
@@ -62,6 +65,7 @@ export async function runServer(options: RoleOptions): Promise<void> {
   const pki = new Pki(paths.pki, clock)
   const storeFailed = new AbortController()
   const authority = await pki.authority()
+  const stopTracing = await startTracing(config.tracingConfig, clock, log)
   const security = await openSecurity(config, paths, { clock, log, signal })
   const etcd = await watchEtcd({ config, nodeName, paths, clock, log, signal, report: problem => report({ problem }) })
   const onFailure = (error: StatusError) => storeFailed.abort(error)
@@ -118,6 +122,7 @@ export async function runServer(options: RoleOptions): Promise<void> {
   await Promise.all([http.close(), plain?.close()])
   await flow.close()
   await plane.close()
+  await stopTracing()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
 }
@@ -232,6 +237,7 @@ function frontOf({ plane, paths, config, asServer, snapshots, security, flow, et
       }),
       discovery(kinds, plane.remote),
       openapi(kinds, plane.remote),
+      debugPages(serverPages(config, plane.core.clock)),
       schedulerDebug(scheduler),
       flow.dumps,
       storeHandler(snapshots, plane.core.storage.store),

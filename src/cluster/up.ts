@@ -342,6 +342,8 @@ const lasting = [
   { key: 'maxRequestsInflight', option: 'max-requests-inflight' },
   { key: 'maxMutatingRequestsInflight', option: 'max-mutating-requests-inflight' },
   { key: 'requestTimeout', option: 'request-timeout' },
+  { key: 'profiling', option: 'profiling' },
+  { key: 'tracingConfig', option: 'tracing-config-file' },
 ] as const
 
 /** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */

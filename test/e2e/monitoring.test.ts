@@ -1,12 +1,38 @@
 // What monitoring systems scrape from a node: the metrics that widely used dashboards and alerts query, with the labels
 // that they select by; and the logs of the node.
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { differences, readExposition, readTable } from '../exposition.ts'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
 import { becomesReady, forever, inPod, makePod, removePods, sh } from './pods.ts'
 
 const options = { skip: cannotRun }
-const cluster = clusterForFile('monitoring', ['busybox'])
+/** A collector of traces on loopback, whose address must be fixed before the cluster starts. */
+const collectorPort = 43187
+const directory = mkdtempSync(join(tmpdir(), 'kutter-tracing-'))
+const tracing = join(directory, 'tracing.yaml')
+writeFileSync(
+  tracing,
+  `apiVersion: apiserver.config.k8s.io/v1\nkind: TracingConfiguration\nendpoint: 127.0.0.1:${collectorPort}\nsamplingRatePerMillion: 1000000\n`,
+)
+const cluster = clusterForFile('monitoring', ['busybox'], ['--tracing-config-file', tracing])
+const table = readTable(readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8'))
+
+let traces = ''
+const collector = createServer((request, response) => {
+  request.on('data', (chunk: Buffer) => (traces = (traces + String(chunk)).slice(-1_000_000)))
+  request.on('end', () => response.end('{}'))
+})
+before(() => new Promise<void>(resolve => collector.listen(collectorPort, '127.0.0.1', resolve)))
+after(() => {
+  collector.close()
+  collector.closeAllConnections()
+  rmSync(directory, { recursive: true })
+})
 
 const scrape = async (path: string) => {
   const node = (await cluster.kubectl('get nodes -o name')).trim().slice('node/'.length)
@@ -17,6 +43,15 @@ const scrape = async (path: string) => {
 function line(name: string, labels: Readonly<Record<string, string>> = {}): RegExp {
   const each = Object.entries(labels).map(([key, value]) => `(?=.*\\b${key}="${value}")`)
   return new RegExp(`^${name}(\\{${each.join('')}[^}]*\\})? [-+\\d.e]+`, 'm')
+}
+
+/** The paths where the names of the table are served. */
+const places: Readonly<Record<string, string>> = {
+  'API server': 'API server',
+  node: 'metrics',
+  'node /metrics/cadvisor': 'metrics/cadvisor',
+  'node /metrics/resource': 'metrics/resource',
+  'node /metrics/probes': 'metrics/probes',
 }
 
 const main = { namespace: 'default', pod: 'watched', container: 'main', image: '.+' }
@@ -99,7 +134,30 @@ describe('monitoring', { concurrency: false, skip: cannotRun }, () => {
         for (const pattern of lines) if (!pattern.test(text)) throw new Error(`${pattern} is not in\n${text}`)
         return true
       })
+    for (const [where, path] of Object.entries(places)) {
+      const text = path === 'API server' ? await cluster.kubectl('get --raw /metrics') : await scrape(path)
+      const rows = table.filter(row => row.where.split(', ').includes(where))
+      assert.ok(rows.length, where)
+      assert.deepEqual(differences(rows, readExposition(text)), [], where)
+    }
     await removePods(cluster, 'watched')
+  })
+
+  test('settings, state and profiles are shown to those who may see them', options, async () => {
+    assert.match(await cluster.kubectl('get --raw /flagz'), /kube-apiserver flags\n[^]*\nname=monitoring\n/)
+    assert.match(await cluster.kubectl('get --raw /statusz'), /Binary version: 1\.36\.0/)
+    assert.match(await scrape('statusz'), /kubelet statusz/)
+    const profile = async (text: Promise<string>) => JSON.parse(await text) as { nodes?: unknown[]; head?: object }
+    assert.ok((await profile(cluster.kubectl("get --raw '/debug/pprof/profile?seconds=1'"))).nodes?.length)
+    assert.ok((await profile(cluster.kubectl("get --raw '/debug/pprof/heap?seconds=1'"))).head)
+    assert.ok((await profile(scrape('debug/pprof/profile?seconds=1'))).nodes?.length)
+    for (const path of ['/debug/pprof/profile', '/flagz', '/statusz'])
+      await assert.rejects(cluster.kubectl(`--as nobody get --raw ${path}`), /Forbidden/)
+  })
+
+  test('requests of kubectl are traced', options, async () => {
+    await cluster.kubectl('create configmap traced')
+    await eventually('the spans', async () => /KubernetesAPI[^]*configmaps/.test(traces) && /Store create/.test(traces))
   })
 
   test('the configuration in effect is shown', options, async () => {
