@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { metricsText } from '../../src/base/metrics.ts'
+import { DnsMetrics } from '../../src/dns/metrics.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { differences, readExposition, readTable } from '../exposition.ts'
 import { type Sim, simulate } from './cluster.ts'
@@ -113,6 +114,12 @@ test('requests are counted by what they are for, and never by what a client made
       await https.close()
     }
   }))
+
+test('DNS has what the table says', () => {
+  const own = rows.filter(({ where }) => where === 'DNS')
+  assert.ok(own.length > 10)
+  assert.deepEqual(differences(own, readExposition(new DnsMetrics().text())), [])
+})
 
 test('the reader of the tests refuses what is no exposition', () => {
   const head = '# HELP a A.\n# TYPE a counter\n'
