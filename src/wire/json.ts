@@ -59,21 +59,27 @@ function exactNumber(value: number, source: string, decimals: boolean): number |
 }
 
 /** Indents JSON with one member on each line, like `json.MarshalIndent(value, "", "  ")`. */
-export function indentJson(json: Buffer): Buffer {
-  const out: string[] = []
-  let depth = 0
-  const line = () => `\n${'  '.repeat(depth)}`
-  // A string is one token, so that braces and colons in it are not structure.
-  for (const [token] of json.toString().matchAll(/"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s"{}[\],:]+/g)) {
-    if (token === '{' || token === '[') {
-      depth++
-      out.push(token, line())
-    } else if (token === '}' || token === ']') {
-      depth--
-      out.push(line(), token)
-    } else if (token === ',') out.push(token, line())
-    else if (token === ':') out.push(': ')
-    else out.push(token.startsWith('{') || token.startsWith('[') ? token[0]! + token.at(-1)! : token)
+export const indentJson = (json: Buffer): Buffer => new JsonIndent().indent(json)
+
+/** Indents JSON that comes in pieces, each of which ends behind a token, and not between an opening and its closing. */
+export class JsonIndent {
+  #depth = 0
+
+  indent(json: Buffer): Buffer {
+    const out: string[] = []
+    const line = () => `\n${'  '.repeat(this.#depth)}`
+    // A string is one token, so that braces and colons in it are not structure.
+    for (const [token] of json.toString().matchAll(/"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s"{}[\],:]+/g)) {
+      if (token === '{' || token === '[') {
+        this.#depth++
+        out.push(token, line())
+      } else if (token === '}' || token === ']') {
+        this.#depth--
+        out.push(line(), token)
+      } else if (token === ',') out.push(token, line())
+      else if (token === ':') out.push(': ')
+      else out.push(token.startsWith('{') || token.startsWith('[') ? token[0]! + token.at(-1)! : token)
+    }
+    return Buffer.from(out.join(''))
   }
-  return Buffer.from(out.join(''))
 }

@@ -51,9 +51,14 @@ export class ProtoWriter {
     this.#length = this.#buffer.writeDoubleLE(value, this.#length)
   }
 
-  bytes(field: number, value: Uint8Array): void {
+  /** The beginning of a field of bytes, which somebody else writes after it. */
+  lengthOf(field: number, length: number): void {
     this.#varint(field * 8 + 2)
-    this.#varint(value.length)
+    this.#varint(length)
+  }
+
+  bytes(field: number, value: Uint8Array): void {
+    this.lengthOf(field, value.length)
     this.#reserve(value.length)
     this.#buffer.set(value, this.#length)
     this.#length += value.length

@@ -12,15 +12,22 @@ const magic = Buffer.from('k8s\0')
 
 /** Puts an encoded message into the envelope of protobuf bodies, which names its kind. */
 export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Buffer {
+  const { head, tail } = envelopeAround(apiVersion, kind, raw.length)
+  return Buffer.concat([head, raw, tail])
+}
+
+/** What stands before and after a message of `rawBytes` bytes in its envelope. */
+export function envelopeAround(apiVersion: string, kind: string, rawBytes: number): { head: Buffer; tail: Buffer } {
   const type = new ProtoWriter()
   type.string(1, apiVersion)
   type.string(2, kind)
-  const unknown = new ProtoWriter(raw.length + 64)
-  unknown.bytes(1, type.finish())
-  unknown.bytes(2, raw)
-  unknown.string(3, '')
-  unknown.string(4, '')
-  return Buffer.concat([magic, unknown.finish()])
+  const head = new ProtoWriter()
+  head.bytes(1, type.finish())
+  head.lengthOf(2, rawBytes)
+  const tail = new ProtoWriter(16)
+  tail.string(3, '')
+  tail.string(4, '')
+  return { head: Buffer.concat([magic, head.finish()]), tail: tail.finish() }
 }
 
 /** Reads the envelope. Throws RangeError for other bytes. */

@@ -116,17 +116,8 @@ export function sendNegotiated(
 }
 
 /** Whether JSON is to be indented. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
-function isPretty({ url = '', headers }: Request): boolean {
+export function isPretty({ url = '', headers }: Request): boolean {
   const asked = url.includes('pretty') && parseUrl(url).searchParams.get('pretty')
   if (asked) return /^(1|t|true)$/i.test(asked)
   return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '')
-}
-
-/** Resolves when a response can take more bytes, or has been closed. */
-export function drained(response: Response): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => (response.off('drain', done), response.off('close', done), resolve())
-    response.on('drain', done)
-    response.on('close', done)
-  })
 }

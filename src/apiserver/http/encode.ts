@@ -1,14 +1,13 @@
-// Encodes results as JSON, YAML or protobuf: whole objects, tables, or only metadata. The bytes of an object are kept
-// by its item, so they are encoded once for all readers.
+// Encodes single objects as JSON, YAML or protobuf: whole, as a table, or only their metadata. The bytes of an object are
+// kept by its item, so they are encoded once for all readers. Lists are in list-pieces.ts.
 import { stringify } from 'yaml'
-import type { AnyKind, KubeObject } from '../../api/kind.ts'
+import type { AnyKind } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
-import { ListMeta, ObjectMeta, Status } from '../../api/meta.ts'
+import { ObjectMeta, Status } from '../../api/meta.ts'
 import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
-import { createdColumn } from '../../kinds/columns.ts'
 import { ProtoWriter } from '../../wire/protobuf.ts'
 import type { Accepted } from './negotiate.ts'
 
@@ -18,14 +17,16 @@ export interface EncodeContext extends Accepted {
   includeObject: 'None' | 'Metadata' | 'Object'
 }
 
-interface ListInfo {
+export interface ListInfo {
   /** The revision of a list; undefined for objects that are not stored. */
   revision: number | undefined
   continue?: string
   remaining?: number
 }
 
-const PartialObjectMetadata = struct('meta.v1.PartialObjectMetadata', '', { metadata: ObjectMeta.value({ proto: 1 }) })
+export const PartialObjectMetadata = struct('meta.v1.PartialObjectMetadata', '', {
+  metadata: ObjectMeta.value({ proto: 1 }),
+})
 
 /** Encodes one object. */
 export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item): Buffer {
@@ -53,41 +54,6 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
           encodeProto(PartialObjectMetadata, item.object),
         )
       return text(context, partial(context, item))
-    }
-  }
-}
-
-/** Encodes a list. In JSON it is put together from the bytes that each object has already. */
-export function encodeList(context: EncodeContext, kind: AnyKind, items: readonly Item[], info: ListInfo): Buffer {
-  const metadata = listMeta(info)
-  switch (context.view) {
-    case 'object':
-      if (context.encoding === 'json') return jsonList(kind, metadata, items)
-      if (context.encoding === 'yaml')
-        return Buffer.from(
-          yaml({
-            kind: listKindOf(kind),
-            apiVersion: kind.apiVersion,
-            metadata,
-            items: items.map(({ object }) => elementOf(kind, object)),
-          }),
-        )
-      return protoList(kind, metadata, items)
-    case 'table':
-      return text(context, table(context, kind, items, info, true))
-    case 'metadata': {
-      const apiVersion = `meta.k8s.io/${context.viewVersion}`
-      if (context.encoding !== 'protobuf')
-        return text(context, {
-          kind: 'PartialObjectMetadataList',
-          apiVersion,
-          metadata,
-          items: items.map(item => partial(context, item)),
-        })
-      const writer = new ProtoWriter()
-      writer.bytes(1, encodeProto(ListMeta, metadata))
-      for (const item of items) writer.bytes(2, encodeProto(PartialObjectMetadata, item.object))
-      return encodeEnvelope(apiVersion, 'PartialObjectMetadataList', writer.finish())
     }
   }
 }
@@ -126,7 +92,7 @@ export function encodeStatus(context: Pick<Accepted, 'encoding' | 'view'>, statu
 }
 
 // YAML 1.1, so that strings like "yes" are quoted for parsers of that version.
-function yaml(value: unknown): string {
+export function yaml(value: unknown): string {
   try {
     return stringify(value, { version: '1.1', aliasDuplicateObjects: false })
   } catch (error) {
@@ -139,7 +105,7 @@ function yaml(value: unknown): string {
 const text = (context: EncodeContext, value: unknown) =>
   Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
 
-function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
+export function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
   return {
     ...(revision !== undefined && { resourceVersion: String(revision) }),
     ...(token && { continue: token }),
@@ -147,53 +113,11 @@ function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObjec
   }
 }
 
-const brace = Buffer.from('{')
-const comma = Buffer.from(',')
-const close = Buffer.from(']}\n')
-
-const listKindOf = ({ kind, listKind }: AnyKind): string => listKind ?? `${kind}List`
-
-/** An object as an element of a list: elements of built-in kinds have neither kind nor apiVersion. */
-function elementOf({ custom }: AnyKind, object: KubeObject): object {
-  if (custom) return object
-  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
-  return rest
-}
-
-/** Joins the items of a list, without kind and apiVersion, with which the bytes of each begin. */
-function jsonList(of: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
-  const { kind, apiVersion, custom } = of
-  const parts: Buffer[] = [
-    Buffer.from(
-      `{"kind":"${listKindOf(of)}","apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
-    ),
-  ]
-  const start = Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`)
-  for (const [i, { bytes, object }] of items.entries()) {
-    if (i) parts.push(comma)
-    if (custom) parts.push(bytes)
-    else if (bytes.subarray(0, start.length).equals(start)) parts.push(brace, bytes.subarray(start.length))
-    else parts.push(Buffer.from(JSON.stringify({ ...object, kind: undefined, apiVersion: undefined })))
-  }
-  parts.push(close)
-  return Buffer.concat(parts)
-}
-
-function protoList(kind: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
-  const messages = items.map(item => protobufOf(kind, item))
-  const writer = new ProtoWriter(messages.reduce((sum, { length }) => sum + length + lengthBytes, 64))
-  writer.bytes(1, encodeProto(ListMeta, metadata))
-  for (const message of messages) writer.bytes(2, message)
-  return encodeEnvelope(kind.apiVersion, `${kind.kind}List`, writer.finish())
-}
-
-/** Limit of the bytes of a field's number and length in protobuf. */
-const lengthBytes = 10
-
 /** The protobuf message of an object, which its item keeps. */
-const protobufOf = (kind: AnyKind, item: Item): Buffer => item.protobuf(object => encodeProto(kind.schema, object))
+export const protobufOf = (kind: AnyKind, item: Item): Buffer =>
+  item.protobuf(object => encodeProto(kind.schema, object))
 
-function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
+export function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
   return {
     kind: 'PartialObjectMetadata',
     apiVersion: `meta.k8s.io/${viewVersion || 'v1'}`,
@@ -208,22 +132,25 @@ function table(
   info: ListInfo,
   columns: boolean,
 ): JsonObject {
-  const apiVersion = `meta.k8s.io/${context.viewVersion}`
-  const rows = items.map(item => {
-    const conditions = kind.rowConditions?.(item.object)
-    return {
-      cells: cellsOf(kind, item.object, context.now),
-      ...(conditions && { conditions }),
-      ...rowObject(context, item),
-    }
-  })
+  return { ...tableHead(context, kind, info, columns), rows: items.map(item => tableRow(context, kind, item)) }
+}
+
+/** All of a table but its rows. */
+export function tableHead(context: EncodeContext, kind: AnyKind, info: ListInfo, columns: boolean): JsonObject {
   return {
     kind: 'Table',
-    apiVersion,
+    apiVersion: `meta.k8s.io/${context.viewVersion}`,
     metadata: listMeta(info),
     columnDefinitions: columns ? columnDefinitions(kind) : [],
-    // Upstream, an empty table of a kind without columns of its own has null rows.
-    rows: rows.length || !kind.columns.includes(createdColumn) ? rows : null,
+  }
+}
+
+export function tableRow(context: EncodeContext, kind: AnyKind, item: Item): JsonObject {
+  const conditions = kind.rowConditions?.(item.object)
+  return {
+    cells: cellsOf(kind, item.object, context.now),
+    ...(conditions && { conditions }),
+    ...rowObject(context, item),
   }
 }
 

@@ -22,7 +22,7 @@ import type { Duplex } from 'node:stream'
 import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
-import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
+import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
 import type { Catalog } from '../catalog.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
@@ -37,7 +37,6 @@ import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
   type Aggregator,
   type Call,
-  drained,
   parseUrl,
   type PathHandler,
   type Request,
@@ -47,14 +46,17 @@ import {
   type Streams,
 } from './call.ts'
 import { limitTime } from './deadline.ts'
-import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
+import { encodeEvent, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
+import { listParts } from './list-pieces.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
 import { impersonated } from './impersonate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { countEvents, countUpgrade, MeasuredRequest } from './request-metrics.ts'
 import { parsePath, type ResourcePath } from './route.ts'
+import { type Patience, sendParts, writePiece } from './send-pieces.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
+import { eventPieces } from './watch-pieces.ts'
 
 /** The parts behind the front: operations, other paths, and streams. */
 export interface FrontendOptions {
@@ -68,15 +70,20 @@ export interface FrontendOptions {
   flow?: FlowFront
   /** The time that a request has; without it, as long as it takes. */
   requestTimeoutMs?: number
+  /** How long a client may take nothing of what it is sent; without it, as long as it likes. */
+  stalledMs?: number
 }
 
 /** Answers requests and upgrades. `handle` and `upgrade` never reject. */
 export class Frontend {
   readonly #options: FrontendOptions
   readonly #kinds: Catalog
+  readonly #patience: Patience
 
   constructor(options: FrontendOptions) {
     this.#options = options
+    const { stalledMs } = options
+    this.#patience = { clock: options.core.clock, ...(stalledMs !== undefined && { stalledMs }) }
     this.#kinds = options.core.catalog
   }
 
@@ -225,7 +232,10 @@ export class Frontend {
     for (const text of result.warnings ?? []) warn(response, text)
     call.begun?.()
     if (result.type === 'watch') await this.#watch(call, context, result)
-    else this.#send(call, context, result)
+    else {
+      const waiting = this.#send(call, context, result)
+      if (waiting) await waiting
+    }
   }
 
   async #prepare(call: Call, path: ResourcePath, kept: boolean): Promise<{ operation: Operation; accepted: Accepted }> {
@@ -304,7 +314,7 @@ export class Frontend {
     return operation
   }
 
-  #send(call: Call, context: EncodeContext, result: Exclude<ServedResult, { type: 'watch' }>): void {
+  #send(call: Call, context: EncodeContext, result: Exclude<ServedResult, { type: 'watch' }>): void | Promise<void> {
     if (result.type === 'status')
       return sendNegotiated(
         call,
@@ -314,15 +324,15 @@ export class Frontend {
       )
     checkView(context, result)
     const code = result.type === 'object' && result.created ? 201 : 200
-    const bytes =
+    const parts =
       result.type === 'object'
-        ? encodeObject(context, result.kind, result.item)
-        : encodeList(context, result.kind, result.items, result)
-    sendNegotiated(call, code, contentTypes[context.encoding], bytes)
+        ? [encodeObject(context, result.kind, result.item)]
+        : listParts(context, result.kind, result.items, result)
+    return sendParts(call, { code, type: contentTypes[context.encoding] }, parts, this.#patience)
   }
 
   async #watch(
-    { response, trail }: Call,
+    { response, trail, signal }: Call,
     context: EncodeContext,
     result: ServedResult & { type: 'watch' },
   ): Promise<void> {
@@ -335,9 +345,12 @@ export class Frontend {
     trail?.started(response.statusCode)
     let first = true
     for await (const events of result.events) {
-      const { bytes, sizes } = chunkOf(context, result.kind, events, first)
-      countEvents(result.kind, sizes)
-      if (!response.write(bytes)) await drained(response)
+      const count = (sizes: readonly number[]) => countEvents(result.kind, sizes)
+      for (const piece of eventPieces(context, result.kind, events, first, count)) {
+        const waiting = writePiece(response, piece, this.#patience)
+        if (waiting) await waiting
+        if (signal.aborted) return
+      }
       first = false
     }
     response.end()
@@ -437,26 +450,6 @@ const connectionOf = (request: Request | Http2ServerRequest) =>
   ('stream' in request && request.stream.session?.socket) || request.socket
 
 const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
-
-/** Encoded batches of events. Watches with the same selection share the array of events, and so its bytes. */
-const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Chunk>>>()
-
-/** Events as they are sent, and the size of each. */
-interface Chunk {
-  bytes: Buffer
-  sizes: readonly number[]
-}
-
-function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Chunk {
-  const encode = () => {
-    const all = events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0))
-    return { bytes: Buffer.concat(all), sizes: all.map(({ length }) => length) }
-  }
-  if (context.view !== 'object') return encode()
-  let encoded = chunks.get(events)
-  if (!encoded) chunks.set(events, (encoded = {}))
-  return (encoded[context.encoding] ??= encode())
-}
 
 /** Answers a missing path: below a served group with a Status, elsewhere with plain text. */
 function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
