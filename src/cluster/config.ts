@@ -105,6 +105,8 @@ export interface ClusterConfig {
   /** How many requests the server serves at once, reading and writing, and how long each may take, such as `1m`. */
   maxRequestsInflight?: number
   maxMutatingRequestsInflight?: number
+  /** How many watches there may be. */
+  maxWatches?: number
   requestTimeout?: string
   /** Path of the file that asks for traces of the server. */
   tracingConfig?: string
@@ -399,6 +401,7 @@ const choices = [
   'profiling',
   'tracingConfig',
   'maxRequestsInflight',
+  'maxWatches',
   'maxMutatingRequestsInflight',
   'requestTimeout',
 ] as const satisfies readonly (keyof ClusterConfig)[]

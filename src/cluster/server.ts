@@ -33,7 +33,7 @@ import { directoriesOf } from './storage.ts'
 import { openStore } from './store-location.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { parseDuration } from '../api/time.ts'
-import { requestTimeoutMs, type RunningFlow, startFlow } from './flow.ts'
+import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { type EtcdHealth, watchEtcd } from './etcd-health.ts'
 import { Pki } from './pki.ts'
@@ -228,7 +228,7 @@ function frontOf({ plane, paths, config, asServer, snapshots, security, flow, et
     serve: plane.serve,
     aggregator: plane.aggregator,
     flow: flow.front,
-    requestTimeoutMs: requestTimeoutMs(config),
+    ...clientLimits(config),
     paths: [
       health(plane.core, {
         disk: () => checkDisk(paths),

@@ -341,6 +341,7 @@ const lasting = [
   { key: 'snapshotInterval', option: 'snapshot-interval' },
   { key: 'maxRequestsInflight', option: 'max-requests-inflight' },
   { key: 'maxMutatingRequestsInflight', option: 'max-mutating-requests-inflight' },
+  { key: 'maxWatches', option: 'max-watches' },
   { key: 'requestTimeout', option: 'request-timeout' },
   { key: 'profiling', option: 'profiling' },
   { key: 'tracingConfig', option: 'tracing-config-file' },

@@ -33,6 +33,8 @@ export interface Https {
 interface Extra {
   flow?: FlowFront
   requestTimeoutMs?: number
+  stalledMs?: number
+  maxWatches?: number
   paths?: readonly PathHandler[]
 }
 

@@ -54,9 +54,10 @@ import { impersonated } from './impersonate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { countEvents, countUpgrade, MeasuredRequest } from './request-metrics.ts'
 import { parsePath, type ResourcePath } from './route.ts'
-import { type Patience, sendParts, writePiece } from './send-pieces.ts'
+import { cutOffIfStalled, type Patience, sendParts, writePiece } from './send-pieces.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 import { eventPieces } from './watch-pieces.ts'
+import { WatchPlaces } from './watch-places.ts'
 
 /** The parts behind the front: operations, other paths, and streams. */
 export interface FrontendOptions {
@@ -72,6 +73,8 @@ export interface FrontendOptions {
   requestTimeoutMs?: number
   /** How long a client may take nothing of what it is sent; without it, as long as it likes. */
   stalledMs?: number
+  /** How many watches there may be; without it, any number. */
+  maxWatches?: number
 }
 
 /** Answers requests and upgrades. `handle` and `upgrade` never reject. */
@@ -79,10 +82,12 @@ export class Frontend {
   readonly #options: FrontendOptions
   readonly #kinds: Catalog
   readonly #patience: Patience
+  readonly #places: WatchPlaces
 
   constructor(options: FrontendOptions) {
     this.#options = options
-    const { stalledMs } = options
+    const { stalledMs, maxWatches } = options
+    this.#places = new WatchPlaces(maxWatches)
     this.#patience = { clock: options.core.clock, ...(stalledMs !== undefined && { stalledMs }) }
     this.#kinds = options.core.catalog
   }
@@ -227,6 +232,7 @@ export class Frontend {
       warn(response, kind.deprecated)
     }
     call.trail?.sent(operation)
+    if (operation.verb === 'watch') this.#places.take(call.signal)
     const result = await this.#options.serve(operation)
     call.trail?.answered(result)
     for (const text of result.warnings ?? []) warn(response, text)
@@ -403,6 +409,7 @@ export class Frontend {
     const accepted = negotiate(request.headers.accept, true, true)
     const includeObject = includeObjectOf(url.searchParams, accepted)
     const context = { ...accepted, now: this.#options.core.clock.now(), includeObject }
+    if (operation.verb === 'watch') this.#places.take(abort.signal)
     const result = await this.#options.serve(operation)
     if (result.type !== 'watch') throw new StatusError('BadRequest', 'only watches and streams can use a WebSocket')
     const { ws, send } = await acceptFrames(request, socket, head, context.encoding === 'json' ? 'text' : 'binary')
@@ -413,7 +420,8 @@ export class Frontend {
         const bytes = encodeEvent(context, result.kind, type, item, first)
         // A message has a length itself, so the one before the protobuf is dropped.
         countEvents(result.kind, [bytes.length])
-        await send(context.encoding === 'protobuf' ? bytes.subarray(4) : bytes)
+        const sending = send(context.encoding === 'protobuf' ? bytes.subarray(4) : bytes)
+        await cutOffIfStalled(socket, sending, this.#patience)
         first = false
       }
     ws.close()

@@ -72,16 +72,26 @@ async function writeAll(
 export function writePiece(
   response: Response,
   piece: Buffer,
-  { clock, stalledMs }: Patience,
+  patience: Patience,
   to: Writable = response,
 ): Promise<void> | undefined {
   if (to.write(piece)) return undefined
-  const cancel = stalledMs === undefined ? () => {} : clock.after(stalledMs, () => void response.destroy())
   count(piece.length)
-  return drained(to).then(() => {
+  return cutOffIfStalled(response, drained(to), patience).finally(() => count(-piece.length))
+}
+
+/** Waits until a client has taken what it was sent. One that does not in time is cut off. */
+export async function cutOffIfStalled(
+  connection: { destroy(): unknown },
+  taken: Promise<void>,
+  { clock, stalledMs }: Patience,
+): Promise<void> {
+  const cancel = stalledMs === undefined ? () => {} : clock.after(stalledMs, () => void connection.destroy())
+  try {
+    await taken
+  } finally {
     cancel()
-    count(-piece.length)
-  })
+  }
 }
 
 function count(bytes: number): void {
