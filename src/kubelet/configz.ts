@@ -45,6 +45,7 @@ export function shownConfig(config: KubeletConfig, facts: ConfigFacts): object {
       mode: 'Webhook',
       webhook: { cacheAuthorizedTTL: duration(keepMs.allowed), cacheUnauthorizedTTL: duration(keepMs.denied) },
     },
+    streamingConnectionIdleTimeout: duration(config.streamIdleMs),
     clusterDomain: facts.clusterDomain,
     clusterDNS: [facts.clusterDNS],
     maxPods: config.maxPods ?? facts.maxPods,

@@ -28,6 +28,7 @@ test('without a file the defaults of Kubernetes apply', () => {
     maxAgeMs: 0,
   })
   assert.equal(defaultKubeletConfig.evictionPressureTransitionMs, 300_000)
+  assert.equal(defaultKubeletConfig.streamIdleMs, 4 * 3_600_000)
 })
 
 test('hard thresholds in the file replace the defaults, and 0% turns one off', () => {

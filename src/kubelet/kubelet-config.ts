@@ -17,6 +17,7 @@ const apiVersion = 'kubelet.config.k8s.io/v1beta1'
 const kind = 'KubeletConfiguration'
 const maxInt = 2 ** 31 - 1
 const minCheckMs = 1_000
+const defaultStreamIdleMs = 4 * 3_600_000
 
 export interface KubeletConfig extends ManagersConfig, MemoryConfig {
   maxPods: number | undefined
@@ -45,6 +46,8 @@ export interface KubeletConfig extends ManagersConfig, MemoryConfig {
   /** How often they are read in any case. */
   fileCheckMs: number
   httpCheckMs: number
+  /** After how long without a byte an exec, attach or port-forward is ended; 0 for never. */
+  streamIdleMs: number
   /** How the pods end when the machine shuts down; empty without a graceful shutdown. */
   shutdownPhases: readonly ShutdownPhase[]
   /** Whether the file names no percentages of its own for images. */
@@ -73,6 +76,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       ...readEviction(root),
       ...readImages(root),
       ...readStatic(root),
+      streamIdleMs: durationOf(root, 'streamingConnectionIdleTimeout', defaultStreamIdleMs),
       shutdownPhases: readShutdown(root),
     }
     root.end()

@@ -96,6 +96,8 @@ const carryOut: Readonly<Record<Proof, () => Promise<void>>> = {
     assert.equal(await listens(10255), false)
     const node = config().nodeName
     assert.match(await cluster.kubectl(`get --raw /api/v1/nodes/${node}/proxy/healthz`), /ok/)
+    const configz = await cluster.kubectl(`get --raw /api/v1/nodes/${node}/proxy/configz`)
+    assert.match(configz, /"streamingConnectionIdleTimeout":"4h0m0s"/)
   },
   async authorized() {
     for (const what of ['get secrets', 'create pods', 'list nodes', '"*" "*"'])

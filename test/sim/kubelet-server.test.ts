@@ -5,10 +5,13 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { timeText } from '../../src/api/time.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { startKubelet } from '../../src/kubelet/index.ts'
+import type { ExecProcess } from '../../src/kubelet/runtime/runtime.ts'
+import { dialWebSocket } from '../../src/wire/websocket.ts'
 import { issue, makeAuthority } from '../../src/wire/x509.ts'
 import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
@@ -38,7 +41,13 @@ async function served(t: TestContext, behave: Parameters<typeof makeNode>[1] = {
   await node.kubelet.close()
   const logOf = (name: string, attempt = 0) => join(dir, `${name}-${attempt}.log`)
   const { runtime } = node
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()]
   const whole = withMethods(runtime, {
+    async exec(): Promise<ExecProcess> {
+      const exited = new Promise<number>(resolve => stdin.once('end', () => resolve(0)))
+      const quietly = async () => {}
+      return { stdin, stdout, stderr: undefined, exited, closeStdin: quietly, resize: quietly, close: quietly }
+    },
     async pod(uid) {
       const seen = await runtime.pod(uid)
       return { ...seen, containers: seen.containers.map(c => ({ ...c, logPath: logOf(c.name, c.attempt) })) }
@@ -95,7 +104,15 @@ async function served(t: TestContext, behave: Parameters<typeof makeNode>[1] = {
       outgoing.on('error', reject)
       outgoing.end()
     })
-  return { ...node, ask, logOf }
+  /** A program in a container, whose input and output are in the test's hands. */
+  const exec = async (name: string) => {
+    const path = `/exec/${namespace}/${name}/main?command=sh&input=1&output=1`
+    const credentials = { ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }
+    const url = `wss://127.0.0.1:${kubelet.port}${path}`
+    const { ws } = await dialWebSocket(url, ['v5.channel.k8s.io'], credentials)
+    return { ws, stdin, stdout }
+  }
+  return { ...node, ask, logOf, exec }
 }
 
 const line = (second: number, text: string, stream = 'stdout') =>
@@ -300,4 +317,34 @@ test('metrics are text for Prometheus, of the kubelet, of containers, and of wha
       'm',
     ),
   )
+})
+
+test('an exec is ended when nothing has gone through it for four hours, and not before', async t => {
+  const { exec, clock, run } = await served(t)
+  await run('a', one())
+  await clock.forward(1000)
+  const { ws, stdin, stdout } = await exec('a')
+  let ended = false
+  ws.on('close', () => (ended = true))
+  const received: string[] = []
+  ws.on('message', (data: Buffer) => received.push(data.subarray(1).toString()))
+  const hours = (count: number) => clock.forward(count * 3_600_000)
+  const output = async (text: string) => {
+    stdout.write(text)
+    while (!received.includes(text)) await new Promise(resolve => ws.once('message', resolve))
+  }
+  await output('begin')
+  for (let i = 0; i < 3; i++) {
+    await hours(3.5)
+    assert.equal(ended, false)
+    await output(`more ${i}`)
+  }
+  const read = new Promise(resolve => stdin.once('data', resolve))
+  ws.send(Buffer.from('\0input'))
+  await read
+  await hours(3.5)
+  assert.equal(ended, false)
+  const closed = new Promise(resolve => ws.once('close', resolve))
+  await hours(2)
+  await closed
 })

@@ -10,6 +10,7 @@ import { bridgeWebSocketToSpdy, type ChannelProtocol, channelProtocols } from '.
 import { SpdyConnection, type SpdyStream } from '../../wire/spdy/index.ts'
 import { acceptWebSocket } from '../../wire/websocket.ts'
 import type { ExecProcess, StreamOptions } from '../runtime/runtime.ts'
+import { endWhenIdle } from './idle.ts'
 
 interface ExecRequest {
   request: IncomingMessage
@@ -20,11 +21,14 @@ interface ExecRequest {
   start(): Promise<ExecProcess>
   clock: Clock
   log: Log
+  /** After how long without input and output it is ended; 0 for never. */
+  idleMs: number
 }
 
 const spdyProtocol = 'v4.channel.k8s.io'
 /** How long a client may take to open its streams. */
 const streamsMs = 30_000
+const maxShownCommand = 100
 
 const listOf = (header: string | string[] | undefined): string[] =>
   (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map(name => name.trim())
@@ -128,11 +132,25 @@ async function runIn(
     copy(process.stdout, streams.stdout),
     ...(process.stderr ? [copy(process.stderr, streams.stderr)] : []),
   ]
+  limitIdle(connection, streams, process, o)
   const left = closed.then(() => 'left' as const)
   const code = await Promise.race([process.exited, left])
   if (code === 'left') return undefined
   if ((await Promise.race([Promise.all(outputs), left])) === 'left' || connection.closed) return undefined
   return code === 0 ? { metadata: {}, status: 'Success' } : failure(o.command, code)
+}
+
+/** Ends the connection when nothing is put in and nothing comes out. */
+function limitIdle(connection: SpdyConnection, { stdin }: Streams, process: ExecProcess, o: ExecRequest): void {
+  let count = 0
+  // All of them flow already, so that a listener takes nothing away.
+  for (const stream of [stdin, process.stdout, process.stderr])
+    stream?.on('data', (chunk: Buffer) => (count += chunk.length))
+  const end = () => {
+    o.log.info('an idle exec is ended', { command: o.command.join(' ').slice(0, maxShownCommand) })
+    connection.destroy()
+  }
+  connection.once('close', endWhenIdle({ ...o, bytes: () => count, end }))
 }
 
 /** Copies an output to its stream. Output without a stream is read and dropped. Resolves at the end of the output. */

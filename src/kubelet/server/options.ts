@@ -21,6 +21,8 @@ export interface NodeServerOptions {
   configz: object
   /** Whether profiles can be taken. */
   profiling?: boolean
+  /** After how long without a byte an exec, attach or port-forward is ended; 0 for never. */
+  streamIdleMs: number
   /** Undefined on a simulated node. */
   cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */

@@ -8,12 +8,14 @@
 // The runtime returns a URL of its streaming server for each request. Source: kubernetes pkg/kubelet/server (getExec
 // …), KEP-4006.
 import { type IncomingMessage, request as requestHttp } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'
 import { bridgeWebSocketToSpdy, tunnelProtocol, tunnelWebSocketToSpdy } from '../../wire/remotecommand.ts'
 import { acceptWebSocket } from '../../wire/websocket.ts'
 import { serveExec, isServedHere } from './exec.ts'
 import { findPod, findRunning } from './find.ts'
+import { endWhenIdle } from './idle.ts'
 import type { NodeServerOptions } from './options.ts'
 
 const newest = 'v5.channel.k8s.io'
@@ -33,22 +35,24 @@ export async function serveStream(
     const command = url.searchParams.getAll('command')
     const { clock, log, runtime } = o.context
     const start = () => runtime.exec!(id, command, streamOptions)
-    return serveExec({ request, socket, head, command, streamOptions, start, clock, log })
+    return serveExec({ request, socket, head, command, streamOptions, start, clock, log, idleMs: o.streamIdleMs })
   }
   const there = await runtimeUrl(o, what, rest, url.searchParams)
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
   const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
   if (isWebSocket && what === 'portForward' && offered.includes(tunnelProtocol)) {
     const upstream = await dialSpdy(there, forwardProtocol)
+    limitIdle(o, upstream.socket)
     const { ws } = await acceptWebSocket(request, socket, head, [tunnelProtocol])
     return tunnelWebSocketToSpdy(ws, upstream.socket, upstream.head)
   }
   if (isWebSocket && what !== 'portForward' && offered.includes(newest)) {
     const upstream = await dialSpdy(there, streamProtocol)
+    limitIdle(o, upstream.socket)
     const { ws } = await acceptWebSocket(request, socket, head, [newest])
     return bridgeWebSocketToSpdy(ws, newest, upstream.socket, streamOptionsOf(url.searchParams), upstream.head)
   }
-  await passThrough(request, socket, head, there)
+  await passThrough(o, request, socket, head, there)
 }
 
 function streamOptionsOf(query: URLSearchParams) {
@@ -88,9 +92,16 @@ function findStreamed(o: NodeServerOptions, [namespace = '', podName = '', ...mo
   return { id, streamOptions }
 }
 
+/** Ends a stream of the runtime that is idle, which ends that of the client. */
+function limitIdle({ context: { clock }, streamIdleMs: idleMs }: NodeServerOptions, socket: Socket): void {
+  const bytes = () => socket.bytesRead + socket.bytesWritten
+  const cancel = endWhenIdle({ clock, idleMs, bytes, end: () => socket.destroy() })
+  socket.once('close', cancel)
+}
+
 interface Upstream {
   response: IncomingMessage
-  socket: Duplex
+  socket: Socket
   head: Buffer
 }
 
@@ -98,7 +109,7 @@ interface Upstream {
 function dial(url: URL, method: string, headers: IncomingMessage['headers']): Promise<Upstream> {
   return new Promise((resolve, reject) => {
     const outgoing = requestHttp(url, { method, headers, agent: false })
-    outgoing.once('upgrade', (response, socket, head) => resolve({ response, socket, head }))
+    outgoing.once('upgrade', (response, socket, head) => resolve({ response, socket: socket as Socket, head }))
     outgoing.once('response', response => {
       response.resume()
       reject(
@@ -124,10 +135,17 @@ const dialSpdy = (url: URL, protocol: string) =>
     'content-length': '0',
   })
 
-async function passThrough(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): Promise<void> {
+async function passThrough(
+  o: NodeServerOptions,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  url: URL,
+): Promise<void> {
   const headers = { ...request.headers, host: url.host }
   delete headers.authorization
   const upstream = await dial(url, request.method ?? 'POST', headers)
+  limitIdle(o, upstream.socket)
   const { response } = upstream
   const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`]
   for (let i = 0; i < response.rawHeaders.length; i += 2)
