@@ -98,6 +98,8 @@ export interface ClusterConfig {
   /** How often a snapshot is taken, such as `6h`, or `0` for never; and how many are kept. */
   snapshotInterval?: string
   snapshotsKept?: number
+  /** The size that the store of this machine may have, such as `8Gi`. */
+  storeQuota?: string
   /** The release that started the cluster last. */
   release?: Release
   /** The release before an upgrade, and the state that it left. */
@@ -400,6 +402,7 @@ const choices = [
   'snapshotsKept',
   'profiling',
   'tracingConfig',
+  'storeQuota',
   'maxRequestsInflight',
   'maxWatches',
   'maxMutatingRequestsInflight',

@@ -54,7 +54,7 @@ import { releaseIn } from './release.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { snapshotCommand, storeCommand } from './store-command.ts'
-import { parseStore } from './store-location.ts'
+import { parseStore, storeQuota } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { supportBundle } from './support-bundle.ts'
 import { install, uninstall } from './systemd.ts'
@@ -375,11 +375,16 @@ function alone(
   return locked(paths, reportBusy(name, out), () => run(context))
 }
 
-/** Reads `--snapshot-interval` and `--keep`. */
-function snapshotOptions(parsed: Parsed): Pick<ClusterConfig, 'snapshotInterval' | 'snapshotsKept'> {
+/** Reads `--snapshot-interval`, `--keep` and `--store-quota`. */
+function snapshotOptions(parsed: Parsed): Pick<ClusterConfig, 'snapshotInterval' | 'snapshotsKept' | 'storeQuota'> {
   const interval = parsed.options['snapshot-interval'] === '0' ? '0' : durationOption(parsed, 'snapshot-interval')?.text
   const kept = integerOption(parsed, 'keep', 1, 10_000)
-  return { ...(interval && { snapshotInterval: interval }), ...(kept !== undefined && { snapshotsKept: kept }) }
+  const quota = storeQuota(parsed)
+  return {
+    ...(interval && { snapshotInterval: interval }),
+    ...(kept !== undefined && { snapshotsKept: kept }),
+    ...(quota && { storeQuota: quota }),
+  }
 }
 
 /** Reads `--store`. */

@@ -30,7 +30,9 @@ import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { anyAddress, movedSignal, nodeAddresses } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
+import type { Store } from '../store/index.ts'
 import { openStore } from './store-location.ts'
+import { quotaBytes, watchSpace } from './store-space.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { parseDuration } from '../api/time.ts'
 import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
@@ -113,6 +115,16 @@ export async function runServer(options: RoleOptions): Promise<void> {
   // The servers of one machine share the directory of snapshots.
   if (everyMs > 0 && isFirst) void snapshots.keep(everyMs, signal)
   report({ ready: true })
+  void watchSpace({
+    store,
+    config,
+    nodeName,
+    client: plane.client('kutter', ['system:masters']),
+    clock,
+    log,
+    signal,
+    report,
+  })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   const moved = movedSignal(() => nodeAddresses(config, nodeName), clock, log, signal)
   const rekeyed = changeSignal(pki.dir, () => keysText(pki), { clock, log, signal })
@@ -231,7 +243,7 @@ function frontOf({ plane, paths, config, asServer, snapshots, security, flow, et
     ...clientLimits(config),
     paths: [
       health(plane.core, {
-        disk: () => checkDisk(paths),
+        disk: () => checkDisk(paths, plane.core.storage.store),
         'kms-providers': async () => security.encryption.check(),
         ...(etcd && { 'etcd-members': etcd.check }),
       }),
@@ -269,8 +281,8 @@ const aborted = (signal: AbortSignal) =>
   })
 
 /** The disk that is written: with etcd, each member looks after its own. */
-async function checkDisk(paths: ClusterPaths): Promise<void> {
-  const full = await fullDisk(paths.store)
+async function checkDisk(paths: ClusterPaths, store: Store): Promise<void> {
+  const full = store.stats().full ?? (await fullDisk(paths.store))
   if (full) throw new Error(full)
 }
 

@@ -4,11 +4,13 @@ import { readFileSync } from 'node:fs'
 import { messageOf, type StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { type EtcdClient, type EtcdPlace, openEmbeddedStore, openEtcdStore, type Store } from '../store/index.ts'
-import { UsageError } from './args.ts'
+import { isQuantity, quantityValue } from '../api/quantity.ts'
+import { type Parsed, UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { ownEndpoints, ownPrefix } from './etcd-member.ts'
 import { ownEtcdTls } from './etcd-pki.ts'
 import { hasOwnEtcd, ownEtcd } from './own-etcd.ts'
+import { quotaBytes } from './store-space.ts'
 
 /** The word that `--store` has for the store on this machine. */
 const embedded = 'embedded'
@@ -53,7 +55,18 @@ export function sameStore(one: string | undefined, other: string | undefined, na
   return isOwn(one) === isOwn(other) && parseStore(one, name)?.prefix === parseStore(other, name)?.prefix
 }
 
-type StoreConfig = Pick<ClusterConfig, 'name' | 'slot' | 'store' | 'etcdCa' | 'etcdCert' | 'etcdKey'>
+type StoreConfig = Pick<ClusterConfig, 'name' | 'slot' | 'store' | 'etcdCa' | 'etcdCert' | 'etcdKey' | 'storeQuota'>
+
+/** Less would not hold the objects of an empty cluster and their history. */
+const minQuotaBytes = 32 * 1024 ** 2
+
+/** Reads `--store-quota`. */
+export function storeQuota({ options }: Parsed): string | undefined {
+  const text = options['store-quota']
+  if (text !== undefined && !(isQuantity(text) && quantityValue(text) >= minQuotaBytes))
+    throw new UsageError(`option --store-quota must be a size of at least 32Mi, such as 8Gi, not ${text}`)
+  return text
+}
 
 /** Reads the files of TLS for etcd. Throws an Error that names the option of a file that cannot be read. */
 export function etcdTls({ etcdCa, etcdCert, etcdKey }: Pick<StoreConfig, 'etcdCa' | 'etcdCert' | 'etcdKey'>) {
@@ -90,6 +103,6 @@ export function openStore(
   { log, ...events }: { log: Log; onFailure(error: StatusError): void; onClient?(client: EtcdClient): void },
 ): Promise<Store> {
   const place = etcdPlace(config, paths)
-  if (!place) return openEmbeddedStore(paths.store, events)
+  if (!place) return openEmbeddedStore(paths.store, { ...events, maxSizeBytes: quotaBytes(config) })
   return openEtcdStore({ ...place, log: log.with({ part: 'store' }), ...events })
 }

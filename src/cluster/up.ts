@@ -338,6 +338,7 @@ const lasting = [
   { key: 'etcdCa', option: 'etcd-cafile' },
   { key: 'etcdCert', option: 'etcd-certfile' },
   { key: 'etcdKey', option: 'etcd-keyfile' },
+  { key: 'storeQuota', option: 'store-quota' },
   { key: 'snapshotInterval', option: 'snapshot-interval' },
   { key: 'maxRequestsInflight', option: 'max-requests-inflight' },
   { key: 'maxMutatingRequestsInflight', option: 'max-mutating-requests-inflight' },

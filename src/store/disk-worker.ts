@@ -3,8 +3,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../base/errors.ts'
-import { checksum, openSqlite } from './sqlite-file.ts'
+import { checksum, fullCode, isFull, openSqlite } from './sqlite-file.ts'
 import type { Row } from './log.ts'
+import { type Lack, Space } from './space.ts'
 import type { Revision } from './store.ts'
 
 export interface WorkerData {
@@ -19,7 +20,7 @@ export type Request =
 
 export interface Reply {
   id: number
-  error?: { message: string; errcode?: number }
+  error?: { message: string; errcode?: number; lack?: Lack }
 }
 
 /** Rows in transit between threads, with one buffer that is moved instead of copied. Revisions begin at `first`. */
@@ -61,20 +62,53 @@ if (parentPort && (workerData as { kutterStore?: WorkerData } | null)?.kutterSto
 
 function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: WorkerData): void {
   const db = openSqlite(file, maxSizeBytes)
+  const space = new Space(db, file, maxSizeBytes)
   const append = appender(db)
   const answer = async (request: Request) => {
     const reply: Reply = { id: request.id }
     try {
-      if (request.type === 'append') append(request.rows)
-      else if (request.type === 'remove') await remove(db, request.revisions, request.compacted)
-      else db.close()
+      if (request.type === 'append') {
+        const deletesOnly = request.rows.lengths.every(length => length < 0)
+        await inSpace(db, space, deletesOnly, () => append(request.rows))
+      } else if (request.type === 'remove') {
+        await inSpace(db, space, true, () => remove(db, request.revisions, request.compacted))
+      } else db.close()
     } catch (error) {
-      reply.error = { message: messageOf(error), errcode: (error as { errcode?: number }).errcode }
+      reply.error = {
+        message: messageOf(error),
+        errcode: (error as { errcode?: number }).errcode,
+        ...(isFull(error) && { lack: space.lack() }),
+      }
     }
     port.postMessage(reply)
     if (request.type === 'close') port.close()
   }
   port.on('message', (request: Request) => void answer(request))
+}
+
+/** Writes what makes room with the help of the reserves, and everything else without. */
+async function inSpace(
+  db: DatabaseSync,
+  space: Space,
+  makesRoom: boolean,
+  write: () => void | Promise<void>,
+): Promise<void> {
+  space.allow(makesRoom)
+  if (!makesRoom && space.spent) throw Object.assign(new Error('database or disk is full'), { errcode: fullCode })
+  // The log of SQLite grows with each write until it is copied into the file, for which the reserve is there.
+  const helps = makesRoom ? [() => space.release(), () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')] : []
+  for (let done = false; !done; ) {
+    try {
+      const waiting = write()
+      if (waiting) await waiting
+      done = true
+    } catch (error) {
+      const help = isFull(error) ? helps.shift() : undefined
+      if (!help) throw error
+      help()
+    }
+  }
+  space.restore()
 }
 
 function appender(db: DatabaseSync): (rows: PackedRows) => void {

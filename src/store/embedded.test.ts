@@ -161,7 +161,7 @@ test('a full store refuses writes, stays consistent, and accepts writes again af
     else refused = b!.reason
   }
   assert.ok(has('ServiceUnavailable')(refused), String(refused))
-  assert.match((refused as Error).message, /cannot write to the store .*no space left/)
+  assert.match((refused as Error).message, /cannot write to the store .*database space exceeded/)
   assert.equal(await store.revision(), last)
   assert.equal((await store.get('/b'))?.revision, last)
   await store.compact(last)

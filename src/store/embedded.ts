@@ -21,10 +21,11 @@ import {
   writeError,
   type SqlRow,
 } from './sqlite-file.ts'
-import type { Revision, Store } from './store.ts'
+import { type Lack, reserveName } from './space.ts'
+import { StoreFull, type Revision, type Store } from './store.ts'
 
 export interface EmbeddedOptions extends LogStoreOptions {
-  /** Limit of the file's size. Beyond it writes fail until the store is compacted. Default 8 GiB. */
+  /** Limit of the file's size. Beyond it only deletions succeed until the store is compacted. Default 8 GiB. */
   maxSizeBytes?: number
   /** Called once when the thread that writes has ended by itself: reads go on, every write fails from then on. */
   onFailure?: (error: StatusError) => void
@@ -51,6 +52,7 @@ const defaultMaxSizeBytes = 8 * 1024 ** 3
 
 class EmbeddedLog implements Log {
   #file: string
+  readonly #maxSizeBytes: number
   #lock: DatabaseSync
   #db: DatabaseSync
   #worker: Worker
@@ -65,6 +67,7 @@ class EmbeddedLog implements Log {
 
   constructor(file: string, { maxSizeBytes = defaultMaxSizeBytes, onFailure }: EmbeddedOptions, lock: DatabaseSync) {
     this.#file = file
+    this.#maxSizeBytes = maxSizeBytes
     this.#onFailure = onFailure ?? (() => {})
     this.#lock = lock
     this.#db = openSqlite(file, maxSizeBytes)
@@ -164,9 +167,17 @@ class EmbeddedLog implements Log {
   #answer({ id, error }: Reply): void {
     const waiting = this.#waiting.get(id)!
     this.#waiting.delete(id)
-    if (error)
-      waiting.reject(writeError(this.#file, Object.assign(new Error(error.message), { errcode: error.errcode })))
-    else waiting.resolve()
+    if (!error) return waiting.resolve()
+    const cause = Object.assign(new Error(error.message), { errcode: error.errcode })
+    waiting.reject(error.lack ? this.#full(error.lack, cause) : writeError(this.#file, cause))
+  }
+
+  #full(lack: Lack, cause: Error): StoreFull {
+    const what =
+      lack === 'disk'
+        ? 'there is no space left; free some on this file system'
+        : `database space exceeded; delete objects, or give it more than ${Math.round(this.#maxSizeBytes / 2 ** 20)} MiB by --store-quota`
+    return new StoreFull(`cannot write to the store ${this.#file}: ${what}`, cause)
   }
 
   #fail(cause: Error): void {
@@ -202,6 +213,9 @@ function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<
 
 const noValue = new Uint8Array(0)
 
+/** Files beside that of the store. */
+const own = new Set(['lock', reserveName])
+
 /** Creates or checks the directory, and locks it. The kernel releases the lock when this process ends in any way. */
 function prepare(directory: string): DatabaseSync {
   const file = join(directory, fileName)
@@ -209,9 +223,9 @@ function prepare(directory: string): DatabaseSync {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const names = readdirSync(directory)
-    if (!names.includes(fileName) && names.some(name => name !== 'lock'))
+    if (!names.includes(fileName) && names.some(name => !own.has(name)))
       throw new OpenError(
-        `cannot create a store in ${directory}: it holds other files (${names[0]}); choose an empty directory`,
+        `cannot create a store in ${directory}: it holds other files (${names.find(name => !own.has(name))}); choose an empty directory`,
       )
     chmodSync(directory, 0o700)
     const lock = takeLock(directory, lockFile)

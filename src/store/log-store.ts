@@ -5,6 +5,7 @@
 //                   ▲                                      │
 //                   └───── writes that came meanwhile ◀────┘
 import { assert, StatusError } from '../base/errors.ts'
+import { gauge } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import { KeyIndex } from './key-index.ts'
 import { LogMoved, type Log, type Row, type SharedLog } from './log.ts'
@@ -12,6 +13,7 @@ import {
   checkKey,
   checkValue,
   listExpired,
+  StoreFull,
   storeLimits,
   tooLarge,
   watchExpired,
@@ -33,6 +35,8 @@ const logStoreLimits = {
   historyRows: 200_000,
   historyBytes: 512 << 20,
 } as const
+
+const isFull = gauge('kutter_store_full', 'Whether the store takes nothing but deletions, for want of space.')
 
 export interface LogStoreOptions {
   historyRows?: number
@@ -66,6 +70,8 @@ export class LogStore implements Store {
   #doomed: Revision[]
   #closed = false
   #failed: StatusError | undefined
+  /** Why the last write that was no deletion found no space. */
+  #full: string | undefined
   /** Of revisions that others have written and the shared log has yet to show. */
   readonly #shown = new Waiters()
 
@@ -170,7 +176,14 @@ export class LogStore implements Store {
 
   stats(): StoreStats {
     const sizeBytes = this.#closed ? 0 : this.#log.sizeBytes()
-    return { revision: this.#revision, compacted: this.#compacted, sizeBytes, keys: this.#index.live }
+    const full = this.#full
+    return {
+      revision: this.#revision,
+      compacted: this.#compacted,
+      sizeBytes,
+      keys: this.#index.live,
+      ...(full && { full }),
+    }
   }
 
   /** Waits for the batch that is being written. Writes that are still queued are refused. */
@@ -237,10 +250,30 @@ export class LogStore implements Store {
       try {
         await this.#append(writes)
       } catch (error) {
-        for (const write of writes) write.reject(error)
+        await this.#deleteOnly(writes, error)
       }
     }
     this.#flushing = undefined
+  }
+
+  /** After a failure: without space the deletions are written alone, and everything else is refused. */
+  async #deleteOnly(writes: readonly Write[], error: unknown): Promise<void> {
+    const isForSpace = error instanceof StoreFull
+    if (isForSpace) this.#noteFull(error.message)
+    const deletions = isForSpace ? writes.filter(({ value }) => value === undefined) : []
+    for (const write of writes) if (write.value !== undefined || !isForSpace) write.reject(error)
+    if (deletions.length === 0) return
+    try {
+      if (deletions.length === writes.length) throw error
+      await this.#append(deletions)
+    } catch (failure) {
+      for (const write of deletions) write.reject(failure)
+    }
+  }
+
+  #noteFull(why: string | undefined): void {
+    this.#full = why
+    isFull.set(why === undefined ? 0 : 1)
   }
 
   async #append(writes: readonly Write[]): Promise<void> {
@@ -260,6 +293,7 @@ export class LogStore implements Store {
       return
     }
     if (!this.#shared) this.#show(batch.rows)
+    if (this.#full !== undefined && batch.rows.some(row => !row.deleted)) this.#noteFull(undefined)
     batch.winners.forEach((write, i) => write.resolve(batch.rows[i]!.revision))
     for (const { write, conflict } of batch.losers) write.reject(conflict)
     this.#boundHistory()

@@ -12,7 +12,7 @@ export const fileName = 'log.db'
 /** The letters KUTT, which distinguish a store from other SQLite files. */
 const applicationId = 0x4b555454
 const formatVersion = 1
-const pageBytes = 4096
+export const pageBytes = 4096
 
 export type SqlRow = { rev: number; k: string; created: number; deleted: number; crc: number; v: Uint8Array }
 
@@ -65,12 +65,15 @@ export function toRow(sql: SqlRow, file: string): Row {
 
 /** The error for the caller of a failed write, which may try again. The store itself stays usable. */
 export function writeError(file: string, error: unknown): StatusError {
-  const what = primaryCode(error) === 13 ? 'there is no space left; free some on this file system' : messageOf(error)
-  return new StatusError('ServiceUnavailable', `cannot write to the store ${file}: ${what}`, {
+  return new StatusError('ServiceUnavailable', `cannot write to the store ${file}: ${messageOf(error)}`, {
     cause: error,
     details: { retryAfterSeconds: 1 },
   })
 }
+
+/** The code of SQLite for a write that finds no space. Source: sqlite.org/rescode.html (SQLITE_FULL). */
+export const fullCode = 13
+export const isFull = (error: unknown): boolean => primaryCode(error) === fullCode
 
 /** The error for the caller of a read that SQLite cannot answer. */
 export function readError(file: string, what: string, error: unknown): StatusError {
@@ -104,7 +107,7 @@ function reasonOf(error: unknown): string {
       return 'it is not a store of Kutter; move it away or choose another data directory'
     case 11:
       return damaged(messageOf(error))
-    case 13:
+    case fullCode:
       return 'there is no space left on the disk'
     case 3:
     case 8:

@@ -44,6 +44,15 @@ export interface StoreStats {
   sizeBytes: number
   /** The number of keys that have a value. */
   keys: number
+  /** Why the store takes nothing but deletions, in one sentence; absent while it takes everything. */
+  full?: string
+}
+
+/** There is no space for what is to be written. Deletions may still go through. */
+export class StoreFull extends StatusError {
+  constructor(message: string, cause: unknown) {
+    super('ServiceUnavailable', message, { cause, details: { retryAfterSeconds: 5 } })
+  }
 }
 
 /**

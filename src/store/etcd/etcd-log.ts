@@ -11,7 +11,7 @@ import type { Log as Logger } from '../../base/log.ts'
 import { Waiters } from '../../base/waiters.ts'
 import { grpcOf } from '../../wire/grpc.ts'
 import { LogMoved, type Row, type RowHead, type SharedLog } from '../log.ts'
-import type { Revision } from '../store.ts'
+import { type Revision, StoreFull } from '../store.ts'
 import type { EtcdClient } from './client.ts'
 import type { Head, Layout } from './layout.ts'
 import type { EtcdEvent } from './protocol.ts'
@@ -398,10 +398,9 @@ function writeError(error: unknown): unknown {
       cause: error,
     })
   if (grpc?.code === 'ResourceExhausted' && /space exceeded/.test(grpc.desc))
-    return new StatusError(
-      'ServiceUnavailable',
-      'etcd refuses writes: its database has reached its quota (mvcc: database space exceeded)',
-      { cause: error },
+    return new StoreFull(
+      'etcd refuses writes: its database has reached its quota (mvcc: database space exceeded); compact and defragment it, and disarm its alarm',
+      error,
     )
   return error
 }
