@@ -155,9 +155,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const defence = await makeDefence({ ...about, onChange: () => void report(), clock, signal })
   const { directories, shared } = await nodeDirectories(o, log)
   const configz = shownConfig(config, { ...o, maxPods, pidsLimit })
-  const { streamIdleMs } = config
   const own = { rootDir: o.rootDir, configz, directories, sharedDirectories: shared?.directories, cgroups, signal }
-  const server = o.server && (await startServer({ ...o.server, ...own, ...about, streamIdleMs, pods: source.pods }))
+  const server = o.server && (await startServer({ ...o.server, ...own, ...about, pods: source.pods }))
 
   const node = (keeper = keepNode({
     client,

@@ -128,6 +128,8 @@ function reads(check: Check): void {
       ['/pods/a', '/pods/b'],
     )
     assert.deepEqual([first.revision, first.next, first.remaining], [6, '/pods/b', 2])
+    const uncounted = await store.list('/pods/', { limit: 2, uncounted: true })
+    assert.deepEqual([uncounted.next, 'remaining' in uncounted], ['/pods/b', false])
     await store.delete('/pods/c', { expect: 5 })
     await store.put('/pods/bb', bytes('new'), { expect: 'absent' })
     const second = await store.list('/pods/', { limit: 2, after: first.next!, at: first.revision })

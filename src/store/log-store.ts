@@ -126,7 +126,7 @@ export class LogStore implements Store {
     return revision === undefined ? undefined : entryOf(this.#log.read(revision))
   }
 
-  async list(prefix: string, { limit = 0, after, at }: ListOptions = {}): Promise<Page> {
+  async list(prefix: string, { limit = 0, after, at, uncounted = false }: ListOptions = {}): Promise<Page> {
     const position = await this.#position(at)
     const found: Revision[] = []
     let remaining = 0
@@ -135,10 +135,11 @@ export class LogStore implements Store {
       if (revision === undefined) continue
       if (limit > 0 && found.length >= limit) remaining++
       else found.push(revision)
+      if (remaining > 0 && uncounted) break
     }
     const entries = this.#log.reading(() => found.map(revision => entryOf(this.#log.read(revision))))
     if (remaining === 0) return { entries, revision: position }
-    return { entries, revision: position, next: entries[entries.length - 1]!.key, remaining }
+    return { entries, revision: position, next: entries[entries.length - 1]!.key, ...(!uncounted && { remaining }) }
   }
 
   put(key: string, value: Uint8Array, { expect }: { expect: Revision | 'absent' }): Promise<Revision> {

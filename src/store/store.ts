@@ -21,7 +21,7 @@ export interface Page {
   revision: Revision
   /** Passed as `after`, it gives the next page; absent on the last one. */
   next?: string
-  /** How many entries follow, when `limit` ended the page. */
+  /** How many entries follow, when `limit` ended the page, unless that was not to be counted. */
   remaining?: number
 }
 
@@ -35,6 +35,8 @@ export interface ListOptions {
   /** Lists only keys greater than this one. */
   after?: string
   at?: Revision
+  /** Leaves `remaining` out, which takes a look at every key that follows. */
+  uncounted?: boolean
 }
 
 export interface StoreStats {

@@ -2,6 +2,7 @@
 import type { Cgroups } from '../../linux/index.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import type { KubeletConfig } from '../kubelet-config.ts'
 import type { NodeContext } from '../pod/context.ts'
 import type { NodeDirectories } from '../volumes/directories.ts'
 import type { PodWorker } from '../pod/worker.ts'
@@ -21,8 +22,7 @@ export interface NodeServerOptions {
   configz: object
   /** Whether profiles can be taken. */
   profiling?: boolean
-  /** After how long without a byte an exec, attach or port-forward is ended; 0 for never. */
-  streamIdleMs: number
+  config: Pick<KubeletConfig, 'streamIdleMs'>
   /** Undefined on a simulated node. */
   cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */

@@ -35,7 +35,17 @@ export async function serveStream(
     const command = url.searchParams.getAll('command')
     const { clock, log, runtime } = o.context
     const start = () => runtime.exec!(id, command, streamOptions)
-    return serveExec({ request, socket, head, command, streamOptions, start, clock, log, idleMs: o.streamIdleMs })
+    return serveExec({
+      request,
+      socket,
+      head,
+      command,
+      streamOptions,
+      start,
+      clock,
+      log,
+      idleMs: o.config.streamIdleMs,
+    })
   }
   const there = await runtimeUrl(o, what, rest, url.searchParams)
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
@@ -93,9 +103,9 @@ function findStreamed(o: NodeServerOptions, [namespace = '', podName = '', ...mo
 }
 
 /** Ends a stream of the runtime that is idle, which ends that of the client. */
-function limitIdle({ context: { clock }, streamIdleMs: idleMs }: NodeServerOptions, socket: Socket): void {
+function limitIdle({ context: { clock }, config }: NodeServerOptions, socket: Socket): void {
   const bytes = () => socket.bytesRead + socket.bytesWritten
-  const cancel = endWhenIdle({ clock, idleMs, bytes, end: () => socket.destroy() })
+  const cancel = endWhenIdle({ clock, idleMs: config.streamIdleMs, bytes, end: () => socket.destroy() })
   socket.once('close', cancel)
 }
 
