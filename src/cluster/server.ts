@@ -32,7 +32,7 @@ import { addressIn } from './node-range.ts'
 import { directoriesOf } from './storage.ts'
 import type { Store } from '../store/index.ts'
 import { openStore } from './store-location.ts'
-import { quotaBytes, watchSpace } from './store-space.ts'
+import { watchSpace } from './store-space.ts'
 import { defaultSnapshotMs, defaultSnapshotsKept, Snapshots, storeHandler } from './snapshots.ts'
 import { parseDuration } from '../api/time.ts'
 import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
@@ -115,16 +115,7 @@ export async function runServer(options: RoleOptions): Promise<void> {
   // The servers of one machine share the directory of snapshots.
   if (everyMs > 0 && isFirst) void snapshots.keep(everyMs, signal)
   report({ ready: true })
-  void watchSpace({
-    store,
-    config,
-    nodeName,
-    client: plane.client('kutter', ['system:masters']),
-    clock,
-    log,
-    signal,
-    report,
-  })
+  void watchSpace(plane, { config, nodeName, log, signal, report })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   const moved = movedSignal(() => nodeAddresses(config, nodeName), clock, log, signal)
   const rekeyed = changeSignal(pki.dir, () => keysText(pki), { clock, log, signal })

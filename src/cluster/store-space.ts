@@ -1,12 +1,11 @@
 // Reports that the store has little space, or none: as an event about the node of the server, as a problem in `kutter
 // status`, and in the log. While it is full, only deletions go through.
-import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import type { Client } from '../client/index.ts'
 import { EventRecorder } from '../client/index.ts'
 import { quantityValue } from '../api/quantity.ts'
 import type { Store } from '../store/index.ts'
 import type { ClusterConfig } from './config.ts'
+import type { ControlPlane } from './control-plane.ts'
 
 /** Source: etcd's recommended limit (--quota-backend-bytes). */
 export const defaultQuotaBytes = 8 * 1024 ** 3
@@ -35,11 +34,8 @@ export function planSpaceProblem(
 }
 
 interface SpaceOptions {
-  store: Store
   config: Pick<ClusterConfig, 'storeQuota'>
-  client: Client
   nodeName: string
-  clock: Clock
   log: Log
   /** Called with what is wrong whenever that has changed. */
   report(state: { problem: string | undefined }): void
@@ -47,10 +43,15 @@ interface SpaceOptions {
 }
 
 /** Looks at the store until the signal aborts. */
-export async function watchSpace({ store, config, client, nodeName, clock, log, report, signal }: SpaceOptions) {
+export async function watchSpace(
+  { core, client }: Pick<ControlPlane, 'core' | 'client'>,
+  { config, nodeName, log, report, signal }: SpaceOptions,
+): Promise<void> {
+  const { store } = core.storage
   // Quotas of etcd are its own.
   const quota = store.isShared ? undefined : quotaBytes(config)
-  const events = new EventRecorder(client, { component: 'kutter-server', host: nodeName })
+  const by = client('kutter', ['system:masters'])
+  const events = new EventRecorder(by, { component: 'kutter-server', host: nodeName })
   const node = { kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }
   let before: SpaceProblem['reason'] | undefined
   while (!signal.aborted) {
@@ -64,6 +65,6 @@ export async function watchSpace({ store, config, client, nodeName, clock, log, 
         events.event(node, 'Warning', problem.reason, problem.message)
       } else log.info('the store has space again')
     }
-    await clock.sleep(lookEveryMs, signal).catch(() => {})
+    await core.clock.sleep(lookEveryMs, signal).catch(() => {})
   }
 }
