@@ -376,14 +376,13 @@ function alone(
 }
 
 /** Reads `--snapshot-interval`, `--keep` and `--store-quota`. */
-function snapshotOptions(parsed: Parsed): Pick<ClusterConfig, 'snapshotInterval' | 'snapshotsKept' | 'storeQuota'> {
+function snapshotOptions(parsed: Parsed) {
   const interval = parsed.options['snapshot-interval'] === '0' ? '0' : durationOption(parsed, 'snapshot-interval')?.text
   const kept = integerOption(parsed, 'keep', 1, 10_000)
-  const quota = storeQuota(parsed)
   return {
     ...(interval && { snapshotInterval: interval }),
     ...(kept !== undefined && { snapshotsKept: kept }),
-    ...(quota && { storeQuota: quota }),
+    ...storeQuota(parsed),
   }
 }
 

@@ -61,11 +61,11 @@ type StoreConfig = Pick<ClusterConfig, 'name' | 'slot' | 'store' | 'etcdCa' | 'e
 const minQuotaBytes = 32 * 1024 ** 2
 
 /** Reads `--store-quota`. */
-export function storeQuota({ options }: Parsed): string | undefined {
+export function storeQuota({ options }: Parsed): Pick<ClusterConfig, 'storeQuota'> {
   const text = options['store-quota']
   if (text !== undefined && !(isQuantity(text) && quantityValue(text) >= minQuotaBytes))
     throw new UsageError(`option --store-quota must be a size of at least 32Mi, such as 8Gi, not ${text}`)
-  return text
+  return text ? { storeQuota: text } : {}
 }
 
 /** Reads the files of TLS for etcd. Throws an Error that names the option of a file that cannot be read. */

@@ -13,7 +13,10 @@ const scratch = mkdtempSync(join(tmpdir(), 'kutter-systemd-'))
 after(() => rmSync(scratch, { recursive: true }))
 
 const config = { name: 'default' } as ClusterConfig
-const joined = { name: 'far', joined: { server: 'https://10.0.0.1:6443', nodeIPs: [] } } as Partial<ClusterConfig> as ClusterConfig
+const joined = {
+  name: 'far',
+  joined: { server: 'https://10.0.0.1:6443', nodeIPs: [] },
+} as Partial<ClusterConfig> as ClusterConfig
 const analyze = '/usr/bin/systemd-analyze'
 
 const units: [string, ClusterConfig, string, RegExp[]][] = [

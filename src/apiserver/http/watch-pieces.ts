@@ -42,11 +42,7 @@ export function* eventPieces(
   yield* gathered(encoded())
 }
 
-function sharedChunk(
-  context: EncodeContext,
-  events: readonly WatchEvent[],
-  encode: (i: number) => Buffer,
-): Chunk {
+function sharedChunk(context: EncodeContext, events: readonly WatchEvent[], encode: (i: number) => Buffer): Chunk {
   const make = () => {
     const all = events.map((_, i) => encode(i))
     return { bytes: Buffer.concat(all), sizes: all.map(({ length }) => length) }
