@@ -108,7 +108,7 @@ async function inSpace(
       help()
     }
   }
-  space.restore()
+  space.refill()
 }
 
 function appender(db: DatabaseSync): (rows: PackedRows) => void {

@@ -16,6 +16,7 @@ export const reserveName = 'reserve'
 const reserveBytes = 20 << 20
 /** The reserve is filled again only when this much is free. */
 const plentyBytes = 2 * reserveBytes
+const firstFillMs = 1_000
 
 /** What has run out: the quota of the store, or the file system. */
 export type Lack = 'quota' | 'disk'
@@ -26,13 +27,23 @@ export class Space {
   readonly #quotaPages: number
   #held: boolean
   #exceeds = false
+  #released = false
 
   constructor(db: DatabaseSync, file: string, maxSizeBytes: number) {
     this.#db = db
     this.#file = join(dirname(file), reserveName)
     this.#quotaPages = Math.ceil(maxSizeBytes / pageBytes)
     this.#held = (statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0) === reserveBytes
-    this.restore()
+    // Not at once: nobody waits for it at a start.
+    setTimeout(() => this.#firstFill(), firstFillMs).unref()
+  }
+
+  #firstFill(): void {
+    try {
+      this.restore()
+    } catch {
+      // Without a reserve, deletions have what the disk has. Writes report what is wrong with it.
+    }
   }
 
   /** Whether something other than a deletion would use the reserve. */
@@ -56,11 +67,17 @@ export class Space {
   /** Gives the reserve on the disk, if there is one, to what is written next. */
   release(): void {
     if (!this.#held) return
+    this.#released = true
     truncateSync(this.#file, 0)
     this.#held = false
   }
 
-  /** Fills the reserve again, if it is not there and there is plenty of space. */
+  /** Fills the reserve again after it was used. */
+  refill(): void {
+    if (this.#released) this.restore()
+  }
+
+  /** Fills the reserve, if it is not there and there is plenty of space. */
   restore(): void {
     if (this.#held || freeBytes(this.#file) < plentyBytes) return
     try {
@@ -73,6 +90,7 @@ export class Space {
         closeSync(file)
       }
       this.#held = true
+      this.#released = false
     } catch (error) {
       // Others may have been faster. What has been written is given back.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
