@@ -9,6 +9,7 @@
 import { closeSync, fsyncSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { afterIdle } from '../base/clock.ts'
 import { pageBytes } from './sqlite-file.ts'
 
 /** The file beside that of the store. */
@@ -35,7 +36,7 @@ export class Space {
     this.#quotaPages = Math.ceil(maxSizeBytes / pageBytes)
     this.#held = (statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0) === reserveBytes
     // Not at once: nobody waits for it at a start.
-    setTimeout(() => this.#firstFill(), firstFillMs).unref()
+    afterIdle(firstFillMs, () => this.#firstFill())
   }
 
   #firstFill(): void {
