@@ -1,10 +1,11 @@
 // Nodes apart: three machines of which one is behind a router that has no way to pods. VXLAN leads through it, large
 // packets fit, Services work, and a connection that was cut works again without a restart. In bad networks, too: the router
-// loses packets of VXLAN, and a relay delays, stalls and cuts what a node and a client send to the API server.
+// loses packets of VXLAN or changes their order, and a relay delays, stalls and cuts what a node and a client send to the API server.
 //
 //   the server's machine ── 198.51.100.1 ─┬─ 198.51.100.2 near
 //                                         └─ 198.51.100.3 router 203.0.113.1 ── 203.0.113.2 behind
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
@@ -218,6 +219,55 @@ test('TCP goes on between pods while the router loses packets of VXLAN', options
     t.diagnostic(`${lost} packets lost`)
   } finally {
     await run('nsenter', [...into, 'delete', 'table', 'ip', 'lossy'])
+  }
+})
+
+test('TCP goes on between pods while a relay changes the order of packets of VXLAN', options, async t => {
+  const [from, to] = [places.find(({ node }) => node === first)!, places.find(({ node }) => node === 'behind')!]
+  const into = [`--net=/run/netns/${router}`, '--']
+  const ways = [server.host, '203.0.113.2'].map((address, i) => ({ address, port: 18_472 + i }))
+  const relay = spawn(
+    'nsenter',
+    [
+      ...into,
+      process.execPath,
+      `${import.meta.dirname}/programs/reorder.ts`,
+      String(seed),
+      ...ways.flatMap(({ address, port }) => [String(port), `${address}:8472`]),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  let printed = ''
+  relay.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+  const rules = `
+    add table ip lossy
+    add chain ip lossy in { type nat hook prerouting priority -150 ; }
+    ${ways.map(({ address, port }) => `add rule ip lossy in ip daddr ${address} udp dport 8472 redirect to :${port}`).join('\n    ')}`
+  try {
+    await eventually('the relay runs', () => Promise.resolve(printed !== ''))
+    const made = await run('nsenter', [...into, 'nft', '-f', '-'], { stdin: rules })
+    assert.equal(made.code, 0, made.stderr)
+    // Packets of the size of the way, rather than large ones that a network card would divide.
+    const segments = "ip -o link | grep -oE 'kt[0-9a-f]{6}v4' | xargs -I{} ip link set dev {} gso_max_segs 1"
+    await run('bash', ['-c', segments])
+    await run('nsenter', [`--net=/run/netns/${behind.namespace}`, '--', 'bash', '-c', segments])
+    // Connections of the kernel's tracking from before would lead past the relay.
+    await run('nsenter', [...into, 'conntrack', '-D', '-p', 'udp', '--dport', '8472'])
+    for (const [one, other] of [
+      [from, to],
+      [to, from],
+    ] as const)
+      for (let i = 0; i < 3; i++)
+        assert.equal((await fetchFrom(one, other.ip, '/large', 50)).length, 4096 * 1024, `from ${one.node}`)
+    const before = printed
+    await eventually('the relay counts', () => Promise.resolve(printed !== before))
+    const held = Number(printed.trim().split('\n').at(-1))
+    assert.ok(held > 100, `${held} packets held back`)
+    t.diagnostic(`${held} packets came late`)
+  } finally {
+    await run('nsenter', [...into, 'nft', 'delete', 'table', 'ip', 'lossy'])
+    await run('nsenter', [...into, 'conntrack', '-D', '-p', 'udp', '--dport', '8472'])
+    relay.kill('SIGKILL')
   }
 })
 
