@@ -9,18 +9,15 @@ import { test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
-import { type Change, type Store, StoreConflict } from '../../src/store/store.ts'
+import type { Change, Store } from '../../src/store/store.ts'
 import { openEtcdStore } from '../../src/store/index.ts'
 import { type EtcdCluster, noEtcd, startEtcd } from '../../src/store/etcd/testing.ts'
+import { below, rounds, runClient, seed } from './clients.ts'
 import { type Operation, violations } from './history.ts'
 import { Link } from './link.ts'
 
-const rounds = Number(process.env.KUTTER_CHAOS_ROUNDS ?? 20)
-const seed = Number(process.env.KUTTER_SEED ?? 1)
-/** In each round every server has so many clients, each with so many operations one after the other. */
+/** In each round every server has so many clients. */
 const clients = 3
-const operationsOfClient = 8
-const keys = ['/a', '/b', '/c', '/d', '/e']
 
 test('servers, members and connections fail, and nothing is lost, doubled or seen out of order', {
   skip: noEtcd,
@@ -79,49 +76,14 @@ class Chaos {
 
   async round(round: number): Promise<void> {
     const work = this.#stores.flatMap((_, server) =>
-      Array.from({ length: clients }, (_, client) => this.#client(server, `${round}-${server}-${client}`)),
+      Array.from({ length: clients }, (_, client) =>
+        runClient(() => this.#stores[server]!, `${round}-${server}-${client}`, this.#random, this.operations),
+      ),
     )
     const mend = await this.#fault()
     await realClock.sleep(this.#below(250))
     await mend()
     await Promise.all(work)
-  }
-
-  async #client(server: number, name: string): Promise<void> {
-    for (let i = 0; i < operationsOfClient; i++) {
-      const key = keys[this.#below(keys.length)]!
-      const kind = this.#random.float()
-      const start = performance.now()
-      try {
-        const store = this.#stores[server]!
-        if (kind < 0.15) {
-          const { entries, revision: at } = await store.list('')
-          const seen = new Map(entries.map(entry => [entry.key, entry.revision]))
-          this.operations.push({ type: 'list', start, end: performance.now(), at, seen })
-          continue
-        }
-        const now = await store.get(key)
-        this.operations.push({ type: 'get', start, end: performance.now(), key, seen: now?.revision ?? 0 })
-        if (kind < 0.3) continue
-        if (kind < 0.45 && now) await this.#delete(store, key, now.revision)
-        else await this.#put(store, key, `${name}-${i}`, now?.revision ?? 'absent')
-      } catch {
-        // A read that failed has seen nothing. The server may be starting again.
-        await realClock.sleep(20)
-      }
-    }
-  }
-
-  async #put(store: Store, key: string, value: string, expect: number | 'absent'): Promise<void> {
-    const start = performance.now()
-    const outcome = await outcomeOf(store.put(key, new TextEncoder().encode(value), { expect }))
-    this.operations.push({ type: 'put', start, end: performance.now(), key, value, outcome })
-  }
-
-  async #delete(store: Store, key: string, expect: number): Promise<void> {
-    const start = performance.now()
-    const outcome = await outcomeOf(store.delete(key, { expect }))
-    this.operations.push({ type: 'delete', start, end: performance.now(), key, expect, outcome })
   }
 
   /** Makes one fault, and returns what ends it. */
@@ -200,7 +162,7 @@ class Chaos {
   }
 
   #below(limit: number): number {
-    return Math.floor(this.#random.float() * limit)
+    return below(this.#random, limit)
   }
 }
 
@@ -211,12 +173,4 @@ function follow(store: Store) {
     for await (const batch of store.watch('', { after: 0, signal: stop.signal })) changes.push(...batch)
   })()
   return { changes, stop, ended }
-}
-
-async function outcomeOf(write: Promise<number>): Promise<number | 'refused' | 'unknown'> {
-  try {
-    return await write
-  } catch (error) {
-    return error instanceof StoreConflict ? 'refused' : 'unknown'
-  }
 }
