@@ -99,7 +99,7 @@ export class Informers {
     let backoffMs = firstBackoffMs
     const position: Position = { revision: undefined }
     while (!signal.aborted) {
-      const since = clock.now()
+      const since = clock.steady()
       try {
         position.revision ??= await this.#list(kind, scope, mirror, signal)
         await this.#watch(kind, scope, mirror, position, signal)
@@ -107,7 +107,7 @@ export class Informers {
       } catch (error) {
         if (signal.aborted) return
         // A watch that lasted for a while is not a repeated failure.
-        if (clock.now() - since > maxBackoffMs) backoffMs = firstBackoffMs
+        if (clock.steady() - since > maxBackoffMs) backoffMs = firstBackoffMs
         if (isReason(error, 'Expired', 'Gone')) position.revision = undefined
         else log.warn('watch failed, trying again', { resource: kind.plural, why: messageOf(error), backoffMs })
         try {

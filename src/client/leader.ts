@@ -4,8 +4,8 @@
 //
 // The holder renews the Lease. When that has failed for `renewMs` it stops leading, before others may take the Lease
 // after `leaseMs`. So two processes never lead at the same time, as long as their clocks run at about the same speed
-// and the work ends with its signal. Each process measures a silence by its own clock; times in the Lease are not
-// compared.
+// and the work ends with its signal. Each process measures a silence by a clock of its own that nobody sets; times in the
+// Lease are not compared.
 // Source: client-go tools/leaderelection.
 import { isReason, messageOf } from '../base/errors.ts'
 import { gauge } from '../base/metrics.ts'
@@ -89,6 +89,11 @@ class Candidate {
     this.#timing = options.timing ?? usualTiming
   }
 
+  /** A time that nobody sets, for silences. */
+  get #steady(): number {
+    return this.#options.client.clock.steady()
+  }
+
   get #now(): number {
     return this.#options.client.clock.now()
   }
@@ -129,14 +134,14 @@ class Candidate {
    */
   async keep(signal: AbortSignal): Promise<void> {
     const { client, name } = this.#options
-    let renewedAt = this.#now
+    let renewedAt = this.#steady
     while (!signal.aborted) {
       await this.pause()
       if (signal.aborted) return
-      const askedAt = this.#now
+      const askedAt = this.#steady
       const leftMs = renewedAt + this.#timing.renewMs - askedAt
       if (leftMs > 0 && (await this.tryToHold(leftMs))) renewedAt = askedAt
-      else if (this.#now - renewedAt >= this.#timing.renewMs) {
+      else if (this.#steady - renewedAt >= this.#timing.renewMs) {
         client.log.error('the lease is lost', { lease: name })
         return
       }
@@ -171,8 +176,8 @@ class Candidate {
     const { holderIdentity = '', leaseDurationSeconds = this.#timing.leaseMs / 1000 } = lease.spec
     if (holderIdentity === '' || holderIdentity === this.#options.identity) return true
     const text = JSON.stringify(lease.spec)
-    if (this.#seen?.text !== text) this.#seen = { text, at: this.#now }
-    return this.#now - this.#seen.at >= leaseDurationSeconds * 1000
+    if (this.#seen?.text !== text) this.#seen = { text, at: this.#steady }
+    return this.#steady - this.#seen.at >= leaseDurationSeconds * 1000
   }
 
   #spec(lease: Lease | undefined) {

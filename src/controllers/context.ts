@@ -69,6 +69,11 @@ export class Context {
     return this.clock.now()
   }
 
+  /** A time that nobody sets, for silences and pauses. */
+  steady(): number {
+    return this.clock.steady()
+  }
+
   cache<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
     return this.#caches(kind)
   }

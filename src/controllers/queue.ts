@@ -76,7 +76,7 @@ export class KeyQueue {
   }
 
   #wait(key: string): void {
-    this.#waiting.set(key, this.#clock.now())
+    this.#waiting.set(key, this.#clock.steady())
     this.#onReady()
   }
 
@@ -84,7 +84,7 @@ export class KeyQueue {
   addAfter(key: string, delayMs: number): void {
     if (this.#closed) return
     if (delayMs <= 0) return this.add(key)
-    const at = this.#clock.now() + delayMs
+    const at = this.#clock.steady() + delayMs
     const timer = this.#timers.get(key)
     if (timer && timer.at <= at) return
     timer?.cancel()
@@ -117,7 +117,7 @@ export class KeyQueue {
     const [key, since] = first
     this.#waiting.delete(key)
     this.#running.add(key)
-    return { key, waitedMs: this.#clock.now() - since }
+    return { key, waitedMs: this.#clock.steady() - since }
   }
 
   /** Allows a key that `take` gave to run again. */

@@ -49,7 +49,7 @@ export class Resolvers {
 
   /** The resolvers in the order in which they are to be asked. `broken` says that all of them rest. */
   order(): { resolvers: readonly State[]; broken: boolean } {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const usable = this.#states.filter(state => state.loopsUntil <= now)
     const awake = usable.filter(state => state.restsUntil <= now)
     const resolvers = this.#shuffled(awake.length ? awake : usable)
@@ -61,7 +61,7 @@ export class Resolvers {
   note(state: State, answered: boolean): boolean {
     state.failures = answered ? 0 : state.failures + 1
     if (answered) state.restsUntil = 0
-    else if (state.failures >= maxFailures) state.restsUntil = this.#clock.now() + restMs
+    else if (state.failures >= maxFailures) state.restsUntil = this.#clock.steady() + restMs
     return state.failures === maxFailures
   }
 
@@ -70,7 +70,7 @@ export class Resolvers {
     if (type !== types.HINFO) return false
     const looping = this.#states.find(state => state.probe === name)
     if (!looping) return false
-    looping.loopsUntil = this.#clock.now() + loopMs
+    looping.loopsUntil = this.#clock.steady() + loopMs
     looping.probe = undefined
     this.#log.error('a resolver leads back to this DNS server and is left out', { resolver: looping.name })
     return true

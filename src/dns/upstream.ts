@@ -97,7 +97,7 @@ export class Upstream {
   cached(question: Question): Kept | undefined {
     const key = keyOf(question)
     const kept = this.#kept.get(key)
-    const leftMs = kept ? kept.until - this.#options.clock.now() : 0
+    const leftMs = kept ? kept.until - this.#options.clock.steady() : 0
     this.#options.metrics.cacheAsked(kept && leftMs > 0 ? (isDenial(kept.foreign) ? 'denial' : 'success') : undefined)
     if (kept && leftMs > 0) return { foreign: kept.foreign, ttl: Math.ceil(leftMs / 1000) }
     if (kept) this.#forget(key, kept.foreign)
@@ -138,16 +138,16 @@ export class Upstream {
     const all = await this.#resolversFor(question)
     const { resolvers, broken } = all.order()
     if (broken) metrics.broken()
-    const endsAt = clock.now() + totalMs
+    const endsAt = clock.steady() + totalMs
     let failed: Foreign | undefined
     for (const resolver of resolvers) {
-      const leftMs = Math.min(tryMs, endsAt - clock.now())
+      const leftMs = Math.min(tryMs, endsAt - clock.steady())
       if (leftMs <= 0) break
-      const began = clock.now()
+      const began = clock.steady()
       let foreign = await exchange(resolver, question, 'udp', clock, leftMs)
       if (foreign?.truncated && over === 'tcp') foreign = await exchange(resolver, question, 'tcp', clock, tryMs)
       if (all.note(resolver, foreign !== undefined)) metrics.unhealthy(resolver.name)
-      metrics.forwarded(resolver.name, foreign?.rcode, clock.now() - began)
+      metrics.forwarded(resolver.name, foreign?.rcode, clock.steady() - began)
       // Another resolver may do better than one that fails.
       if (foreign && foreign.rcode !== rcodes.NOERROR && foreign.rcode !== rcodes.NXDOMAIN) failed ??= foreign
       else if (foreign) return this.#keep(question, foreign)
@@ -161,8 +161,8 @@ export class Upstream {
     const set = stub?.resolvers ?? this.#upstreams
     if (set) return set
     const { clock, file } = this.#options
-    if (clock.now() - this.#fileReadAt >= rereadMs) {
-      this.#fileReadAt = clock.now()
+    if (clock.steady() - this.#fileReadAt >= rereadMs) {
+      this.#fileReadAt = clock.steady()
       const text = await readFile(file, 'utf8').catch(() => '')
       const found = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].slice(0, maxResolvers)
       this.#machine.set(found.map(match => ({ address: match[1]!, port: 53 })))
@@ -175,7 +175,7 @@ export class Upstream {
       const key = keyOf(question)
       const former = this.#kept.get(key)
       if (former) this.#forget(key, former.foreign)
-      this.#kept.set(key, { foreign, until: this.#options.clock.now() + foreign.ttl * 1000 })
+      this.#kept.set(key, { foreign, until: this.#options.clock.steady() + foreign.ttl * 1000 })
       this.#keptBytes += foreign.message.length + overheadBytes
       for (const [oldest, { foreign: old }] of this.#kept) {
         if (this.#kept.size <= maxKept && this.#keptBytes <= maxKeptBytes) break

@@ -193,7 +193,7 @@ export class SchedulingQueue {
     const known = this.#pods.get(uid)
     if (known?.place !== 'deciding') return
     known.sequence = this.#sequence++
-    known.refusedAt = this.#options.clock.now()
+    known.refusedAt = this.#options.clock.steady()
     // A change during the decision may have been the one that the pod would wait for.
     if (known.changes !== this.#changes) return this.#backOff(known, 'ScheduleAttemptFailure')
     this.#move(known, 'unschedulable')
@@ -207,7 +207,7 @@ export class SchedulingQueue {
     const known = this.#pods.get(uid)
     if (known?.place !== 'deciding') return
     known.sequence = this.#sequence++
-    known.refusedAt = this.#options.clock.now()
+    known.refusedAt = this.#options.clock.steady()
     this.#backOff(known, 'ScheduleAttemptFailure')
   }
 
@@ -247,7 +247,7 @@ export class SchedulingQueue {
   }
 
   #add(info: PodInfo, profile: Profile): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     const waiting: Waiting = {
       info,
       profile,
@@ -283,7 +283,7 @@ export class SchedulingQueue {
       if (plugin.wakeOn.length) this.#joinGroup(waiting, new Set([plugin.name]))
       return
     }
-    if (waiting.attempts === 0) waiting.since = this.#options.clock.now()
+    if (waiting.attempts === 0) waiting.since = this.#options.clock.steady()
     this.#leaveGroup(waiting)
     this.#move(waiting, 'active')
     incomingPods.add({ queue: 'active', event })
@@ -302,7 +302,7 @@ export class SchedulingQueue {
   #setAside(waiting: Waiting, error: PluginError): void {
     this.#leaveGroup(waiting)
     this.#move(waiting, 'unschedulable')
-    this.#wakeAt(waiting, this.#options.clock.now() + tryAnywayMs)
+    this.#wakeAt(waiting, this.#options.clock.steady() + tryAnywayMs)
     this.#options.onFailure(waiting.info, error)
   }
 
@@ -312,7 +312,7 @@ export class SchedulingQueue {
     const delayMs = Math.min(initialBackoffMs * 2 ** Math.min(waiting.attempts - 1, 30), maxBackoffMs)
     const until = waiting.refusedAt + delayMs
     this.#leaveGroup(waiting)
-    if (until <= clock.now()) return this.#enqueue(waiting, event)
+    if (until <= clock.steady()) return this.#enqueue(waiting, event)
     this.#move(waiting, 'backoff')
     incomingPods.add({ queue: 'backoff', event })
     this.#wakeAt(waiting, until)
@@ -355,13 +355,13 @@ export class SchedulingQueue {
     if (!next || (this.#timer && this.#timer.at <= next.until)) return
     this.#timer?.cancel()
     const { clock } = this.#options
-    const cancel = clock.after(next.until - clock.now(), () => this.#due())
+    const cancel = clock.after(next.until - clock.steady(), () => this.#due())
     this.#timer = { at: next.until, cancel }
   }
 
   #due(): void {
     this.#timer = undefined
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     for (let next = this.#timed.first; next && next.until <= now; next = this.#timed.first) {
       this.#timed.pop()
       const { waiting, until } = next

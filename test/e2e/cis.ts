@@ -8,7 +8,7 @@ export const proofs = {
   kubelet: 'the kubelet serves HTTPS only, refuses anonymous requests, and asks the API server about all others',
   authorized: 'users have no rights by themselves, and nodes only those of their own objects',
   admission: 'accounts, namespaces and nodes are guarded by admission; no plugin admits everything',
-  profiling: 'there are no profiles',
+  profiling: 'there are no profiles with --profiling=false',
   audit: 'the audit log has who did what, and no contents',
   lookup: 'a token ends with its account, and with its hour',
   tls: 'TLS is at least 1.2, and certificates are from the authority of the cluster',

@@ -277,7 +277,7 @@ describe('the security of a cluster', { skip: cannotRun }, () => {
   before(async () => {
     await cluster.down()
     mkdirSync(files, { recursive: true, mode: 0o700 })
-    await cluster.up()
+    await cluster.up('--profiling=false')
   })
   after(async () => {
     const { code, stdout, stderr } = await cluster.down()

@@ -44,10 +44,10 @@ export class IssuerKeys {
   /** Reads the keys, unless that was tried a moment ago. Requests at the same time share one reading. */
   refresh(): Promise<void> {
     if (this.#reading) return this.#reading
-    if (this.#clock.now() < this.#nextReadAt) return Promise.resolve()
+    if (this.#clock.steady() < this.#nextReadAt) return Promise.resolve()
     this.#reading = this.#read().finally(() => {
       this.#reading = undefined
-      this.#nextReadAt = this.#clock.now() + betweenReadsMs
+      this.#nextReadAt = this.#clock.steady() + betweenReadsMs
     })
     return this.#reading
   }

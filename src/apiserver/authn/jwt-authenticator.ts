@@ -28,7 +28,7 @@ export class JwtAuthenticator {
   readonly #keys: IssuerKeys
   readonly #clock: Clock
   readonly #log: Log
-  readonly #kept = new Map<string, { readonly user: User; readonly until: number }>()
+  readonly #kept = new Map<string, { readonly user: User; readonly until: number; readonly expiresAt: number }>()
 
   constructor(spec: CheckedJwt, { clock, log }: { clock: Clock; log: Log }) {
     this.#spec = spec
@@ -50,7 +50,7 @@ export class JwtAuthenticator {
   async userOf(token: string, split: SignedToken): Promise<User> {
     const key = createHash('sha256').update(token).digest('base64')
     const kept = this.#kept.get(key)
-    if (kept && this.#clock.now() < kept.until) return kept.user
+    if (kept && this.#clock.steady() < kept.until && this.#clock.now() < kept.expiresAt) return kept.user
     this.#kept.delete(key)
     try {
       const expiresAt = this.#checkClaims(split.claims)
@@ -67,7 +67,7 @@ export class JwtAuthenticator {
   }
 
   #keep(key: string, user: User, expiresAt: number): void {
-    this.#kept.set(key, { user, until: Math.min(this.#clock.now() + keptMs, expiresAt) })
+    this.#kept.set(key, { user, until: this.#clock.steady() + keptMs, expiresAt })
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
   }
 

@@ -47,14 +47,14 @@ export class TokenWebhook implements TokenSource {
     const { clock, keptMs } = this.#options
     const key = createHash('sha256').update(token).digest('base64')
     const kept = this.#kept.get(key)
-    if (kept && kept.until > clock.now()) return kept.user
+    if (kept && kept.until > clock.steady()) return kept.user
     const user = this.#ask(token)
-    const entry = { user, until: clock.now() + timeoutMs }
+    const entry = { user, until: clock.steady() + timeoutMs }
     this.#kept.delete(key)
     this.#kept.set(key, entry)
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
     user.then(
-      found => (entry.until = clock.now() + (found ? keptMs : refusedMs)),
+      found => (entry.until = clock.steady() + (found ? keptMs : refusedMs)),
       // A failure is not an answer.
       () => this.#kept.get(key) === entry && this.#kept.delete(key),
     )

@@ -76,18 +76,18 @@ export class WebhookAuthorizer implements Authorizer {
     const question = JSON.stringify(spec)
     const key = createHash('sha256').update(question).digest('base64')
     const kept = this.#kept.get(key)
-    if (kept && clock.now() < kept.until) return kept.decision
+    if (kept && clock.steady() < kept.until) return kept.decision
     this.#kept.delete(key)
     const asked = this.#ask(spec)
     const decision = asked.then(found => found ?? this.#failure)
     const { timeoutMs, allowedMs, refusedMs } = this.#settings
-    const entry = { decision, until: clock.now() + timeoutMs }
+    const entry = { decision, until: clock.steady() + timeoutMs }
     this.#kept.set(key, entry)
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
     // Neither a failure nor what a client has made long is kept.
     void asked.then(found => {
       const keptMs = !found || question.length > maxKeptQuestion ? 0 : found.allowed ? allowedMs : refusedMs
-      entry.until = clock.now() + keptMs
+      entry.until = clock.steady() + keptMs
       if (!keptMs && this.#kept.get(key) === entry) this.#kept.delete(key)
     })
     return decision

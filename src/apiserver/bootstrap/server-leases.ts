@@ -17,7 +17,7 @@ const leaseSeconds = 30
 
 interface Seen {
   renewTime: string
-  /** By the clock of this server: times of other machines are not compared. */
+  /** By a clock of this server that nobody sets: times of other machines are not compared. */
   at: number
 }
 
@@ -51,7 +51,7 @@ export class ServerLeases {
   }
 
   async #alive(leases: readonly Lease[]): Promise<string[]> {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const addresses = new Set([this.#own.address])
     for (const { metadata, spec } of leases) {
       const { name = '' } = metadata

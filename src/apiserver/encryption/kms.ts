@@ -130,7 +130,7 @@ export class KmsProvider implements Provider {
   }
 
   seal(key: string, plain: Buffer): Buffer {
-    if (!this.#writing || this.#options.clock.now() > this.#writableUntil) throw this.#notReady()
+    if (!this.#writing || this.#options.clock.steady() > this.#writableUntil) throw this.#notReady()
     const { seed, envelope } = this.#writing
     const info = secretBytes(infoBytes)
     const encryptedData = Buffer.concat([info, aesGcm.seal(derived(seed, info), plain, Buffer.from(key))])
@@ -196,7 +196,7 @@ export class KmsProvider implements Provider {
       const problem = statusProblem(status)
       if (problem) throw new Error(problem)
       if (this.#writing?.envelope.keyID !== status.keyId) this.#writing = await this.#newSeed(status.keyId)
-      this.#writableUntil = clock.now() + writableMs
+      this.#writableUntil = clock.steady() + writableMs
       this.#failure = undefined
     } catch (error) {
       if (this.#abort.signal.aborted) return

@@ -89,9 +89,9 @@ export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaul
       const before = nodes.get(name)
       const known = before?.uid === uid ? before : undefined
       if (!known) record(ctx, name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`)
-      const health = updateHealth(known, { renewTime: lease?.spec.renewTime, reports: reports(node) }, now)
+      const health = updateHealth(known, { renewTime: lease?.spec.renewTime, reports: reports(node) }, ctx.steady())
       nodes.set(name, { ...health, uid })
-      const silentMs = now - health.at
+      const silentMs = ctx.steady() - health.at
       const grace = readyOf(node) ? graceMs : Math.max(graceMs, startupGraceMs)
       const conditions = silentMs >= grace ? planUnknown(node, now) : undefined
       const current = conditions ? await writeConditions(node, conditions, ctx) : node
@@ -139,7 +139,7 @@ function planEviction(
   // When no node is ready, probably this process is cut off, and not every node down.
   if (rate === 'none ready') return { verdict: 'spare' }
   if (isEvicted(node)) return { verdict: 'evict' }
-  const wait = gate.enter(name, rate, ctx.now())
+  const wait = gate.enter(name, rate, ctx.steady())
   if (wait === 0) {
     evictions.add({ zone })
     return { verdict: 'evict' }

@@ -228,10 +228,10 @@ class GatewayKeeper {
 
   async #restart(plan: GatewayPlan, files: Files, free: ReadonlySet<string>): Promise<void> {
     const { clock, log } = this.#o
-    const waitMs = this.#lastStart + pauseMs - clock.now()
+    const waitMs = this.#lastStart + pauseMs - clock.steady()
     // Meanwhile changes of servers must not wait.
     if (waitMs > 0) return this.#again(waitMs)
-    this.#lastStart = clock.now()
+    this.#lastStart = clock.steady()
     await this.#haproxy.writeCertificates(plan)
     const pid = await this.#haproxy.start(files, plan, free)
     log.info('HAProxy serves Gateways', { pid, ports: free.size })

@@ -156,7 +156,7 @@ class IngressKeeper {
     if (changes) changed.add({}, changes)
     if (areLeft) this.#again('remove', removeAgainMs)
     if (this.#haproxy.digest !== files.digest) {
-      const waitMs = this.#lastStart + pauseMs - clock.now()
+      const waitMs = this.#lastStart + pauseMs - clock.steady()
       // Meanwhile changes of servers must not wait.
       if (waitMs > 0) this.#again('start', waitMs)
       else await this.#start(ours, plan, files, around)
@@ -227,7 +227,7 @@ class IngressKeeper {
   async #start(ours: readonly Ingress[], plan: IngressPlan, files: Files, around: Surroundings): Promise<void> {
     const { log, signal, clock } = this.#o
     await this.#haproxy.writeCertificates(plan)
-    this.#lastStart = clock.now()
+    this.#lastStart = clock.steady()
     try {
       const ports = [around.http, around.https].flatMap(port => port ?? [])
       const bindings = new Set(ports.map(port => bindingKey({ address: '', port })))

@@ -240,7 +240,7 @@ class AddressKeeper implements Balancer {
 
   #wanted(): Set<string> {
     const { nodeName, clock } = this.#o
-    const now = clock.now()
+    const now = clock.steady()
     return ownAddresses(this.#candidates, nodeName, {
       isAlive: node => this.#heartbeats.isAlive(node, now),
       isCertain: node => this.#heartbeats.isCertain(node, now),
@@ -290,7 +290,7 @@ class AddressKeeper implements Balancer {
       (metadata.name ?? '').slice(prefix.length),
       `${metadata.uid} ${spec.renewTime ?? ''}`,
     ])
-    this.#heartbeats.observe(new Map(seen), this.#o.clock.now())
+    this.#heartbeats.observe(new Map(seen), this.#o.clock.steady())
     this.#compare()
   }
 
@@ -311,7 +311,7 @@ class AddressKeeper implements Balancer {
 
   async #renew(): Promise<void> {
     const { client, clock, nodeName, log, signal } = this.#o
-    const began = clock.now()
+    const began = clock.steady()
     const spec = { holderIdentity: nodeName, leaseDurationSeconds: 3, renewTime: microTimeText(began) }
     const ref = { namespace: leaseNamespace, name: leaseNameOf(nodeName) }
     try {
@@ -324,7 +324,7 @@ class AddressKeeper implements Balancer {
     } catch (error) {
       if (!signal.aborted) log.warn('cannot renew the lease of the load balancer', { why: messageOf(error) })
     }
-    if (this.#shows) this.#later('renew', Math.max(0, began + renewMs - clock.now()), () => this.#renewing.wake())
+    if (this.#shows) this.#later('renew', Math.max(0, began + renewMs - clock.steady()), () => this.#renewing.wake())
   }
 
   /** The Lease goes with the node. */

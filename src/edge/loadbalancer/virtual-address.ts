@@ -87,7 +87,7 @@ class VirtualAddress {
           `${lease.metadata.uid} ${lease.spec.renewTime ?? ''}`,
         ])
       this.#others = seen.map(([node]) => node)
-      this.#heartbeats.observe(new Map(seen), this.#o.clock.now())
+      this.#heartbeats.observe(new Map(seen), this.#o.clock.steady())
       this.#compare()
     }
     observe()
@@ -119,7 +119,7 @@ class VirtualAddress {
     const spec = () => ({ holderIdentity: nodeName, leaseDurationSeconds: 3, renewTime: microTimeText(clock.now()) })
     const metadata = { namespace: leaseNamespace, name: virtualLeaseNameOf(nodeName) }
     while (!signal.aborted) {
-      const began = clock.now()
+      const began = clock.steady()
       try {
         this.#serves = await within(clock, limitMs, signal, isServing)
         if (this.#serves)
@@ -135,7 +135,7 @@ class VirtualAddress {
         this.#serves = false
       }
       this.#compare()
-      await clock.sleep(Math.max(0, began + renewMs - clock.now()), signal).catch(() => {})
+      await clock.sleep(Math.max(0, began + renewMs - clock.steady()), signal).catch(() => {})
     }
   }
 
@@ -154,7 +154,7 @@ class VirtualAddress {
 
   #wanted(): Set<string> {
     const { nodeName, address, clock } = this.#o
-    const now = clock.now()
+    const now = clock.steady()
     const isCertain = (node: string) => this.#heartbeats.isCertain(node, now)
     const others = this.#others.filter(node => node !== nodeName)
     // A node that cannot serve keeps the address until another can: a wrong place for it is no worse than none.

@@ -30,7 +30,7 @@ export class RuntimeState {
   constructor(runtime: Runtime, clock: Clock, log: Log) {
     this.#runtime = runtime
     this.#clock = clock
-    this.#heardAt = clock.now()
+    this.#heardAt = clock.steady()
     this.#log = log
   }
 
@@ -53,7 +53,7 @@ export class RuntimeState {
   }
 
   get #overdue(): boolean {
-    return this.#clock.now() - this.#heardAt >= patienceMs
+    return this.#clock.steady() - this.#heardAt >= patienceMs
   }
 
   /** Reads the state of the runtime. Never throws. */
@@ -61,7 +61,7 @@ export class RuntimeState {
     try {
       this.#info = await this.#runtime.info()
       this.#answered = true
-      this.#heardAt = this.#clock.now()
+      this.#heardAt = this.#clock.steady()
       if (!this.#info.runtimeProblem) this.#images = await this.#runtime.images()
     } catch (error) {
       this.#log.warn('the state of the container runtime could not be read', { why: messageOf(error) })
