@@ -33,7 +33,7 @@ test('a change waits until it is in the kernel, and is observed for each family'
   match(valuesOf('kubeproxy_network_programming_duration_seconds_count')[0]!, / 1$/)
 })
 
-test('metrics are served on loopback', async t => {
+test('metrics and the mode of the proxy are served on loopback', async t => {
   const taken = createServer()
   await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve))
   const { port } = taken.address() as AddressInfo
@@ -43,5 +43,8 @@ test('metrics are served on loopback', async t => {
   serveMetrics(port, silentLog, end.signal)
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
   match(await answer.text(), /^# TYPE kubeproxy_sync_proxy_rules_duration_seconds histogram$/m)
-  strictEqual((await fetch(`http://127.0.0.1:${port}/other`)).status, 404)
+  strictEqual(await (await fetch(`http://127.0.0.1:${port}/proxyMode`)).text(), 'nftables')
+  strictEqual(await (await fetch(`http://127.0.0.1:${port}/healthz`)).text(), 'ok')
+  for (const path of ['other', 'constructor'])
+    strictEqual((await fetch(`http://127.0.0.1:${port}/${path}`)).status, 404)
 })

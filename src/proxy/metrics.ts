@@ -2,6 +2,7 @@
 // that what is observed of a change is observed for each family that the Services have.
 // Source: pkg/proxy/metrics.
 import { createServer } from 'node:http'
+import { own } from '../base/own.ts'
 import type { Log } from '../base/log.ts'
 import { counter, exponentialBuckets, gauge, histogram, metricsText } from '../base/metrics.ts'
 import { ipFamily } from '../api/ip.ts'
@@ -80,12 +81,22 @@ const maxNoted = 1_000
 const maxConnections = 50
 const headersMs = 5_000
 
-/** Serves all metrics of the process at /metrics on loopback, where those of kube-proxy are looked for. */
+/** What is at the port of kube-proxy for metrics. Source: cmd/kube-proxy/app (serveMetrics). */
+const pages: Readonly<Record<string, () => string>> = {
+  '/metrics': metricsText,
+  '/proxyMode': () => 'nftables',
+  '/healthz': () => 'ok',
+}
+
+/** Serves all metrics of the process, and how rules are kept, on loopback, where those of kube-proxy are looked for. */
 export function serveMetrics(port: number, log: Log, signal: AbortSignal): void {
   const server = createServer({ headersTimeout: headersMs, requestTimeout: headersMs }, (request, response) => {
-    const isKnown = (request.url ?? '').split('?', 1)[0] === '/metrics'
-    response.writeHead(isKnown ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
-    response.end(isKnown ? metricsText() : '404 page not found\n')
+    const page = own(pages, (request.url ?? '').split('?', 1)[0]!)
+    response.writeHead(page ? 200 : 404, {
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+    })
+    response.end(page?.() ?? '404 page not found\n')
   })
   server.maxConnections = maxConnections
   server.on('error', error => log.warn('cannot serve the metrics of the proxy', { port, why: error.message }))
