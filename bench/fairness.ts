@@ -3,10 +3,10 @@
 // a process of its own. One line of JSON for each.
 import { fork, type ChildProcess } from 'node:child_process'
 import { Agent, request } from 'node:https'
-import { FlowControl, FlowFront, health, startHttp, streams } from '../src/apiserver/index.ts'
+import { FlowControl, FlowFront } from '../src/apiserver/index.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { ClusterRoleBinding } from '../src/kinds/rbac/clusterrolebinding.ts'
-import { issue, makeAuthority } from '../src/wire/x509.ts'
+import { serveHttps, type Where } from './https.ts'
 import { openPlane } from './plane.ts'
 
 const objects = Number(process.env.OBJECTS ?? 300)
@@ -17,11 +17,7 @@ const atOnce = 32
 const namespace = 'default'
 const path = `/api/v1/namespaces/${namespace}/configmaps`
 
-interface Work {
-  port: number
-  ca: string
-  cert: string
-  key: string
+interface Work extends Where {
   what: 'lists' | 'writes' | 'gets' | 'rate'
 }
 
@@ -35,40 +31,17 @@ async function main(): Promise<void> {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
     subjects: ['flood', 'calm'].map(name => ({ kind: 'User', name, apiGroup: 'rbac.authorization.k8s.io' })),
   })
-  const valid = { now: Date.now(), validMs: 24 * 3600_000 }
-  const authority = await makeAuthority({ commonName: 'ca', ...valid })
-  const serving = await issue(
-    authority,
-    { commonName: 'server', ips: ['127.0.0.1'] },
-    { usages: ['server auth'], ...valid },
-  )
-  const userOf = (commonName: string) => issue(authority, { commonName }, { usages: ['client auth'], ...valid })
-  const [flood, calm] = await Promise.all([userOf('flood'), userOf('calm')])
   for (const isFair of [false, true]) {
     const control = isFair
       ? new FlowControl({ storage: plane.core.storage, clock: plane.core.clock, seats: 600, maxWaitMs: 15_000 })
       : undefined
-    const http = await startHttp(
-      {
-        core: plane.core,
-        serve: plane.serve,
-        key: serving.keyPem,
-        cert: serving.certPem,
-        clientCa: authority.certPem,
-        paths: [health(plane.core)],
-        streams: streams(plane.core, { ca: authority.certPem, ...calm }),
-        ...(control && { flow: new FlowFront(plane.core, control) }),
-      },
-      '127.0.0.1',
-      0,
-    )
-    const start = (user: { certPem: string; keyPem: string }, what: Work['what']) => {
-      const work: Work = { port: http.port, ca: authority.certPem, cert: user.certPem, key: user.keyPem, what }
-      return fork(new URL(import.meta.url), {
+    const http = await serveHttps(plane, control && { flow: new FlowFront(plane.core, control) })
+    const [flood, calm] = await Promise.all([http.as('flood'), http.as('calm')])
+    const start = (where: Where, what: Work['what']) =>
+      fork(new URL(import.meta.url), {
         execArgv: process.execArgv,
-        env: { ...process.env, WORK: JSON.stringify(work) },
+        env: { ...process.env, WORK: JSON.stringify({ ...where, what } satisfies Work) },
       })
-    }
     const measure = async (during: string) => {
       const { p50, p99, count } = (await answerOf(start(calm, 'gets'))) as Record<'p50' | 'p99' | 'count', number>
       console.log(JSON.stringify({ bench: `GET ${during}`, fair: isFair, p50, p99, unit: 'ms', count }))
@@ -98,8 +71,7 @@ async function main(): Promise<void> {
 
 const answerOf = (child: ChildProcess) => new Promise(resolve => child.once('message', resolve))
 
-async function work({ port, ca, cert, key, what }: Work): Promise<void> {
-  const tls = { host: '127.0.0.1', port, ca, cert, key }
+async function work({ what, ...tls }: Work): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity, ...tls })
   const send = (method: string, to: string, body?: object): Promise<number> =>
     new Promise((resolve, reject) => {

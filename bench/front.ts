@@ -3,11 +3,10 @@
 // The client is another process. One line of JSON for each figure.
 import { fork } from 'node:child_process'
 import { Agent, request } from 'node:https'
-import { discovery, health, openapi, startHttp, streams } from '../src/apiserver/index.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
-import { issue, makeAuthority } from '../src/wire/x509.ts'
+import { serveHttps, type Where } from './https.ts'
 import { openPlane } from './plane.ts'
 
 const pods = 5_000
@@ -18,14 +17,6 @@ const pipelined = 20
 
 type Accept = 'json' | 'protobuf'
 const accepts = { json: 'application/json', protobuf: 'application/vnd.kubernetes.protobuf' }
-
-interface Where {
-  host: string
-  port: number
-  ca: string
-  cert: string
-  key: string
-}
 
 const print = (bench: string, value: number, unit: string, more: object = {}) =>
   console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
@@ -41,33 +32,7 @@ async function serve(): Promise<void> {
       metadata: { name: `p-${i}`, namespace: 'default', labels: { app: `web-${i % 50}`, tier: 'front' } },
       spec: { containers },
     })
-  const valid = { now: Date.now(), validMs: 24 * 3600_000 }
-  const authority = await makeAuthority({ commonName: 'ca', ...valid })
-  const name = { commonName: 'server', ips: ['127.0.0.1'] }
-  const serving = await issue(authority, name, { usages: ['server auth'], ...valid })
-  const who = { commonName: 'admin', organizations: ['system:masters'] }
-  const user = await issue(authority, who, { usages: ['client auth'], ...valid })
-  const kinds = () => plane.core.catalog.all
-  const http = await startHttp(
-    {
-      core: plane.core,
-      serve: plane.serve,
-      key: serving.keyPem,
-      cert: serving.certPem,
-      clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(kinds), openapi(kinds)],
-      streams: streams(plane.core, { ca: authority.certPem, ...user }),
-    },
-    '127.0.0.1',
-    0,
-  )
-  const where: Where = {
-    host: '127.0.0.1',
-    port: http.port,
-    ca: authority.certPem,
-    cert: user.certPem,
-    key: user.keyPem,
-  }
+  const where = await (await serveHttps(plane)).as('admin', ['system:masters'])
   const child = fork(new URL(import.meta.url), {
     execArgv: process.execArgv,
     env: { ...process.env, WHERE: JSON.stringify(where) },

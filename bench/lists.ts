@@ -6,9 +6,8 @@ import { fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { createGunzip } from 'node:zlib'
-import { discovery, health, startHttp, streams } from '../src/apiserver/index.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
-import { issue, makeAuthority } from '../src/wire/x509.ts'
+import { serveHttps, type Where } from './https.ts'
 import { openPlane } from './plane.ts'
 
 const clients = 50
@@ -26,14 +25,6 @@ const rounds: Readonly<Record<string, { headers: Record<string, string>; stops?:
 }
 const asked = process.argv.slice(2)
 const names = Object.keys(rounds).filter(name => asked.length === 0 || asked.includes(name))
-
-interface Where {
-  host: string
-  port: number
-  ca: string
-  cert: string
-  key: string
-}
 
 interface Outcome {
   round: string
@@ -56,29 +47,10 @@ async function serve(): Promise<void> {
   const text = 'x'.repeat(objectBytes)
   for (let i = 0; i < objects; i++)
     await admin.create(ConfigMap, { metadata: { name: `m-${i}`, namespace: 'default' }, data: { text } })
-  const valid = { now: Date.now(), validMs: 24 * 3600_000 }
-  const authority = await makeAuthority({ commonName: 'ca', ...valid })
-  const name = { commonName: 'server', ips: ['127.0.0.1'] }
-  const serving = await issue(authority, name, { usages: ['server auth'], ...valid })
-  const who = { commonName: 'admin', organizations: ['system:masters'] }
-  const user = await issue(authority, who, { usages: ['client auth'], ...valid })
-  const http = await startHttp(
-    {
-      core: plane.core,
-      serve: plane.serve,
-      key: serving.keyPem,
-      cert: serving.certPem,
-      clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(() => plane.core.catalog.all)],
-      streams: streams(plane.core, { ca: authority.certPem, ...user }),
-    },
-    '127.0.0.1',
-    0,
-  )
-  const tls = { host: '127.0.0.1', port: http.port, ca: authority.certPem, cert: user.certPem, key: user.keyPem }
+  const where = await (await serveHttps(plane)).as('admin', ['system:masters'])
   const child = fork(new URL(import.meta.url), names, {
     execArgv: process.execArgv,
-    env: { ...process.env, WHERE: JSON.stringify(tls satisfies Where) },
+    env: { ...process.env, WHERE: JSON.stringify(where) },
   })
   let idleBytes = 0
   child.on('message', (message: 'begin' | Outcome) => {
