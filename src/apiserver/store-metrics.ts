@@ -88,6 +88,7 @@ export function measuredStore(store: Store, clock: Clock): Store {
     watch: (prefix, options) => counted(store.watch(prefix, options)),
     changes: (prefix, options) => timed('list', prefix, () => store.changes(prefix, options)),
     compact: upTo => store.compact(upTo),
+    defragment: () => store.defragment(),
     stats: () => store.stats(),
     close: () => store.close(),
   }

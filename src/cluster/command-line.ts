@@ -179,7 +179,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: cluster,
   },
   store: {
-    usage: 'store check | repair | compact | migrate --to STORE',
+    usage: 'store check | repair | compact | defragment | migrate --to STORE',
     summary: 'look after the store of a cluster, or copy it to another place',
     options: [...cluster, 'to', 'etcd-cafile', 'etcd-certfile', 'etcd-keyfile'],
   },

@@ -141,6 +141,7 @@ export const storePaths = {
   snapshot: '/kutter/v1/snapshots',
   check: '/kutter/v1/store/check',
   compact: '/kutter/v1/store/compact',
+  defragment: '/kutter/v1/store/defragment',
 } as const
 
 /** Answers PUT on `storePaths`. As for all such paths, RBAC must allow it, which it does for administrators. */
@@ -151,6 +152,11 @@ export function storeHandler(snapshots: Snapshots, store: Store): PathHandler {
     [storePaths.compact]: async () => {
       await store.compact(await store.revision())
       return store.stats()
+    },
+    [storePaths.defragment]: async () => {
+      const before = store.stats().sizeBytes
+      await store.defragment()
+      return { before, sizeBytes: store.stats().sizeBytes }
     },
   }
   return async ({ url, request, response }) => {

@@ -1,19 +1,21 @@
-// `kutter snapshot save | list | restore | prune` and `kutter store check | repair | compact | migrate`.
+// `kutter snapshot save | list | restore | prune` and `kutter store check | repair | compact | defragment |
+// migrate`.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { copyFile } from 'node:fs/promises'
 import { isReason } from '../base/errors.ts'
-import { type Salvage, salvage } from '../store/index.ts'
+import { EtcdMembership, type Salvage, salvage } from '../store/index.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, readConfig } from './config.ts'
 import { commandLine } from './hint.ts'
 import { membersHere, ownEndpoints } from './etcd-member.ts'
+import { ownEtcdTls } from './etcd-pki.ts'
 import { isUp } from './link.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
 import { migrateStore, repairStore, restoreSnapshot } from './restore.ts'
 import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from './snapshots.ts'
-import { parseStore, sameStore } from './store-location.ts'
+import { etcdTls, parseStore, sameStore } from './store-location.ts'
 import { sizeText, tableText } from './table.ts'
 
 interface Context {
@@ -30,7 +32,7 @@ interface Context {
 type Action = (context: Context, file: string | undefined) => Promise<number>
 
 const snapshotActions: Readonly<Record<string, Action>> = { save, list, restore, prune }
-const storeActions: Readonly<Record<string, Action>> = { check, repair, compact, migrate }
+const storeActions: Readonly<Record<string, Action>> = { check, repair, compact, defragment, migrate }
 
 /** @param words the action, and its file */
 export const snapshotCommand = ([action = '', file]: readonly string[], context: Context): Promise<number> =>
@@ -139,6 +141,29 @@ async function compact({ paths, existing, out }: Context): Promise<number> {
     sizeBytes: number
   }
   out(`Only revision ${revision} is left; the store has ${sizeText(sizeBytes)}.\n`)
+  return 0
+}
+
+/** Gives space back to the disk: of the embedded store, or of each member of an etcd. */
+async function defragment({ paths, existing, out }: Context): Promise<number> {
+  const config = existing()
+  const location = parseStore(config.store, config.name)
+  if (!location) {
+    const { before, sizeBytes } = (await askServer(config, paths, storePaths.defragment)) as Record<
+      'before' | 'sizeBytes',
+      number
+    >
+    out(`The store has ${sizeText(sizeBytes)}; before it had ${sizeText(before)}.\n`)
+    return 0
+  }
+  const isOwn = hasOwnEtcd(config)
+  const membership = new EtcdMembership(isOwn ? ownEtcdTls(paths) : etcdTls(config))
+  try {
+    const members = await membership.defragment(isOwn ? ownEndpoints(config, paths) : location.endpoints)
+    out(`The members ${members.join(', ')} have given their free space back.\n`)
+  } finally {
+    membership.close()
+  }
   return 0
 }
 

@@ -16,6 +16,7 @@ export interface WorkerData {
 export type Request =
   | { id: number; type: 'append'; rows: PackedRows }
   | { id: number; type: 'remove'; revisions: readonly Revision[]; compacted: Revision }
+  | { id: number; type: 'defragment' }
   | { id: number; type: 'close' }
 
 export interface Reply {
@@ -72,6 +73,8 @@ function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: Wor
         await inSpace(db, space, deletesOnly, () => append(request.rows))
       } else if (request.type === 'remove') {
         await inSpace(db, space, true, () => remove(db, request.revisions, request.compacted))
+      } else if (request.type === 'defragment') {
+        await inSpace(db, space, true, () => shrink(db, 0))
       } else db.close()
     } catch (error) {
       reply.error = {
@@ -137,8 +140,14 @@ async function remove(db: DatabaseSync, revisions: readonly Revision[], compacte
     })
     await turn()
   }
+  await shrink(db, keptFreePages)
+}
+
+/** Cuts free pages off the file until so many are left, or with those a quarter of all. */
+async function shrink(db: DatabaseSync, keptPages: number): Promise<void> {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number
-  while (pragma('freelist_count') > Math.max(keptFreePages, pragma('page_count') / 4)) {
+  const most = () => (keptPages ? Math.max(keptPages, pragma('page_count') / 4) : 0)
+  while (pragma('freelist_count') > most()) {
     db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`)
     await turn()
   }

@@ -179,6 +179,21 @@ test('compaction frees space', async () => {
   await store.close()
 })
 
+test('defragmenting gives the rest of the free space back, while reads and writes go on', async () => {
+  const store = await open(fresh())
+  const value = new Uint8Array(50_000)
+  let revision = 0
+  for (let i = 0; i < 100; i++) revision = await store.put('/a', value, { expect: revision || 'absent' })
+  await store.compact(revision)
+  const before = store.stats().sizeBytes
+  const [, written] = await Promise.all([store.defragment(), store.put('/b', bytes('b'), { expect: 'absent' })])
+  const after = store.stats().sizeBytes
+  assert.ok(after < before && after < 1 << 20, `${before} -> ${after}`)
+  assert.equal((await store.get('/b'))?.revision, written)
+  assert.equal((await store.get('/a'))?.revision, revision)
+  await store.close()
+})
+
 test('the history is bounded even without compactions', async () => {
   const errors: unknown[] = []
   const store = await open(fresh(), { historyRows: 100, onError: error => errors.push(error) })

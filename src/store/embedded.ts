@@ -132,6 +132,10 @@ class EmbeddedLog implements Log {
     }
   }
 
+  defragment(): Promise<void> {
+    return this.#ask({ id: this.#nextId++, type: 'defragment' })
+  }
+
   remove(revisions: readonly Revision[], compacted: Revision): Promise<void> {
     return this.#ask({ id: this.#nextId++, type: 'remove', revisions, compacted })
   }

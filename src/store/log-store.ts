@@ -175,6 +175,12 @@ export class LogStore implements Store {
     return this.#compacting
   }
 
+  async defragment(): Promise<void> {
+    // Not while rows are being removed, which frees space.
+    await this.#compacting.catch(() => {})
+    await this.#log.defragment?.()
+  }
+
   stats(): StoreStats {
     const sizeBytes = this.#closed ? 0 : this.#log.sizeBytes()
     const full = this.#full

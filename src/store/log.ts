@@ -36,6 +36,8 @@ export interface Log {
   range(prefix: string, after: Revision, upTo: Revision): Iterable<Row>
   /** Stores the compaction point durably, then removes the rows and frees their space. */
   remove(revisions: readonly Revision[], compacted: Revision): Promise<void>
+  /** Gives space that is not used back to the disk. Absent where that is done elsewhere. */
+  defragment?(): Promise<void>
   /** Runs `fn` after the callers of the present turn have queued their writes. */
   turn(fn: () => void): void
   sizeBytes(): number

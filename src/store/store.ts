@@ -99,6 +99,9 @@ export interface Store {
   changes(prefix: string, options: { after: Revision; upTo: Revision; limit: number }): Promise<Change[]>
   /** Gives up revisions before `upTo`, and frees the space of values that only they had. */
   compact(upTo: Revision): Promise<void>
+
+  /** Gives space that is not used back to the disk, while reads and writes go on. An etcd is defragmented by its members. */
+  defragment(): Promise<void>
   stats(): StoreStats
   close(): Promise<void>
 }

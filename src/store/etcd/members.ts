@@ -28,6 +28,11 @@ const definition = {
       errors: 'string[] = 8',
       isLearner: 'bool = 10',
     },
+    DefragmentRequest: {},
+    DefragmentResponse: {},
+    // Enumerations, as the numbers that they are.
+    AlarmRequest: { action: 'int32 = 1', memberID: 'digits = 2', alarm: 'int32 = 3' },
+    AlarmResponse: {},
   },
   enums: {},
   services: {
@@ -37,7 +42,11 @@ const definition = {
       memberPromote: 'MemberRequest MembersResponse',
       memberList: 'MemberListRequest MembersResponse',
     },
-    Maintenance: { status: 'StatusRequest StatusResponse' },
+    Maintenance: {
+      status: 'StatusRequest StatusResponse',
+      defragment: 'DefragmentRequest DefragmentResponse',
+      alarm: 'AlarmRequest AlarmResponse',
+    },
   },
 } as const
 
@@ -52,6 +61,10 @@ const services = clientsOf(definition)
 /** How long one member may take to answer a question, and to carry out a change. */
 const askMs = 1500
 const changeMs = 7000
+/** A member does nothing else while it writes its database again. */
+const defragmentMs = 600_000
+/** That the database has reached its quota, and that it has space again. Source: etcd api/etcdserverpb/rpc.proto. */
+const [noSpaceAlarm, deactivate] = [1, 2]
 
 export interface EtcdMember {
   /** In hexadecimal digits, as etcdctl prints it. */
@@ -82,9 +95,10 @@ interface Clients {
 /** Asks and changes the members. Close it when it is not needed any more. */
 export class EtcdMembership {
   readonly #clients = new Map<string, Clients>()
-  #tls: EtcdTls
+  #tls: EtcdTls | undefined
 
-  constructor(tls: EtcdTls) {
+  /** @param tls without it members are spoken to in the clear */
+  constructor(tls: EtcdTls | undefined) {
     this.#tls = tls
   }
 
@@ -124,6 +138,20 @@ export class EtcdMembership {
 
   async remove(endpoints: readonly string[], id: string): Promise<void> {
     await this.#change(endpoints, 'memberRemove', { ID: digitsOf(id) })
+  }
+
+  /**
+   * Gives the space that compaction has freed back to the disk, at one member after the other, since each answers nothing
+   * else meanwhile; then ends the alarm of a database that had reached its quota. Returns the names of the members.
+   */
+  async defragment(endpoints: readonly string[]): Promise<string[]> {
+    const members = await this.list(endpoints)
+    for (const { clientUrls } of members)
+      for (const endpoint of clientUrls.map(hostPort).slice(0, 1))
+        await this.#call(endpoint, 'Maintenance', 'defragment', {}, defragmentMs)
+    const alarm = { action: deactivate, memberID: '0', alarm: noSpaceAlarm }
+    await firstOf(endpoints.map(endpoint => this.#call(endpoint, 'Maintenance', 'alarm', alarm, changeMs)))
+    return members.map(({ name }) => name)
   }
 
   close(): void {
@@ -167,10 +195,10 @@ export class EtcdMembership {
   #call(endpoint: string, service: keyof Clients, method: string, request: object, timeoutMs: number): Promise<object> {
     let clients = this.#clients.get(endpoint)
     if (!clients) {
-      const { ca = null, key = null, cert = null } = this.#tls
-      const secrets = credentials.createSsl(ca, key, cert)
+      const { ca = null, key = null, cert = null } = this.#tls ?? {}
+      const secrets = this.#tls ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
       const of = (name: keyof Clients) =>
-        new services[name]!(endpoint, secrets, { ...channelOptions, ...nameOptions(this.#tls) })
+        new services[name]!(endpoint, secrets, { ...channelOptions, ...(this.#tls && nameOptions(this.#tls)) })
       clients = { Cluster: of('Cluster'), Maintenance: of('Maintenance') }
       this.#clients.set(endpoint, clients)
     }
