@@ -3,41 +3,17 @@
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
-import { ipFamily } from '../api/ip.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
-import { parsePool } from '../kinds/core/service-balancing.ts'
 import { runAgent } from './agent.ts'
-import {
-  durationOption,
-  integerOption,
-  type Parsed,
-  parseArgs,
-  portRangeOption,
-  rangesOption,
-  UsageError,
-} from './args.ts'
+import { durationOption, integerOption, type Parsed, parseArgs, UsageError } from './args.ts'
 import { certsCommand } from './certs-command.ts'
 import { check } from './check.ts'
 import { helpText, options } from './command-line.ts'
 import { runControllerManager, runSchedulerAlone } from './component.ts'
-import {
-  type ClusterConfig,
-  type ClusterPaths,
-  defaultDataDir,
-  defaultName,
-  type IpFamily,
-  ipFamilies,
-  pathsOf,
-  readConfig,
-  type ServerPart,
-  serverParts,
-} from './config.ts'
-import { profilingOption } from './debug.ts'
+import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
 import { defaultSnapshotsKept } from './snapshots.ts'
 import { down } from './down.ts'
-import { requestLimits } from './flow.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
@@ -45,7 +21,6 @@ import { joinServer, leaveEtcd } from './join-server.ts'
 import { machineProblem } from './machine.ts'
 import { memberCommand } from './member-command.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
-import { securityOptions } from './security-options.ts'
 import { secretsCommand } from './secrets-command.ts'
 import { tokenCommand } from './token-command.ts'
 import { imageCommand } from './image-command.ts'
@@ -54,11 +29,12 @@ import { releaseIn } from './release.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { snapshotCommand, storeCommand } from './store-command.ts'
-import { parseStore, storeQuota } from './store-location.ts'
+import { parseStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { supportBundle } from './support-bundle.ts'
 import { install, uninstall } from './systemd.ts'
 import { up } from './up.ts'
+import { fileOptions, serverOptions, upOptions } from './up-options.ts'
 import { upgrade, upgradeBack, type UpgradeOptions } from './upgrade.ts'
 import { why } from './why.ts'
 
@@ -68,8 +44,6 @@ function startAgain(): void {
 }
 
 const tokenLifeMs = 24 * 3600_000
-/** Upper bound of --nodes: each node is a process of its own, with a containerd of its own. */
-const maxNodes = 100
 
 /** The directory of this program, which also holds the supervisor's. */
 const directory = dirname(process.argv[1]!)
@@ -185,52 +159,9 @@ const unitContext = (paths: ClusterPaths, name: string) => ({
   out,
 })
 
-function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
-  const port = integerOption(parsed, 'port', 1, 65535)
-  const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
-  const nodePorts = portRangeOption(parsed, 'service-node-port-range')
-  const ingressHttpPort = integerOption(parsed, 'ingress-http-port', 1, 65535)
-  const ingressHttpsPort = integerOption(parsed, 'ingress-https-port', 1, 65535)
-  const ipFamily = ipFamilyOption(parsed)
-  return up({
-    paths,
-    name,
-    install: !parsed.flags.has('no-install'),
-    directory,
-    command,
-    out,
-    ...(port !== undefined && { port }),
-    ...(nodes !== undefined && { nodes }),
-    ...timings(parsed),
-    ...files(parsed),
-    ...(parsed.flags.has('ha') && { ha: true }),
-    ...storeOption(parsed, name),
-    ...virtualAddress(parsed),
-    ...snapshotOptions(parsed),
-    ...requestLimits(parsed),
-    ...profilingOption(parsed),
-    ...securityOptions(parsed),
-    ...disabled(parsed),
-    ...plugins(parsed),
-    ...(nodePorts && { nodePorts }),
-    ...(ipFamily && { ipFamily }),
-    ...(ingressHttpPort !== undefined && { ingressHttpPort }),
-    ...(ingressHttpsPort !== undefined && { ingressHttpsPort }),
-    ...(parsed.flags.has('gateway') && { gateway: true }),
-    ...(parsed.flags.has('encrypt') && { encrypt: true }),
-    ...(parsed.flags.has('no-encrypt') && { encrypt: false }),
-    ...pool(parsed),
-    ...nodePortAddresses(parsed),
-  })
-}
-
-/** Reads `--ip-family`. */
-function ipFamilyOption({ options }: Parsed): IpFamily | undefined {
-  const text = options['ip-family']
-  const family = ipFamilies.find(name => name === text)
-  if (text !== undefined && !family)
-    throw new UsageError(`--ip-family: ${JSON.stringify(text)} is none of ${ipFamilies.join(', ')}`)
-  return family
+async function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
+  const place = { paths, name, install: !parsed.flags.has('no-install'), directory, command, out }
+  return up({ ...place, ...upOptions(parsed, name) })
 }
 
 async function server(invocation: Invocation): Promise<number> {
@@ -239,19 +170,7 @@ async function server(invocation: Invocation): Promise<number> {
     await joinAsServer(invocation, parsed.options.join)
     return startJoined(invocation)
   }
-  const changes = {
-    ...timings(parsed),
-    ...disabled(parsed),
-    ...plugins(parsed),
-    ...files(parsed),
-    ...storeOption(parsed, name),
-    ...snapshotOptions(parsed),
-    ...requestLimits(parsed),
-    ...profilingOption(parsed),
-    ...securityOptions(parsed),
-    ...pool(parsed),
-    ...nodePortAddresses(parsed),
-  }
+  const changes = serverOptions(parsed, name)
   await role(paths, name, parsed.options.node, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
 }
@@ -266,15 +185,6 @@ async function startJoined(invocation: Invocation): Promise<number> {
     if (hasOwnEtcd(existing(paths, name))) await down({ paths, name, purge: true, out })
     throw error
   }
-}
-
-/** Reads `--virtual-address 192.0.2.9`. An empty one means none. */
-function virtualAddress({ options }: Parsed): Pick<ClusterConfig, 'virtualAddress'> {
-  const text = options['virtual-address']
-  if (text === undefined) return {}
-  if (text !== '' && ipFamily(text) === undefined)
-    throw new UsageError(`--virtual-address: ${JSON.stringify(text)} is no IP address`)
-  return { virtualAddress: text }
 }
 
 /** Gets keys and configuration from a server that is there; only the start is left to do then. */
@@ -298,65 +208,6 @@ async function component(parsed: Parsed, run: typeof runSchedulerAlone): Promise
   return 0
 }
 
-/** The durations that the command line sets. They were checked, and are passed on as text. */
-function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'clusterSigningDuration'> {
-  const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
-  const signing = durationOption(parsed, 'cluster-signing-duration')?.text
-  return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
-}
-
-/** Reads `--loadbalancer-pool 192.0.2.10-192.0.2.20,198.51.100.0/28`. An empty list means the addresses of the nodes. */
-function pool(parsed: Parsed): Pick<ClusterConfig, 'loadBalancerPool'> {
-  const text = parsed.options['loadbalancer-pool']
-  if (text === undefined) return {}
-  const loadBalancerPool = text.split(',').filter(Boolean)
-  try {
-    parsePool(loadBalancerPool)
-  } catch (error) {
-    throw new UsageError(`--loadbalancer-pool: ${messageOf(error)}`, { cause: error })
-  }
-  return { loadBalancerPool }
-}
-
-/** Reads `--nodeport-addresses 192.0.2.0/24,2001:db8::/64`. An empty list means all addresses. */
-function nodePortAddresses(parsed: Parsed): Pick<ClusterConfig, 'nodePortAddresses'> {
-  const list = rangesOption(parsed, 'nodeport-addresses')
-  return list ? { nodePortAddresses: list } : {}
-}
-
-/** Reads `--disable controller-manager,scheduler`. An empty list enables every part again. */
-function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
-  const text = parsed.options.disable
-  if (text === undefined) return {}
-  const names = text.split(',').filter(Boolean)
-  const unknown = names.find(name => !serverParts.includes(name as ServerPart))
-  if (unknown)
-    throw new UsageError(
-      `--disable: there is no part ${JSON.stringify(unknown)}; the parts are ${serverParts.join(', ')}`,
-    )
-  return { disable: names as ServerPart[] }
-}
-
-/** The configuration files, with full paths, since the processes of a cluster run in other directories. */
-function files({ options }: Parsed): Partial<Pick<ClusterConfig, (typeof fileOptions)[number][0]>> {
-  return Object.fromEntries(
-    fileOptions.flatMap(([key, option]) => (options[option] ? [[key, resolve(options[option])]] : [])),
-  )
-}
-
-const fileOptions = [
-  ['schedulerConfig', 'scheduler-config'],
-  ['kubeletConfig', 'kubelet-config'],
-  ['admissionConfig', 'admission-control-config-file'],
-  ['encryptionConfig', 'encryption-provider-config'],
-  ['tracingConfig', 'tracing-config-file'],
-  ['tokenFile', 'token-auth-file'],
-  ['tokenWebhook', 'authentication-token-webhook-config-file'],
-  ['etcdCa', 'etcd-cafile'],
-  ['etcdCert', 'etcd-certfile'],
-  ['etcdKey', 'etcd-keyfile'],
-] as const
-
 /** Runs a command on a store or on snapshots. Only one command at a time changes a cluster. */
 function alone(
   { parsed, name, paths }: Invocation,
@@ -369,42 +220,10 @@ function alone(
     name,
     existing: () => ownCluster(paths, name),
     keep: integerOption(parsed, 'keep', 0, 10_000) ?? defaultSnapshotsKept,
-    to: to === undefined ? undefined : { ...files(parsed), store: to },
+    to: to === undefined ? undefined : { ...fileOptions(parsed), store: to },
     out,
   }
   return locked(paths, reportBusy(name, out), () => run(context))
-}
-
-/** Reads `--snapshot-interval`, `--keep` and `--store-quota`. */
-function snapshotOptions(parsed: Parsed) {
-  const interval = parsed.options['snapshot-interval'] === '0' ? '0' : durationOption(parsed, 'snapshot-interval')?.text
-  const kept = integerOption(parsed, 'keep', 1, 10_000)
-  return {
-    ...(interval && { snapshotInterval: interval }),
-    ...(kept !== undefined && { snapshotsKept: kept }),
-    ...storeQuota(parsed),
-  }
-}
-
-/** Reads `--store`. */
-function storeOption({ options: { store } }: Parsed, name: string): Pick<ClusterConfig, 'store'> {
-  parseStore(store, name)
-  return store === undefined ? {} : { store }
-}
-
-/** Reads the lists of admission plugins. An empty list restores the default. */
-function plugins(parsed: Parsed): Pick<ClusterConfig, 'enableAdmissionPlugins' | 'disableAdmissionPlugins'> {
-  const list = (option: string) => {
-    const names = parsed.options[option]?.split(',').filter(Boolean)
-    const unknown = names && unknownPlugin(names)
-    if (unknown !== undefined)
-      throw new UsageError(
-        `--${option}: there is no admission plugin ${JSON.stringify(unknown)}; the plugins are ${pluginNames.join(', ')}`,
-      )
-    return names
-  }
-  const [enable, disable] = [list('enable-admission-plugins'), list('disable-admission-plugins')]
-  return { ...(enable && { enableAdmissionPlugins: enable }), ...(disable && { disableAdmissionPlugins: disable }) }
 }
 
 /** Runs the agent of a node: of this machine's own cluster, or of a cluster on another machine that it joins. */
@@ -429,7 +248,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
     ...(nodeName && { nodeName }),
     ...(nodeIP && { nodeIP }),
     ...(kubeletPort !== undefined && { kubeletPort }),
-    ...files(parsed),
+    ...fileOptions(parsed),
   })
   if (end === 'moved') startAgain()
   return 0
