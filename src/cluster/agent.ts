@@ -4,12 +4,13 @@ import { realClock } from '../base/clock.ts'
 import { joined } from '../base/waiters.ts'
 import { httpsTransport } from '../client/index.ts'
 import { certificateInUse, type Kubelet } from '../kubelet/index.ts'
+import type { Authority } from '../wire/x509.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { keepLifeline } from './lifeline.ts'
 import { movedSignal, nodeAddresses, urlHost } from './node-addresses.ts'
 import { nodeDirs } from './node-names.ts'
 import { addressIn } from './node-range.ts'
-import { Pki } from './pki.ts'
+import { authorityText, Pki } from './pki.ts'
 import { type NodeConnection, runNode } from './run-node.ts'
 import type { RoleOptions } from './server.ts'
 import { ServerList } from './server-list.ts'
@@ -28,9 +29,11 @@ export async function runAgent(options: RoleOptions): Promise<void> {
   const nodeIPs = nodeAddresses(config, nodeName)
   const moved = movedSignal(() => nodeAddresses(config, nodeName), realClock, log, signal)
   const pki = new Pki(paths.pki, realClock)
+  const authority = await pki.authority()
   const around = { clock: realClock, log, signal }
-  const rekeyed = changeSignal(pki.dir, async () => JSON.stringify(await pki.authority()), around)
-  const connection = connect(options, pki, nodeIPs)
+  const text = async () => authorityText(await pki.authority())
+  const rekeyed = changeSignal(pki.dir, authorityText(authority), text, around)
+  const connection = connect(options, authority, nodeIPs)
   await runNode({
     config,
     paths,
@@ -47,14 +50,13 @@ export async function runAgent(options: RoleOptions): Promise<void> {
 /** Issues the node's certificates and connects with them. */
 async function connect(
   { config, paths, nodeName, log, signal }: RoleOptions,
-  pki: Pki,
+  authority: Authority,
   nodeIPs: readonly string[],
 ): Promise<NodeConnection & { keep(kubelet: Kubelet): void }> {
   // A node in a namespace reaches the machine's API server at the address of the bridge.
   const inNamespace = config.nodes.find(node => node.name === nodeName)
   const ofMachine = inNamespace ? urlHost(addressIn(config.nodeCidrs[0]!, 1)) : '127.0.0.1'
   const given = [...(inNamespace?.isServer ? ['127.0.0.1'] : []), ofMachine]
-  const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
   const issueClient = () => own.certificate('client', subject, ['client auth', 'digital signature'])

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { realClock, VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { keepCertificates } from './kept-certificates.ts'
+import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { Pki } from './pki.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'kutter-certs-'))
@@ -32,6 +32,24 @@ test('a certificate whose file is removed is issued again, and used at once', as
   stop.abort()
   assert.notEqual(next.certPem, now.certPem)
   assert.equal(readFileSync(join(directory, 'tester.crt'), 'utf8'), next.certPem)
+})
+
+test('keys that are others than those in use are noticed, also when they changed before anybody looked', async () => {
+  const directory = join(scratch, 'keys')
+  for (const isBefore of [true, false]) {
+    let text = isBefore ? 'others' : 'used'
+    const stop = new AbortController()
+    const around = { clock: realClock, log: silentLog, signal: stop.signal }
+    const changed = changeSignal(directory, 'used', async () => text, around)
+    if (!isBefore) {
+      await realClock.sleep(300)
+      assert.ok(!changed.aborted)
+      text = 'others'
+      writeFileSync(join(directory, 'ca.crt'), text)
+    }
+    while (!changed.aborted) await realClock.sleep(10)
+    stop.abort()
+  }
 })
 
 test('a certificate is renewed before it expires, and a failure is tried again', async () => {

@@ -57,27 +57,31 @@ export async function keepCertificates(
 const inUse = ({ certPem }: KeyPair) => ({ certPem, ...useOf(certPem) })
 
 /**
- * A signal that aborts when the text that `read` resolves to is another one than at first, as after a rotation of keys in
- * `directory`, so that the process starts again with them.
+ * A signal that aborts when the text that `read` resolves to is not `used`, which the process works with, as after a rotation
+ * of keys in `directory`, so that the process starts again with them.
  */
 export function changeSignal(
   directory: string,
+  used: string,
   read: () => Promise<string>,
   { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
 ): AbortSignal {
   const change = new AbortController()
+  const { signal: either } = joined(signal, change.signal)
   const follow = async () => {
-    const first = await read()
-    while (!signal.aborted) {
+    while (!either.aborted) {
       // A directory that cannot be watched is looked at, too.
       let looks = 0
-      await changed(directory, () => looks++ > 0, clock, log, signal)
-      await clock.sleep(settleMs, signal).catch(() => {})
+      // Watched before it is read, so that no change comes between the two.
+      const event = changed(directory, () => looks++ > 0, clock, log, either)
       // While files are being replaced they may not fit together.
-      const now = await read().catch(() => first)
-      if (signal.aborted || now === first) continue
-      log.info('the keys of the cluster have changed, starting again')
-      return change.abort()
+      const now = await read().catch(() => used)
+      if (now !== used && !signal.aborted) {
+        log.info('the keys of the cluster have changed, starting again')
+        change.abort()
+      }
+      await event
+      await clock.sleep(settleMs, either).catch(() => {})
     }
   }
   follow().catch((error: unknown) => log.error('the keys of the cluster are not followed', { why: messageOf(error) }))

@@ -44,6 +44,10 @@ export interface TokenKeys {
   former: readonly FormerKey[]
 }
 
+/** Identifies an authority with all that belongs to it. */
+export const authorityText = ({ certPem, keyPem, chainPem = '' }: Authority): string =>
+  JSON.stringify([certPem, keyPem, chainPem])
+
 export class Pki {
   readonly dir: string
   readonly #clock: Clock

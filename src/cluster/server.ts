@@ -18,7 +18,7 @@ import {
 } from '../apiserver/index.ts'
 import { ResourceMetrics } from '../metrics/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
-import type { KeyPair } from '../wire/x509.ts'
+import type { Authority, KeyPair } from '../wire/x509.ts'
 import { rewriteKubeconfigs } from './admin.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { type ControlPlane, openControlPlane } from './control-plane.ts'
@@ -38,7 +38,7 @@ import { parseDuration } from '../api/time.ts'
 import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { type EtcdHealth, watchEtcd } from './etcd-health.ts'
-import { Pki } from './pki.ts'
+import { authorityText, Pki, type TokenKeys } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 import { followFiles } from './shared-keys.ts'
@@ -118,7 +118,7 @@ export async function runServer(options: RoleOptions): Promise<void> {
   void watchSpace(plane, { config, nodeName, log, signal, report })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   const moved = movedSignal(() => nodeAddresses(config, nodeName), clock, log, signal)
-  const rekeyed = changeSignal(pki.dir, () => keysText(pki), { clock, log, signal })
+  const rekeyed = changeSignal(pki.dir, textOf(authority, tokenKeys), () => keysText(pki), { clock, log, signal })
   if (store.isShared)
     followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
   await aborted(joined(signal, storeFailed.signal, moved, rekeyed).signal)
@@ -131,7 +131,10 @@ export async function runServer(options: RoleOptions): Promise<void> {
 }
 
 /** All that makes the server start again when it changes. */
-const keysText = async (pki: Pki): Promise<string> => JSON.stringify([await pki.authority(), await pki.tokenKeys()])
+const keysText = async (pki: Pki): Promise<string> => textOf(await pki.authority(), await pki.tokenKeys())
+const textOf = (authority: Authority, tokenKeys: TokenKeys): string =>
+  JSON.stringify([authorityText(authority), tokenKeys.key, tokenKeys.former])
+
 /**
  * What a server has of its own. Several on one machine share a directory: beside a further node the certificates and the
  * audit log have the name of the node.
