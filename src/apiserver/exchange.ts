@@ -2,6 +2,7 @@
 // complete within a time, and has a limit of bytes.
 import { Agent, type RequestOptions, request } from 'node:https'
 import { messageOf, StatusError } from '../base/errors.ts'
+import { bodyOf } from '../wire/body.ts'
 
 const maxAnswerBytes = 1 << 20
 
@@ -37,19 +38,11 @@ export async function fetchJson(url: string, ca: readonly string[], timeoutMs: n
 function answerOf(url: string, options: RequestOptions, body: string | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request(url, options, response => {
-      const chunks: Buffer[] = []
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > maxAnswerBytes) sent.destroy(new Error('the answer is too long'))
-        else chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () => {
+      bodyOf(response, maxAnswerBytes).then(bytes => {
         const code = response.statusCode ?? 0
-        if (code >= 200 && code < 300) resolve(Buffer.concat(chunks).toString())
+        if (code >= 200 && code < 300) resolve(bytes.toString())
         else reject(new Error(`the server answered with the status code ${code}`))
-      })
+      }, reject)
     })
     sent.on('error', reject)
     sent.end(body)

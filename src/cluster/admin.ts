@@ -46,6 +46,20 @@ export async function adminOf(paths: ClusterPaths, config: ClusterConfig): Promi
   return { client, server, ca: authority.certPem, certificate, fetch: transport.fetch, close }
 }
 
+/** Runs `work` with such a client, and closes it in any case. */
+export async function withAdmin<T>(
+  paths: ClusterPaths,
+  config: ClusterConfig,
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = await adminOf(paths, config)
+  try {
+    return await work(admin)
+  } finally {
+    admin.close()
+  }
+}
+
 /** Writes the kubeconfigs of the administrator, also into the user's own, and of parts that run by themselves. */
 export async function writeKubeconfigs(
   paths: ClusterPaths,
@@ -66,11 +80,5 @@ export async function writeKubeconfigs(
 }
 
 /** Writes them again with the present authority. */
-export async function rewriteKubeconfigs(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
-  const admin = await adminOf(paths, config)
-  try {
-    await writeKubeconfigs(paths, config, admin)
-  } finally {
-    admin.close()
-  }
-}
+export const rewriteKubeconfigs = (paths: ClusterPaths, config: ClusterConfig): Promise<void> =>
+  withAdmin(paths, config, admin => writeKubeconfigs(paths, config, admin))

@@ -393,6 +393,7 @@ const choices = [
   'nodePortAddresses',
   'gateway',
   'encrypt',
+  'release',
   'store',
   'virtualAddress',
   'etcdCa',

@@ -11,6 +11,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { parse } from 'yaml'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import { bodyOf } from '../wire/body.ts'
 import { detachedSignature } from '../wire/jwt.ts'
 import { publicKeyHash, splitBundle } from '../wire/x509.ts'
 import type { JoinToken } from './join-token.ts'
@@ -57,22 +58,12 @@ function read(server: string, ca: string | undefined, clock: Clock): Promise<Ans
       new URL(path, server),
       { ...(ca === undefined ? { rejectUnauthorized: false } : { ca }), agent: false, timeout: timeoutMs },
       response => {
-        const chunks: Buffer[] = []
-        let size = 0
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length
-          if (size > maxAnswerBytes) asked.destroy(new Error('the answer is too long'))
-          else chunks.push(chunk)
-        })
-        response.on('error', fail)
-        response.on('end', () => {
-          try {
-            const { localAddress = '' } = response.socket as Socket
-            resolve({ data: dataOf(response.statusCode, chunks), date: response.headers.date, localAddress })
-          } catch (error) {
-            fail(error as Error)
-          }
-        })
+        const { localAddress = '' } = response.socket as Socket
+        bodyOf(response, maxAnswerBytes)
+          .then(bytes => {
+            resolve({ data: dataOf(response.statusCode, bytes), date: response.headers.date, localAddress })
+          })
+          .catch(fail)
       },
     )
     asked.on('timeout', () =>
@@ -83,9 +74,9 @@ function read(server: string, ca: string | undefined, clock: Clock): Promise<Ans
   })
 }
 
-function dataOf(status: number | undefined, chunks: readonly Buffer[]): Record<string, string> {
+function dataOf(status: number | undefined, body: Buffer): Record<string, string> {
   if (status !== 200) throw new Error(`the request for kube-public/cluster-info was answered with ${status}`)
-  const { data } = JSON.parse(Buffer.concat(chunks).toString()) as { data?: Record<string, string> }
+  const { data } = JSON.parse(body.toString()) as { data?: Record<string, string> }
   if (typeof data?.kubeconfig !== 'string') throw new Error('the ConfigMap kube-public/cluster-info has no kubeconfig')
   return data
 }

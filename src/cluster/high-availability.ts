@@ -2,7 +2,7 @@
 // are beside nodes in network namespaces. Each joins the etcd that is there, as one on another machine would.
 import { rm } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
-import { EtcdMembership } from '../store/index.ts'
+import { type EtcdMembership, withMembers } from '../store/index.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, type LocalNode, writeConfig } from './config.ts'
 import { memberDir, ownEndpoints, peerUrlOf } from './etcd-member.ts'
@@ -49,14 +49,11 @@ export function missingServers({ nodes }: Pick<ClusterConfig, 'nodes'>, count: n
 /** Adds servers to a running cluster, one after the other, until there are `count`. Returns the new configuration. */
 export async function growServers(config: ClusterConfig, paths: ClusterPaths, count: number): Promise<ClusterConfig> {
   if (!hasOwnEtcd(config)) return config
-  const membership = new EtcdMembership(ownEtcdTls(paths))
-  let now = config
-  try {
+  return withMembers(ownEtcdTls(paths), async membership => {
+    let now = config
     for (const { name } of missingServers(config, count)) now = await addServerBeside(now, paths, name, membership)
-  } finally {
-    membership.close()
-  }
-  return now
+    return now
+  })
 }
 
 async function addServerBeside(

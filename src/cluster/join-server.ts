@@ -10,7 +10,7 @@ import { isReason } from '../base/errors.ts'
 import { silentLog } from '../base/log.ts'
 import { Client, httpsTransport } from '../client/index.ts'
 import { serverUrl, UsageError } from './args.ts'
-import { EtcdMembership, hostPort } from '../store/index.ts'
+import { hostPort, withMembers } from '../store/index.ts'
 import { addServer, type ClusterConfig, type ClusterPaths, readConfig, writeConfig } from './config.ts'
 import { discover } from './discovery.ts'
 import { etcdDir, etcdLogText, ownEndpoints, peerUrlOf, rememberMembers } from './etcd-member.ts'
@@ -84,11 +84,10 @@ async function joinEtcd(config: ClusterConfig, paths: ClusterPaths, endpoints: r
   await rememberMembers(paths, endpoints)
   await ensureEtcdCertificates({ ...config, member: {} }, paths, realClock)
   for (const dir of [paths.run, paths.logs]) await mkdir(dir, { recursive: true, mode: 0o700 })
-  const membership = new EtcdMembership(ownEtcdTls(paths))
   let joined = config
   let child: ChildProcess | undefined
-  try {
-    await addMember({
+  await withMembers(ownEtcdTls(paths), membership =>
+    addMember({
       membership,
       endpoints,
       name,
@@ -105,26 +104,20 @@ async function joinEtcd(config: ClusterConfig, paths: ClusterPaths, endpoints: r
       },
       undo: () => endEtcd(paths, realClock),
       clock: realClock,
-    })
-    await writeConfig(paths, joined)
-  } finally {
-    membership.close()
-  }
+    }),
+  )
+  await writeConfig(paths, joined)
 }
 
 /** Takes this machine out of the etcd again, when its server could not be started after it had joined. */
 export async function leaveEtcd(config: ClusterConfig, paths: ClusterPaths): Promise<void> {
   if (!hasOwnEtcd(config)) return
-  const membership = new EtcdMembership(ownEtcdTls(paths))
-  try {
-    const endpoints = ownEndpoints(config, paths)
-    const members = await membership.list(endpoints)
+  await withMembers(ownEtcdTls(paths), async membership => {
+    const members = await membership.list(ownEndpoints(config, paths))
     const own = members.find(({ name }) => name === config.nodeName)
     const others = members.filter(one => one !== own).flatMap(({ clientUrls }) => clientUrls.map(hostPort))
     if (own) await membership.remove(others, own.id)
-  } finally {
-    membership.close()
-  }
+  })
 }
 
 /** Throws where a further server could not see the objects. */

@@ -1,7 +1,7 @@
 // `kutter member list | remove NAME`: the members of the etcd that a cluster runs itself.
 import { rm } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
-import { EtcdMembership, hostPort, type MemberState, quorumProblem } from '../store/index.ts'
+import { type EtcdMembership, hostPort, type MemberState, quorumProblem, withMembers } from '../store/index.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, writeConfig } from './config.ts'
 import { memberDir, ownEndpoints } from './etcd-member.ts'
@@ -30,14 +30,11 @@ export async function memberCommand([action, name, ...more]: readonly string[], 
     throw new UsageError(
       `the cluster ${config.name} runs no etcd of its own; its store is ${config.store ?? 'embedded'}`,
     )
-  const membership = new EtcdMembership(ownEtcdTls(paths))
-  try {
-    if (action === 'list' && name === undefined) return await list(membership, context)
-    if (action === 'remove' && name !== undefined && !more.length) return await remove(membership, name, context)
+  return withMembers(ownEtcdTls(paths), async membership => {
+    if (action === 'list' && name === undefined) return list(membership, context)
+    if (action === 'remove' && name !== undefined && !more.length) return remove(membership, name, context)
     throw new UsageError('kutter member requires one of: list, remove NAME')
-  } finally {
-    membership.close()
-  }
+  })
 }
 
 async function list(membership: EtcdMembership, { paths, config, json, out }: Context): Promise<number> {

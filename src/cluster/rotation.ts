@@ -17,7 +17,7 @@ import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { Node } from '../kinds/core/node.ts'
 import { makeSigningKey, publicKeyOf, readSigningKey } from '../wire/jwt.ts'
 import { type Authority, crossSign, isIssuedBy, makeAuthority, splitBundle } from '../wire/x509.ts'
-import { type Admin, adminOf, writeKubeconfigs } from './admin.ts'
+import { type Admin, withAdmin, writeKubeconfigs } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNames } from './config.ts'
 import { ask, isUp } from './link.ts'
@@ -88,16 +88,13 @@ export async function rotateAuthority(context: Context, isFinish: boolean): Prom
     throw new UsageError(
       'the cluster does not run, so its nodes cannot be asked for their certificates; start it first',
     )
-  const admin = await adminOf(paths, config)
-  try {
+  await withAdmin(paths, config, async admin => {
     const behind = await nodesBehind(admin.client, splitBundle(present.certPem)[0]!)
     if (behind.length)
       throw new Error(
         `these nodes have no certificate of the new authority yet: ${behind.join(', ')}; wait for them, or remove them from the cluster`,
       )
-  } finally {
-    admin.close()
-  }
+  })
   await place(context, pki, finished(present))
   out('Only the new authority is accepted.\n')
   return 0
@@ -129,22 +126,16 @@ async function place(context: Context, pki: Pki, files: PkiFiles): Promise<void>
   if (parseStore(config.store, config.name)) {
     if (!running)
       throw new UsageError('other servers may share the store, and get keys from this one; start the cluster first')
-    const admin = await adminOf(paths, config)
-    try {
+    await withAdmin(paths, config, async admin => {
       // The server of this machine takes them as all others do.
       const after = await publishFiles(admin.client, pki.dir, files)
       await waitUntil(realClock.now() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
-    } finally {
-      admin.close()
-    }
+    })
   } else await pki.replace(files)
-  const admin = await adminOf(paths, config)
-  try {
+  await withAdmin(paths, config, async admin => {
     await writeKubeconfigs(paths, config, admin)
     if (running) await restarted(context, admin.client, before)
-  } finally {
-    admin.close()
-  }
+  })
 }
 
 /** Waits until another process serves, and the nodes of this machine are ready. */
@@ -162,8 +153,7 @@ const serverOf = async (paths: ClusterPaths): Promise<number | undefined> =>
 
 /** Waits until every server of the cluster accepts tokens of this key. */
 async function eachServerHas({ paths, config }: Context, keyId: string): Promise<void> {
-  const admin = await adminOf(paths, config)
-  try {
+  await withAdmin(paths, config, async admin => {
     const slice = await admin.client.get(EndpointSlice, { namespace: 'default', name: 'kubernetes' })
     const port = slice.ports?.[0]?.port
     const addresses = slice.endpoints.flatMap(endpoint => endpoint.addresses)
@@ -174,9 +164,7 @@ async function eachServerHas({ paths, config }: Context, keyId: string): Promise
           throw new Error(`${server} does not take the new key; the one that signs has not changed`)
         await realClock.sleep(lookMs)
       }
-  } finally {
-    admin.close()
-  }
+  })
 }
 
 async function hasKey({ ca, certificate }: Admin, server: string, keyId: string): Promise<boolean> {

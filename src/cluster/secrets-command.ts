@@ -1,7 +1,7 @@
 // `kutter secrets reencrypt`: writes every Secret again, so that all are encrypted with the key that is used now.
 import { isReason } from '../base/errors.ts'
 import { Secret } from '../kinds/core/secret.ts'
-import { adminOf } from './admin.ts'
+import { withAdmin } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 
@@ -13,8 +13,7 @@ interface Context {
 
 export async function secretsCommand(words: readonly string[], { paths, config, out }: Context): Promise<number> {
   if (words.length !== 1 || words[0] !== 'reencrypt') throw new UsageError('kutter secrets requires: reencrypt')
-  const admin = await adminOf(paths, config)
-  try {
+  return withAdmin(paths, config, async admin => {
     const { items } = await admin.client.list(Secret)
     let written = 0
     for (const secret of items) {
@@ -28,7 +27,5 @@ export async function secretsCommand(words: readonly string[], { paths, config, 
     }
     out(`${written} of ${items.length} Secrets were encrypted again; the others had the newest key.\n`)
     return 0
-  } finally {
-    admin.close()
-  }
+  })
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { copyFile } from 'node:fs/promises'
 import { isReason } from '../base/errors.ts'
-import { EtcdMembership, type Salvage, salvage } from '../store/index.ts'
+import { type Salvage, salvage, withMembers } from '../store/index.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, readConfig } from './config.ts'
@@ -157,13 +157,9 @@ async function defragment({ paths, existing, out }: Context): Promise<number> {
     return 0
   }
   const isOwn = hasOwnEtcd(config)
-  const membership = new EtcdMembership(isOwn ? ownEtcdTls(paths) : etcdTls(config))
-  try {
-    const members = await membership.defragment(isOwn ? ownEndpoints(config, paths) : location.endpoints)
-    out(`The members ${members.join(', ')} have given their free space back.\n`)
-  } finally {
-    membership.close()
-  }
+  const endpoints = isOwn ? ownEndpoints(config, paths) : location.endpoints
+  const members = await withMembers(isOwn ? ownEtcdTls(paths) : etcdTls(config), all => all.defragment(endpoints))
+  out(`The members ${members.join(', ')} have given their free space back.\n`)
   return 0
 }
 

@@ -93,7 +93,7 @@ export async function install(context: Context): Promise<number> {
     throw new UsageError(
       `there is no cluster ${name} in ${paths.dataDir}; create it with: ${commandLine('kutter', 'up', paths)}`,
     )
-  const runs = await systemdRuns()
+  const runs = systemdRuns()
   if (!runs && directory === unitDirectory)
     throw new UsageError('systemd does not run on this machine, so there is nothing to install into')
   const file = join(directory, unitOf(name))
@@ -115,7 +115,7 @@ export async function uninstall({ paths, name, directory = unitDirectory, out }:
     out(`There is no unit ${file}.\n`)
     return 0
   }
-  const runs = await systemdRuns()
+  const runs = systemdRuns()
   if (runs) await run('systemctl', ['disable', '--now', unitOf(name)], { timeoutMs: 90_000 })
   await rm(file)
   if (runs) await run('systemctl', ['daemon-reload'])
@@ -126,7 +126,7 @@ export async function uninstall({ paths, name, directory = unitDirectory, out }:
 }
 
 /** Whether systemd is the init of this machine. Source: sd_booted(3). */
-const systemdRuns = async (): Promise<boolean> => existsSync('/run/systemd/system')
+const systemdRuns = (): boolean => existsSync('/run/systemd/system')
 
 /** Reports to systemd's watchdog at half of the time that it allows, where it has asked for that. */
 export function startWatchdog({ clock, log }: { clock: Clock; log: Log }): { stop(): void } {

@@ -10,7 +10,7 @@ import {
 } from '../kinds/core/bootstrap-token.ts'
 import { Secret } from '../kinds/core/secret.ts'
 import { publicKeyHash } from '../wire/x509.ts'
-import { type Admin, adminOf } from './admin.ts'
+import { type Admin, withAdmin } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { mustShareStore } from './join-server.ts'
@@ -32,12 +32,9 @@ export async function tokenCommand(words: readonly string[], context: Context): 
   const [action, id] = words
   const act = { create: createToken, list: listTokens, delete: deleteToken }[action ?? '']
   if (!act) throw new UsageError('kutter token requires one of: create, list, delete')
-  const admin = await adminOf(context.paths, context.config)
-  try {
+  return withAdmin(context.paths, context.config, async admin => {
     return await act(admin, context, id)
-  } finally {
-    admin.close()
-  }
+  })
 }
 
 async function createToken({ client, ca }: Admin, { ttlMs, isServer, config, paths, out }: Context): Promise<number> {

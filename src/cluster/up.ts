@@ -25,11 +25,11 @@ import { etcdPortsOf } from './etcd-member.ts'
 import { ensureEtcdCertificates } from './etcd-pki.ts'
 import { etcdProcesses } from './etcd-process.ts'
 import { growServers, haChoices, haServers, localVirtualAddress, missingServers } from './high-availability.ts'
+import { refuseEncryption } from './check.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
 import { contextName } from './kubeconfig.ts'
-import { wireguardProblem } from '../network/index.ts'
 import { ask } from './link.ts'
 import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
@@ -89,9 +89,8 @@ async function bringUp(options: UpOptions): Promise<number> {
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
   if (full) throw new Error(full)
-  const made = await withVirtualAddress(await ensureConfig(paths, options), options)
-  const config = { ...made, release: releaseIn(options.directory) }
-  await writeConfig(paths, config)
+  const made = await ensureConfig(paths, { ...options, release: releaseIn(options.directory) })
+  const config = await withVirtualAddress(made, options)
   reportExtraNodes(options, config)
   await refuseTakenPorts(config, paths)
   const { client, close } = await steps.run('certificates and kubeconfig', () => prepare(paths, config))
@@ -168,18 +167,6 @@ async function refuseTakenPorts(config: ClusterConfig, paths: ClusterPaths): Pro
   for (const one of Object.values(etcdPortsOf(config)))
     if (!(await portFree(one)))
       throw new Error(`port ${one}, which etcd uses, is taken by another program; stop that program`)
-}
-
-/** Throws where `--encrypt` is not possible. */
-export async function refuseEncryption({
-  encrypt,
-  disable,
-}: Pick<ClusterConfig, 'encrypt' | 'disable'>): Promise<void> {
-  if (!encrypt) return
-  if (disable?.includes('network'))
-    throw new Error('--encrypt is about the pod network, which --disable network leaves to a CNI plugin')
-  const problem = await wireguardProblem()
-  if (problem) throw new Error(problem)
 }
 
 /** Another store is an empty one, or that of another cluster: objects have to be copied first. */

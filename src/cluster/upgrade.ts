@@ -13,7 +13,7 @@ import { isReason, messageOf } from '../base/errors.ts'
 import { silentLog } from '../base/log.ts'
 import { timeText } from '../api/time.ts'
 import { commandLines, run } from '../linux/index.ts'
-import { adminOf } from './admin.ts'
+import { withAdmin } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, type Release, readConfig, writeConfig } from './config.ts'
 import { stopProcesses } from './down.ts'
@@ -118,14 +118,12 @@ async function running(paths: ClusterPaths): Promise<Release | undefined> {
 /** Saves the state of the cluster: by the release that runs, or when it is stopped by this one. Returns the file. */
 async function saveState({ paths, config }: UpgradeOptions): Promise<string> {
   if (await ask(paths.socket, { command: 'status' })) {
-    const admin = await adminOf(paths, config)
     try {
-      return (JSON.parse(await admin.fetch(storePaths.snapshot, undefined, 'PUT')) as SavedSnapshot).file
+      const saved = await withAdmin(paths, config, admin => admin.fetch(storePaths.snapshot, undefined, 'PUT'))
+      return (JSON.parse(saved) as SavedSnapshot).file
     } catch (error) {
       // The release is older than snapshots.
       if (!isReason(error, 'NotFound')) throw error
-    } finally {
-      admin.close()
     }
     if (parseStore(config.store, config.name))
       throw new UsageError('the release that runs cannot save a snapshot of an etcd; save one with the tools of etcd')

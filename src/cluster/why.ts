@@ -2,7 +2,7 @@
 // and how the other nodes scored.
 import { timeText } from '../api/time.ts'
 import type { DecisionReport, Explanation } from '../scheduler/index.ts'
-import { adminOf } from './admin.ts'
+import { withAdmin } from './admin.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { decisionPath } from './scheduler-debug.ts'
@@ -20,14 +20,11 @@ export async function why(words: readonly string[], options: WhyOptions): Promis
   const { paths, config, namespace, json, out } = options
   const [, name] = /^(?:pods?|po)\/(.+)$/.exec(words[0] ?? '') ?? []
   if (!name || words.length > 1) throw new UsageError('kutter why requires one pod: kutter why pod/NAME [-n NAMESPACE]')
-  const admin = await adminOf(paths, config)
-  try {
+  return withAdmin(paths, config, async admin => {
     const explanation = JSON.parse(await admin.fetch(decisionPath(namespace, name))) as Explanation
     out(json ? `${JSON.stringify(explanation, null, 2)}\n` : describeDecision(explanation))
     return explanation.state === 'unknown' ? 1 : 0
-  } finally {
-    admin.close()
-  }
+  })
 }
 
 /**

@@ -9,7 +9,15 @@ export { openMemoryStore } from './memory.ts'
 export { openEmbeddedStore } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded.ts'
 export { copyToEtcd, EtcdClient, type EtcdPlace, type EtcdTls, openEtcdStore } from './etcd/index.ts'
-export { type EtcdMember, EtcdMembership, hostPort, type MemberState, quorumOf, quorumProblem } from './etcd/members.ts'
+export {
+  type EtcdMember,
+  EtcdMembership,
+  hostPort,
+  type MemberState,
+  quorumOf,
+  quorumProblem,
+  withMembers,
+} from './etcd/members.ts'
 export { fillEmbedded, type Salvage, salvage } from './snapshot/fill.ts'
 export {
   checkSnapshot,

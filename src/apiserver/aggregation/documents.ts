@@ -19,6 +19,7 @@ import type { User } from '../../api/operation.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { ServerCore } from '../core.ts'
+import { bodyOf } from '../../wire/body.ts'
 import { headersOf } from './identity.ts'
 import { readGroupVersion, readResourceList } from '../../kinds/discovered/read-discovery.ts'
 import { readSwagger, type Swagger } from './swagger.ts'
@@ -231,17 +232,8 @@ interface Answer {
 function ask(options: RequestOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(options, response => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBytes) asked.destroy(new Error('the answer is too long'))
-        else chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({ code: response.statusCode ?? 0, etag: response.headers.etag, bytes: Buffer.concat(chunks) }),
-      )
+      const { statusCode: code = 0, headers } = response
+      bodyOf(response, maxBytes).then(bytes => resolve({ code, etag: headers.etag, bytes }), reject)
     })
     asked.on('error', reject)
     asked.end()

@@ -1,6 +1,7 @@
 // Requests of this server itself to kubelets.
 import { request } from 'node:https'
-import { StatusError } from '../../base/errors.ts'
+import { messageOf, StatusError } from '../../base/errors.ts'
+import { bodyOf } from '../../wire/body.ts'
 import type { Storage } from '../storage.ts'
 import { kubeletOf } from './target.ts'
 
@@ -47,19 +48,14 @@ export function askKubelet(
     asked.once('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)))
     asked.once('error', error => fail(error.message, error))
     asked.once('response', response => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBytes) asked.destroy(new Error('the answer is too long'))
-        else chunks.push(chunk)
-      })
-      response.once('error', error => fail(error.message, error))
-      response.once('end', () => {
-        const text = Buffer.concat(chunks).toString()
-        if (response.statusCode === 200) resolve(text)
-        else fail(`status ${response.statusCode}: ${text.slice(0, maxErrorLength).trim()}`)
-      })
+      bodyOf(response, maxBytes).then(
+        bytes => {
+          const text = bytes.toString()
+          if (response.statusCode === 200) resolve(text)
+          else fail(`status ${response.statusCode}: ${text.slice(0, maxErrorLength).trim()}`)
+        },
+        (error: unknown) => fail(messageOf(error), error),
+      )
     })
     asked.end()
   })

@@ -206,6 +206,19 @@ export class EtcdMembership {
   }
 }
 
+/** Runs `work` with the members, and closes the connections to them in any case. */
+export async function withMembers<T>(
+  tls: EtcdTls | undefined,
+  work: (membership: EtcdMembership) => Promise<T>,
+): Promise<T> {
+  const membership = new EtcdMembership(tls)
+  try {
+    return await work(membership)
+  } finally {
+    membership.close()
+  }
+}
+
 const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
