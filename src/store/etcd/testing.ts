@@ -1,5 +1,6 @@
 // A real etcd for tests: one member or several, in a directory of their own, on ports of loopback that were free.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -42,6 +43,9 @@ export async function startEtcd(size = 1, extra: readonly string[] = [], address
     args.push('--listen-client-urls', `http://${endpoint}`, '--advertise-client-urls', `http://${endpoint}`)
     args.push('--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer)
     args.push('--max-request-bytes', String(16 << 20), '--logger', 'zap', '--log-level', 'error', ...extra)
+    const before = running.get(i)
+    // One that was killed has its port and the lock of its data until it is gone.
+    if (before && before.exitCode === null && before.signalCode === null) await once(before, 'exit')
     running.set(i, spawn('etcd', args, { stdio: 'ignore' }))
     if (wait) await answering([endpoint])
   }
