@@ -21,8 +21,8 @@ function series(name: string, help: string, type: Family['type']): Family {
 
 interface Counter {
   add(labels?: Readonly<Record<string, string>>, amount?: number): void
-  /** Adds one to the same labels each time, without the work to write them. */
-  with(labels: Readonly<Record<string, string>>): () => void
+  /** Adds to the same labels each time, without the work to write them. */
+  with(labels: Readonly<Record<string, string>>): (amount?: number) => void
 }
 
 /** Creates a counter: a number that only grows. By convention its name ends with `_total`. */
@@ -37,7 +37,7 @@ export function counter(name: string, help: string): Counter {
     add: (labels = {}, amount = 1) => addTo(labelText(labels), amount),
     with(labels) {
       const key = labelText(labels)
-      return () => addTo(key, 1)
+      return (amount = 1) => addTo(key, amount)
     },
   }
 }
@@ -101,6 +101,14 @@ interface HistogramSeries {
   sum: number
 }
 
+/** Values that have been sorted into the buckets of a histogram, to be observed together, also several times. */
+export interface Tally {
+  /** How many values there are. */
+  readonly size: number
+  readonly counts: readonly number[]
+  readonly sum: number
+}
+
 interface Histogram {
   help: string
   bounds: readonly number[]
@@ -108,6 +116,11 @@ interface Histogram {
 }
 
 const histograms = new Map<string, Histogram>()
+
+const emptySeries = (bounds: readonly number[]): HistogramSeries => ({
+  counts: Array.from({ length: bounds.length + 1 }, () => 0),
+  sum: 0,
+})
 
 /** `count` bounds, of which each is `factor` times the previous one. */
 export const exponentialBuckets = (first: number, factor: number, count: number): number[] =>
@@ -122,21 +135,27 @@ export function histogram(
   observe(value: number, labels?: Labels): void
   /** Observes values with the same labels each time, without the work to write and find them. */
   with(labels: Labels): (value: number) => void
+  /** Sorts values into the buckets. */
+  tally(values: readonly number[]): Tally
+  /** Observes tallies with the same labels each time. */
+  tallies(labels: Labels): (tally: Tally) => void
 } {
   let family = histograms.get(name)
   if (!family) histograms.set(name, (family = { help, bounds, series: new Map() }))
   const { series: all } = family
   const seriesOf = (key: string) => {
     let own = all.get(key)
-    if (!own && all.size < maxSeries)
-      all.set(key, (own = { counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 }))
+    if (!own && all.size < maxSeries) all.set(key, (own = emptySeries(bounds)))
     return own
+  }
+  const bucketOf = (value: number) => {
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
+    return bucket
   }
   const observeIn = (own: HistogramSeries | undefined, value: number) => {
     if (!own) return
-    let bucket = 0
-    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
-    own.counts[bucket]!++
+    own.counts[bucketOf(value)]!++
     own.sum += value
   }
   return {
@@ -145,6 +164,21 @@ export function histogram(
       const key = labelText(labels)
       let own: HistogramSeries | undefined
       return value => observeIn((own ??= seriesOf(key)), value)
+    },
+    tally(values) {
+      const tally = emptySeries(bounds)
+      for (const value of values) observeIn(tally, value)
+      return { ...tally, size: values.length }
+    },
+    tallies(labels) {
+      const key = labelText(labels)
+      let own: HistogramSeries | undefined
+      return ({ counts, sum }) => {
+        own ??= seriesOf(key)
+        if (!own) return
+        for (let i = 0; i < counts.length; i++) own.counts[i]! += counts[i]!
+        own.sum += sum
+      }
     },
   }
 }

@@ -18,16 +18,31 @@ export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array
 
 /** What stands before and after a message of `rawBytes` bytes in its envelope. */
 export function envelopeAround(apiVersion: string, kind: string, rawBytes: number): { head: Buffer; tail: Buffer } {
-  const type = new ProtoWriter()
-  type.string(1, apiVersion)
-  type.string(2, kind)
-  const head = new ProtoWriter()
-  head.bytes(1, type.finish())
-  head.lengthOf(2, rawBytes)
-  const tail = new ProtoWriter(16)
-  tail.string(3, '')
-  tail.string(4, '')
-  return { head: Buffer.concat([magic, head.finish()]), tail: tail.finish() }
+  const length = new ProtoWriter(16)
+  length.lengthOf(2, rawBytes)
+  return { head: Buffer.concat([typeHead(apiVersion, kind), length.finish()]), tail: envelopeTail }
+}
+
+/** The empty encoding and content type. */
+const envelopeTail = Buffer.from([(3 << 3) | 2, 0, (4 << 3) | 2, 0])
+
+/** The beginnings of envelopes, which are the same for all objects of a kind. */
+const typeHeads = new Map<string, Buffer>()
+const maxTypeHeads = 1_000
+
+function typeHead(apiVersion: string, kind: string): Buffer {
+  const key = `${apiVersion} ${kind}`
+  let head = typeHeads.get(key)
+  if (!head) {
+    const type = new ProtoWriter()
+    type.string(1, apiVersion)
+    type.string(2, kind)
+    const field = new ProtoWriter()
+    field.bytes(1, type.finish())
+    if (typeHeads.size >= maxTypeHeads) typeHeads.clear()
+    typeHeads.set(key, (head = Buffer.concat([magic, field.finish()])))
+  }
+  return head
 }
 
 /** Reads the envelope. Throws RangeError for other bytes. */

@@ -3,8 +3,9 @@
 import { stringify } from 'yaml'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
+import type { WatchEvent } from '../../api/operation.ts'
 import { ObjectMeta, Status } from '../../api/meta.ts'
-import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
+import { encodeEnvelope, encodeProto, envelopeAround } from '../../api/schema/proto.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
@@ -58,26 +59,47 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
   }
 }
 
-/** Encodes one event of a watch: in JSON as a line, in protobuf after its length. */
-export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string, item: Item, first: boolean): Buffer {
+/** Encodes one event of a watch: in JSON as a line, in protobuf after its length. The bytes come in parts. */
+export function eventParts(
+  context: EncodeContext,
+  kind: AnyKind,
+  { type, item }: WatchEvent,
+  first: boolean,
+): readonly Buffer[] {
   const isStatus = type === 'ERROR'
   if (context.encoding === 'protobuf') {
-    const object = isStatus
-      ? encodeStatus({ ...context, view: 'object' }, asJson(item.object))
-      : encodeObject(context, kind, item)
-    const raw = new ProtoWriter(object.length + 16)
-    raw.bytes(1, object)
-    const event = new ProtoWriter(object.length + 32)
-    event.string(1, type)
-    event.bytes(2, raw.finish())
-    const message = event.finish()
-    const length = Buffer.alloc(4)
-    length.writeUInt32BE(message.length)
-    return Buffer.concat([length, message])
+    if (isStatus) return framed(type, [encodeStatus({ ...context, view: 'object' }, asJson(item.object))])
+    if (context.view !== 'object') return framed(type, [encodeObject(context, kind, item)])
+    const message = protobufOf(kind, item)
+    const { head, tail } = envelopeAround(kind.apiVersion, kind.kind, message.length)
+    return framed(type, [head, message, tail])
   }
   const object =
     isStatus || context.view === 'object' ? item.bytes : Buffer.from(JSON.stringify(viewOf(context, kind, item, first)))
-  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')])
+  return [jsonHeads[type], object, jsonTail]
+}
+
+const jsonHeads = {} as Record<WatchEvent['type'], Buffer>
+for (const type of ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'] as const)
+  jsonHeads[type] = Buffer.from(`{"type":"${type}","object":`)
+const jsonTail = Buffer.from('}\n')
+
+/**
+ * An object as an event in protobuf: the length of the message, the type, and the fields in which the object is.
+ * Source: apimachinery runtime/serializer/streaming; meta.v1.WatchEvent, runtime.RawExtension.
+ */
+function framed(type: string, object: readonly Buffer[]): readonly Buffer[] {
+  const objectBytes = object.reduce((sum, { length }) => sum + length, 0)
+  const raw = new ProtoWriter(16)
+  raw.lengthOf(1, objectBytes)
+  const rawHead = raw.finish()
+  const event = new ProtoWriter(40)
+  event.string(1, type)
+  event.lengthOf(2, rawHead.length + objectBytes)
+  const eventHead = event.finish()
+  const length = Buffer.allocUnsafe(4)
+  length.writeUInt32BE(eventHead.length + rawHead.length + objectBytes)
+  return [length, eventHead, rawHead, ...object]
 }
 
 function viewOf(context: EncodeContext, kind: AnyKind, item: Item, first: boolean): JsonObject {

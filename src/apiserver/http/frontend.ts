@@ -46,13 +46,13 @@ import {
   type Streams,
 } from './call.ts'
 import { limitTime } from './deadline.ts'
-import { encodeEvent, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
+import { encodeObject, encodeStatus, type EncodeContext, eventParts } from './encode.ts'
 import { acceptFrames } from './frames.ts'
 import { listParts } from './list-pieces.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
 import { impersonated } from './impersonate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
-import { countEvents, countUpgrade, MeasuredRequest } from './request-metrics.ts'
+import { countEvents, countUpgrade, MeasuredRequest, tallyOfEvents } from './request-metrics.ts'
 import { parsePath, type ResourcePath } from './route.ts'
 import { cutOffIfStalled, type Patience, sendParts, writePiece } from './send-pieces.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
@@ -351,9 +351,9 @@ export class Frontend {
     trail?.started(response.statusCode)
     let first = true
     for await (const events of result.events) {
-      const count = (sizes: readonly number[]) => countEvents(result.kind, sizes)
-      for (const piece of eventPieces(context, result.kind, events, first, count)) {
-        const waiting = writePiece(response, piece, this.#patience)
+      for (const { bytes, sizes } of eventPieces(context, result.kind, events, first)) {
+        countEvents(result.kind, sizes)
+        const waiting = writePiece(response, bytes, this.#patience)
         if (waiting) await waiting
         if (signal.aborted) return
       }
@@ -416,10 +416,10 @@ export class Frontend {
     ws.on('error', () => abort.abort())
     let first = true
     for await (const events of result.events)
-      for (const { type, item } of events) {
-        const bytes = encodeEvent(context, result.kind, type, item, first)
+      for (const event of events) {
+        const bytes = Buffer.concat(eventParts(context, result.kind, event, first))
+        countEvents(result.kind, tallyOfEvents([bytes.length]))
         // A message has a length itself, so the one before the protobuf is dropped.
-        countEvents(result.kind, [bytes.length])
         const sending = send(context.encoding === 'protobuf' ? bytes.subarray(4) : bytes)
         await cutOffIfStalled(socket, sending, this.#patience)
         first = false

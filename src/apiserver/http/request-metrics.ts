@@ -6,7 +6,7 @@
 //
 // Source: apiserver pkg/endpoints/metrics.
 import type { Clock } from '../../base/clock.ts'
-import { counter, gauge, histogram, measure } from '../../base/metrics.ts'
+import { counter, gauge, histogram, measure, type Tally } from '../../base/metrics.ts'
 import type { Labels } from '../../base/exposition.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { handlers } from '../resources/handlers.ts'
@@ -219,16 +219,18 @@ function newSeries(verb: string, labels: Labels): Series {
   }
 }
 
-const watched = new WeakMap<AnyKind, { count: (events: number) => void; size: (bytes: number) => void }>()
+const watched = new WeakMap<AnyKind, (sizes: Tally) => void>()
 
-/** Counts events that are sent to a watch, by their sizes. */
-export function countEvents(kind: AnyKind, bytes: readonly number[]): void {
-  let series = watched.get(kind)
-  if (!series) {
+/** What there is to count of events with these sizes in bytes. */
+export const tallyOfEvents = (sizes: readonly number[]): Tally => watchSizes.tally(sizes)
+
+/** Counts events that are sent to a watch. */
+export function countEvents(kind: AnyKind, sizes: Tally): void {
+  let count = watched.get(kind)
+  if (!count) {
     const labels = { group: kind.group, version: kind.version, resource: kind.plural }
-    const one = { count: (events: number) => watchEvents.add(labels, events), size: watchSizes.with(labels) }
-    watched.set(kind, (series = one))
+    const [add, observe] = [watchEvents.with(labels), watchSizes.tallies(labels)]
+    watched.set(kind, (count = tally => (add(tally.size), observe(tally))))
   }
-  series.count(bytes.length)
-  for (const size of bytes) series.size(size)
+  count(sizes)
 }

@@ -2,55 +2,71 @@
 // state with which a watch begins, is encoded piece by piece for each watch, so that no bytes are kept for it.
 import type { AnyKind } from '../../api/kind.ts'
 import type { WatchEvent } from '../../api/operation.ts'
-import { encodeEvent, type EncodeContext } from './encode.ts'
-import { gathered, pieceBytes } from './list-pieces.ts'
+import type { Tally } from '../../base/metrics.ts'
+import { type EncodeContext, eventParts } from './encode.ts'
+import { pieceBytes } from './list-pieces.ts'
+import { tallyOfEvents } from './request-metrics.ts'
 
-/** Events as they are sent, and the size of each. */
-interface Chunk {
-  bytes: Buffer
-  sizes: readonly number[]
+/** Events as they are sent, and what there is to count of them. */
+interface EventPiece {
+  readonly bytes: Buffer
+  readonly sizes: Tally
 }
 
 /** Encoded batches of events. Watches with the same selection share the array of events, and so its bytes. */
-const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Chunk>>>()
+const shared = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], EventPiece>>>()
 const maxSharedEvents = 100
 
-/**
- * The pieces of a batch of events. `first` says whether the watch begins with it. `count` is called with the sizes of
- * the events that are in the next piece.
- */
+/** The pieces of a batch of events. `first` says whether the watch begins with it. */
 export function* eventPieces(
   context: EncodeContext,
   kind: AnyKind,
   events: readonly WatchEvent[],
   first: boolean,
-  count: (sizes: readonly number[]) => void,
-): Generator<Buffer, void> {
-  const encode = (i: number) => encodeEvent(context, kind, events[i]!.type, events[i]!.item, first && i === 0)
-  if (isSmall(events)) {
-    const { bytes, sizes } = sharedChunk(context, events, encode)
-    count(sizes)
-    return yield bytes
-  }
-  const encoded = function* () {
-    for (const i of events.keys()) {
-      const bytes = encode(i)
-      count([bytes.length])
-      yield bytes
+): Generator<EventPiece, void> {
+  if (isSmall(events)) return yield sharedPiece(context, kind, events, first)
+  for (let at = 0; at < events.length; ) {
+    const piece = new PieceOfEvents()
+    while (at < events.length && piece.bytes < pieceBytes) {
+      piece.add(eventParts(context, kind, events[at]!, first && at === 0))
+      at++
     }
+    yield piece.finish()
   }
-  yield* gathered(encoded())
 }
 
-function sharedChunk(context: EncodeContext, events: readonly WatchEvent[], encode: (i: number) => Buffer): Chunk {
+/** The piece that a batch of events is together. */
+function sharedPiece(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): EventPiece {
   const make = () => {
-    const all = events.map((_, i) => encode(i))
-    return { bytes: Buffer.concat(all), sizes: all.map(({ length }) => length) }
+    const piece = new PieceOfEvents()
+    for (const [i, event] of events.entries()) piece.add(eventParts(context, kind, event, first && i === 0))
+    return piece.finish()
   }
   if (context.view !== 'object') return make()
-  let shared = chunks.get(events)
-  if (!shared) chunks.set(events, (shared = {}))
-  return (shared[context.encoding] ??= make())
+  let pieces = shared.get(events)
+  if (!pieces) shared.set(events, (pieces = {}))
+  return (pieces[context.encoding] ??= make())
+}
+
+/** Events that are joined when all are there. */
+class PieceOfEvents {
+  bytes = 0
+  readonly #parts: Buffer[] = []
+  readonly #sizes: number[] = []
+
+  add(parts: readonly Buffer[]): void {
+    let size = 0
+    for (const part of parts) {
+      this.#parts.push(part)
+      size += part.length
+    }
+    this.#sizes.push(size)
+    this.bytes += size
+  }
+
+  finish(): EventPiece {
+    return { bytes: Buffer.concat(this.#parts, this.bytes), sizes: tallyOfEvents(this.#sizes) }
+  }
 }
 
 function isSmall(events: readonly WatchEvent[]): boolean {
