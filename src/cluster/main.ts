@@ -1,6 +1,5 @@
 // The `kutter` command: parses the command line and runs the command it names. Exit codes: 0 for success, 1 for a
 // failure, 2 for a mistake on the command line.
-import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'

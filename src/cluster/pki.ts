@@ -22,6 +22,7 @@ import {
 
 const yearMs = 365 * 24 * 3600 * 1000
 export const authorityMs = 10 * yearMs
+const maxSettles = 10
 
 /**
  * The files that are replaced together: the bundle of authorities, of which the first signs, its key, the certificates
@@ -168,13 +169,20 @@ export class Pki {
   /** Puts the files of a replacement into their places, also of one that a crash has interrupted. */
   async settle(): Promise<void> {
     const next = join(this.dir, 'next')
-    if (!existsSync(next)) return
-    // Several processes may come here together; each file is moved by one of them.
-    const gone = (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
+    const unless = (expected: string) => (error: NodeJS.ErrnoException) => {
+      if (error.code !== expected) throw error
     }
-    for (const name of replaceable) await rename(join(next, name), join(this.dir, name)).catch(gone)
-    await rmdir(next).catch(gone)
+    for (let attempt = 1; existsSync(next); attempt++) {
+      // Several processes may come here together; each file is moved by one of them.
+      for (const name of replaceable) await rename(join(next, name), join(this.dir, name)).catch(unless('ENOENT'))
+      try {
+        return await rmdir(next).catch(unless('ENOENT'))
+      } catch (error) {
+        // Meanwhile another process has put the next replacement here.
+        if (attempt === maxSettles) throw error
+        unless('ENOTEMPTY')(error as NodeJS.ErrnoException)
+      }
+    }
   }
 
   async #pair(name: string, good: (pair: KeyPair) => boolean, make: () => Promise<KeyPair>): Promise<KeyPair> {

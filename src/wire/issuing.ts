@@ -1,29 +1,11 @@
-// Certificates: creates authorities, issues certificates of servers and clients, and creates, reads and signs requests
-// (RFC 5280, RFC 2986). Everything is passed as PEM text, as it is in files and Secrets.
+// Issues certificates: creates authorities, certificates of servers and clients, and creates, reads and signs requests
+// (RFC 5280, RFC 2986). Everything is passed as PEM text. Others import x509.ts, which loads this file when it is needed.
 import 'reflect-metadata'
-import { X509Certificate as NodeCertificate, createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
+import { createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
 import { secretBytes } from '../base/random.ts'
-
-/** A certificate, perhaps with its chain, and its private key in the form of `traditionalKey`. */
-export interface KeyPair {
-  certPem: string
-  keyPem: string
-}
-
-/** An authority: the certificate with which it signs is the first in `certPem`. */
-export interface Authority extends KeyPair {
-  /** Certificates that follow each one it issues, so that clients of the authority before it accept them. */
-  chainPem?: string
-}
-
-export interface Subject {
-  commonName: string
-  organizations?: readonly string[]
-  dnsNames?: readonly string[]
-  ips?: readonly string[]
-}
+import { type Authority, type KeyPair, pemOf, type RequestInfo, type Subject } from './x509.ts'
 
 /** The uses of a key, with the names of the certificates.k8s.io API. */
 export type Usage = keyof typeof keyUsages | keyof typeof extendedUsages
@@ -131,11 +113,6 @@ export async function makeRequest(subject: Subject): Promise<{ requestPem: strin
   return { requestPem: pem(request), keyPem: await exportKey(keys.privateKey) }
 }
 
-export interface RequestInfo extends Required<Subject> {
-  emails: string[]
-  uris: string[]
-}
-
 /** Reads a request. Throws BadRequest when it is damaged, or not signed by its own key. */
 export async function readRequest(requestPem: string): Promise<RequestInfo> {
   return subjectOf(await parseRequest(requestPem))
@@ -149,71 +126,6 @@ export async function signRequest(
 ): Promise<string> {
   const request = await parseRequest(requestPem)
   return sign(authority, request.subjectName, alternatives(request), await request.publicKey.export(), options)
-}
-
-export interface CertificateInfo extends RequestInfo {
-  issuer: string
-  /** The serial number in hexadecimal digits. */
-  serialNumber: string
-  /** Milliseconds since the epoch. */
-  notBefore: number
-  notAfter: number
-  isAuthority: boolean
-}
-
-/** Reads the first certificate of a PEM text. */
-export function readCertificate(certPem: string): CertificateInfo {
-  const certificate = parse(() => new x509.X509Certificate(decodeFirst(certPem)), 'certificate')
-  return {
-    ...subjectOf(certificate),
-    issuer: certificate.issuer,
-    serialNumber: certificate.serialNumber,
-    notBefore: certificate.notBefore.getTime(),
-    notAfter: certificate.notAfter.getTime(),
-    isAuthority: certificate.getExtension(x509.BasicConstraintsExtension)?.ca ?? false,
-  }
-}
-
-/** From when to when a certificate is used: from the beginning of its validity until it is to be renewed. */
-export const useOf = (certPem: string): { from: number; until: number } => ({
-  from: readCertificate(certPem).notBefore,
-  until: renewAt(certPem),
-})
-
-/** Whether a certificate is valid for some time to come, and not only later. */
-export function isCurrent(certPem: string, now: number): boolean {
-  const { from, until } = useOf(certPem)
-  return from <= now && now < until
-}
-
-/** When to renew a certificate: after four fifths of its lifetime, so that a failed renewal can be tried again. */
-export function renewAt(certPem: string): number {
-  const { notBefore, notAfter } = readCertificate(certPem)
-  return notBefore + (notAfter - notBefore) * 0.8
-}
-
-/** Whether the key belongs to the certificate, and the authority, if given, has signed it. */
-export function isPair({ certPem, keyPem }: KeyPair, authorityPem?: string): boolean {
-  const certificate = new NodeCertificate(certPem)
-  if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return false
-  return authorityPem === undefined || isIssuedBy(certificate, authorityPem)
-}
-
-/** Whether the first authority of a bundle has itself issued a certificate. */
-export function isIssuedBy(certificate: NodeCertificate, authorityPem: string): boolean {
-  const authority = new NodeCertificate(authorityPem)
-  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
-}
-
-/** The certificates of a bundle, each as PEM. */
-export function splitBundle(bundlePem: string): string[] {
-  return bundlePem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)?.map(p => `${p}\n`) ?? []
-}
-
-/** SHA-256 of the public key as `sha256:<hex>`, by which a join token identifies an authority. Source: RFC 7469. */
-export async function publicKeyHash(certPem: string): Promise<string> {
-  const der = new NodeCertificate(certPem).publicKey.export({ type: 'spki', format: 'der' })
-  return `sha256:${Buffer.from(await crypto.subtle.digest('SHA-256', new Uint8Array(der))).toString('hex')}`
 }
 
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -337,12 +249,4 @@ const pem = (data: x509.PemData<unknown>) => `${data.toString('pem').trim()}\n`
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key))
   return pemOf(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
-}
-
-/** A private key as SEC 1 or PKCS #1, which all clients read. Some Java clients do not read PKCS #8. */
-export const traditionalKey = (keyPem: string): string => pemOf(createPrivateKey(keyPem))
-
-function pemOf(key: KeyObject): string {
-  const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : key.asymmetricKeyType === 'ec' ? 'sec1' : 'pkcs8'
-  return String(key.export({ type, format: 'pem' }))
 }
