@@ -4,11 +4,11 @@
 import { objectOf } from '../src/kinds/testing.ts'
 import { Service } from '../src/kinds/core/service.ts'
 import { EndpointSlice } from '../src/kinds/discovery/endpointslice.ts'
-import { makeIp, makeNft } from '../src/linux/index.ts'
+import { deleteTableText, makeIp, makeNft } from '../src/linux/index.ts'
 import { emptyFragment, type Fragment } from '../src/proxy/fragment.ts'
 import { HairpinCounts } from '../src/proxy/hairpin.ts'
 import { planService } from '../src/proxy/plan.ts'
-import { deleteTableText, pickText, tableText } from '../src/proxy/table.ts'
+import { pickText, tableText } from '../src/proxy/table.ts'
 import { transactionText } from '../src/proxy/transaction.ts'
 
 const [services = 10_000, endpoints = 3] = process.argv.slice(2).map(Number)

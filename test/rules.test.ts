@@ -50,7 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 /** Rooms without an index.ts: their files are imported one by one. */
 const open = new Set(['base', 'kinds', 'api', 'wire'])
 /** Further index.ts files inside a room. */
-const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts'])
+const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts', 'apiserver/names.ts'])
 
 /** The tests of the schema engine need kinds, and those of the certificate rules need certificates. */
 const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'], kinds: ['wire'] }
@@ -63,6 +63,8 @@ const maxLines = 500
 interface Import {
   target: string
   typeOnly: boolean
+  /** Whether it is loaded only when the program comes to it. */
+  later: boolean
 }
 
 const files = globSync('src/**/*.ts', { cwd: root }).map(file => file.slice('src/'.length))
@@ -70,10 +72,20 @@ const texts = new Map(files.map(file => [file, readFileSync(join(root, 'src', fi
 
 function importsOf(file: string): Import[] {
   const pattern = /^\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'(\.[^']+)'/gms
-  return [...texts.get(file)!.matchAll(pattern)].map(([statement, type, target]) => ({
-    target: normalize(join(dirname(file), target!)),
-    typeOnly: type !== undefined || onlyTypes(statement),
-  }))
+  const text = texts.get(file)!
+  const targetOf = (path: string) => normalize(join(dirname(file), path))
+  return [
+    ...Array.from(text.matchAll(pattern), ([statement, type, path]) => ({
+      target: targetOf(path!),
+      typeOnly: type !== undefined || onlyTypes(statement),
+      later: false,
+    })),
+    ...Array.from(text.matchAll(/\bimport\('(\.[^']+)'\)/g), ([, path]) => ({
+      target: targetOf(path!),
+      typeOnly: false,
+      later: true,
+    })),
+  ]
 }
 
 /** `import { type A, type B } from …` */
@@ -107,6 +119,22 @@ test('every room imports only what it may', () => {
     }
   }
   assert.deepEqual(breaches, [])
+})
+
+test('the supervisor, and a command until it is clear what it is, load only what is small', () => {
+  const light = ['base', 'linux', 'cluster', 'api']
+  for (const start of ['cluster/supervisor-main.ts', 'cluster/main.ts']) {
+    const way = new Map([[start, start]])
+    for (const [file, path] of way) {
+      const packages = texts.get(file)!.match(/^import .*from '(?!node:|\.)[^']+'/gm) ?? []
+      assert.deepEqual(packages, [], path)
+      assert.ok(light.includes(roomOf(file)) || file.startsWith('apiserver/'), path)
+      assert.ok(!file.endsWith('/index.ts') || roomOf(file) === 'linux', path)
+      for (const { target, typeOnly, later } of importsOf(file))
+        if (!typeOnly && !later && !way.has(target)) way.set(target, `${path} > ${target}`)
+    }
+    assert.ok(way.size < 80, `${start} loads ${way.size} files`)
+  }
 })
 
 test('no files import each other in a circle, not even through types', () => {

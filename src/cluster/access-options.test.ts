@@ -1,7 +1,8 @@
 // The options about who may use the API server: what goes together, and what a later command takes back.
 import { deepStrictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import { accessOptions, accessOptionSpecs, mergedAccess } from './access-options.ts'
+import { accessOptions, accessOptionSpecs } from './access-options.ts'
+import { mergedAccess } from './access-settings.ts'
 import { parseArgs } from './args.ts'
 
 const read = (text: string) => accessOptions(parseArgs(text.split(' ').filter(Boolean), accessOptionSpecs)).access

@@ -1,33 +1,9 @@
 // The options of the command line that decide who may use the API server: issuers of tokens, passwords, requests without
 // credentials, the plain port. An empty value takes an option back.
 import { resolve } from 'node:path'
-import { ownAuthorizers } from '../apiserver/index.ts'
+import { ownAuthorizers } from '../apiserver/names.ts'
+import { type AccessSettings, hasModes, hasOidc, oidcTexts } from './access-settings.ts'
 import { durationOption, integerOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
-
-/** What the options say, as texts. Paths are full paths. */
-export interface AccessSettings {
-  readonly authenticationConfig?: string
-  /** `true` or `false`; true without it. */
-  readonly anonymousAuth?: string
-  readonly passwordFile?: string
-  readonly insecurePort?: number
-  readonly insecureAddress?: string
-  readonly authorizationConfig?: string
-  /** Names of authorizers, separated by commas. */
-  readonly authorizationMode?: string
-  readonly authorizationWebhook?: string
-  readonly authorizedTtl?: string
-  readonly unauthorizedTtl?: string
-  readonly oidcIssuerUrl?: string
-  readonly oidcClientId?: string
-  readonly oidcUsernameClaim?: string
-  readonly oidcUsernamePrefix?: string
-  readonly oidcGroupsClaim?: string
-  readonly oidcGroupsPrefix?: string
-  readonly oidcRequiredClaim?: string
-  readonly oidcCaFile?: string
-  readonly oidcSigningAlgs?: string
-}
 
 /** The options with their help. */
 export const accessOptionSpecs = {
@@ -69,17 +45,6 @@ const paths = [
   ['authorizationWebhook', 'authorization-webhook-config-file'],
 ] as const
 
-const oidcTexts = [
-  ['oidcIssuerUrl', 'oidc-issuer-url'],
-  ['oidcClientId', 'oidc-client-id'],
-  ['oidcUsernameClaim', 'oidc-username-claim'],
-  ['oidcUsernamePrefix', 'oidc-username-prefix'],
-  ['oidcGroupsClaim', 'oidc-groups-claim'],
-  ['oidcGroupsPrefix', 'oidc-groups-prefix'],
-  ['oidcRequiredClaim', 'oidc-required-claim'],
-  ['oidcSigningAlgs', 'oidc-signing-algs'],
-] as const
-
 /** Reads the options. Throws UsageError for those that do not go together. */
 export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
   const { options } = parsed
@@ -104,23 +69,6 @@ export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
     )
   return Object.keys(access).length ? { access } : {}
 }
-
-/** The settings with new ones in their place. What would contradict a new one is dropped. */
-export function mergedAccess(before: AccessSettings = {}, given: AccessSettings): AccessSettings {
-  const dropped = new Set<string>([
-    ...(given.authenticationConfig ? ['oidcCaFile', ...oidcTexts.map(([key]) => key)] : []),
-    ...(hasOidc(given) ? ['authenticationConfig'] : []),
-    ...(given.authorizationConfig ? modeKeys : []),
-    ...(hasModes(given) ? ['authorizationConfig'] : []),
-  ])
-  return { ...Object.fromEntries(Object.entries(before).filter(([key]) => !dropped.has(key))), ...given }
-}
-
-const modeKeys = ['authorizationMode', 'authorizationWebhook', 'authorizedTtl', 'unauthorizedTtl'] as const
-const hasModes = (access: AccessSettings): boolean => modeKeys.some(key => access[key])
-
-const hasOidc = (access: AccessSettings): boolean =>
-  oidcTexts.some(([key]) => access[key]) || Boolean(access.oidcCaFile)
 
 const durationText = (parsed: Parsed, name: string): string | undefined =>
   parsed.options[name] === '' ? '' : durationOption(parsed, name)?.text

@@ -18,7 +18,7 @@ import {
   type TokenSource,
   TokenWebhook,
 } from '../apiserver/index.ts'
-import type { AccessSettings } from './access-options.ts'
+import type { AccessSettings } from './access-settings.ts'
 import { openAuthorizers } from './authorizers.ts'
 import type { ClusterConfig } from './config.ts'
 import { readText } from './files.ts'

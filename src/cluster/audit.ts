@@ -24,7 +24,7 @@ export async function openAuditor(
   clock: Clock,
   log: Log,
 ): Promise<Auditor> {
-  const policy = audit.policy ? parseAuditPolicy(await readText(audit.policy), audit.policy) : defaultAuditPolicy
+  const policy = audit.policy ? parseAuditPolicy(await readText(audit.policy), audit.policy) : defaultAuditPolicy()
   const { maxAgeDays, maxBackups, maxMegabytes } = { ...defaults, ...audit }
   const path = audit.log ?? paths.auditLog
   const backends: AuditBackend[] = []

@@ -11,12 +11,12 @@ import {
   type ChosenAuthorizer,
   defaultTtls,
   JsonPoster,
-  ownAuthorizers,
   parseAuthorization,
   reloadsOf,
   WebhookAuthorizer,
 } from '../apiserver/index.ts'
-import type { AccessSettings } from './access-options.ts'
+import { ownAuthorizers } from '../apiserver/names.ts'
+import type { AccessSettings } from './access-settings.ts'
 import { UsageError } from './args.ts'
 import { readText } from './files.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'

@@ -1,6 +1,6 @@
 // `kutter check`: reports what keeps this machine from running a cluster. It starts and installs nothing.
 import { machineProblem, missingPackages, diskProblem, hostAddresses } from './machine.ts'
-import { type ClusterConfig, defaultDataDir } from './config.ts'
+import { defaultDataDir } from './config.ts'
 import { wireguardProblem } from '../network/index.ts'
 import { obstaclesOf, readFirewall, settingsToBeMade } from './firewall.ts'
 
@@ -24,16 +24,4 @@ export async function check(out: (text: string) => void): Promise<number> {
   if (unencrypted) out(`  - kutter up --encrypt is not possible: ${unencrypted}\n`)
   if (!problems.length && !obstacles.length) out('This machine can run a cluster.\n')
   return problems.length || obstacles.length ? 1 : 0
-}
-
-/** Throws where `--encrypt` is not possible. */
-export async function refuseEncryption({
-  encrypt,
-  disable,
-}: Pick<ClusterConfig, 'encrypt' | 'disable'>): Promise<void> {
-  if (!encrypt) return
-  if (disable?.includes('network'))
-    throw new Error('--encrypt is about the pod network, which --disable network leaves to a CNI plugin')
-  const problem = await wireguardProblem()
-  if (problem) throw new Error(problem)
 }

@@ -3,8 +3,18 @@
 import { own } from '../base/own.ts'
 import { accessOptionSpecs } from './access-options.ts'
 import type { OptionSpec } from './args.ts'
-import { componentOptions } from './component.ts'
 import { defaultDataDir, defaultName, ipFamilies, serverParts } from './config.ts'
+
+/** Options of both components. Names are those of kube-controller-manager and kube-scheduler. */
+const componentOptions: Readonly<Record<string, OptionSpec>> = {
+  config: { value: true, help: 'file with a KubeSchedulerConfiguration' },
+  kubeconfig: { value: true, help: 'file with the address of the API server and the credentials to use' },
+  'cluster-cidr': { value: true, help: 'range of pod addresses, divided among the nodes' },
+  'root-ca-file': { value: true, help: "certificate of the API server's authority, for pods" },
+  'cluster-signing-cert-file': { value: true, help: 'certificate of the authority that signs certificate requests' },
+  'cluster-signing-key-file': { value: true, help: 'key of that authority' },
+  'service-account-private-key-file': { value: true, help: 'key that signs service account tokens in Secrets' },
+}
 
 /** All options by name. A command accepts them all and shows those in its own list. */
 export const options: Readonly<Record<string, OptionSpec>> = {

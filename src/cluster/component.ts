@@ -19,25 +19,14 @@ import { startControllers } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { defaultConfig, loadSchedulerConfig, startScheduler } from '../scheduler/index.ts'
 import { readSigningKey, signToken } from '../wire/jwt.ts'
-import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
+import { durationOption, type Parsed, UsageError } from './args.ts'
 import { publishedSharing } from './load-balancing.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
 import { directoriesOf } from './storage.ts'
 
 const kubeletMs = 30_000
 
-/** Options of both components. Names are those of kube-controller-manager and kube-scheduler. */
-export const componentOptions: Readonly<Record<string, OptionSpec>> = {
-  config: { value: true, help: 'file with a KubeSchedulerConfiguration' },
-  kubeconfig: { value: true, help: 'file with the address of the API server and the credentials to use' },
-  'cluster-cidr': { value: true, help: 'range of pod addresses, divided among the nodes' },
-  'root-ca-file': { value: true, help: "certificate of the API server's authority, for pods" },
-  'cluster-signing-cert-file': { value: true, help: 'certificate of the authority that signs certificate requests' },
-  'cluster-signing-key-file': { value: true, help: 'key of that authority' },
-  'service-account-private-key-file': { value: true, help: 'key that signs service account tokens in Secrets' },
-}
-
-interface ComponentOptions {
+export interface ComponentOptions {
   parsed: Parsed
   log: Log
   signal: AbortSignal

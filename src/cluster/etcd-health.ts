@@ -3,7 +3,14 @@
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { type EtcdClient, EtcdMembership, hostPort, type MemberState, quorumProblem } from '../store/index.ts'
+import {
+  type EtcdClient,
+  type EtcdMembership,
+  hostPort,
+  type MemberState,
+  openEtcdMembership,
+  quorumProblem,
+} from '../store/index.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { etcdPki, memberCertificate, membersHere, ownEndpoints, rememberMembers } from './etcd-member.ts'
 import { etcdClientCertificate, etcdMemberCertificate, ownEtcdTls } from './etcd-pki.ts'
@@ -32,7 +39,7 @@ export async function watchEtcd(options: EtcdHealthOptions): Promise<EtcdHealth 
   const { config, nodeName, paths, clock, log, signal } = options
   if (!hasOwnEtcd(config)) return undefined
   const client = await etcdClientCertificate(paths, clock)
-  const health = new EtcdHealth(options)
+  const health = new EtcdHealth(options, await openEtcdMembership(ownEtcdTls(paths)))
   void health.keep()
   const members = await Promise.all(
     membersHere(config)
@@ -63,9 +70,9 @@ export class EtcdHealth {
   /** What is wrong, less than that included. */
   #problem: string | undefined
 
-  constructor(options: EtcdHealthOptions) {
+  constructor(options: EtcdHealthOptions, membership: EtcdMembership) {
     this.#o = options
-    this.#membership = new EtcdMembership(ownEtcdTls(options.paths))
+    this.#membership = membership
   }
 
   /** Takes the client of the store, which goes on with the members that there are. */

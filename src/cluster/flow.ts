@@ -1,39 +1,19 @@
-// Priority and fairness of the server process, and the options that set how many requests it serves at once.
+// Priority and fairness of the server process.
 import { FlowControl, flowDumps, FlowFront, keepDangling, type PathHandler } from '../apiserver/index.ts'
 import { parseDuration } from '../api/time.ts'
-import { durationOption, integerOption, type Parsed } from './args.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
+import type { Limits } from './request-limits.ts'
 
 /** Source: apiserver pkg/server/config.go (NewConfig). */
 const defaultReading = 400
 const defaultWriting = 200
-const maxInflight = 100_000
 const defaultTimeoutMs = 60_000
 const defaultWatches = 20_000
 /** How long a client may take nothing of a list or a watch. */
 const stalledMs = 60_000
 /** The part of the time that a request has for which it may wait in a queue. */
 const maxWaitShare = 1 / 4
-
-type Limits = Pick<
-  ClusterConfig,
-  'maxRequestsInflight' | 'maxMutatingRequestsInflight' | 'maxWatches' | 'requestTimeout'
->
-
-/** Reads the options, which the command line has checked. */
-export function requestLimits(parsed: Parsed): Limits {
-  const reading = integerOption(parsed, 'max-requests-inflight', 1, maxInflight)
-  const writing = integerOption(parsed, 'max-mutating-requests-inflight', 1, maxInflight)
-  const watches = integerOption(parsed, 'max-watches', 1, maxInflight)
-  const timeout = durationOption(parsed, 'request-timeout')?.text
-  return {
-    ...(reading !== undefined && { maxRequestsInflight: reading }),
-    ...(writing !== undefined && { maxMutatingRequestsInflight: writing }),
-    ...(watches !== undefined && { maxWatches: watches }),
-    ...(timeout && { requestTimeout: timeout }),
-  }
-}
 
 /** The time that a request has. */
 const requestTimeoutMs = ({ requestTimeout }: Limits): number =>

@@ -37,7 +37,7 @@ import { nodeDirs } from './node-names.ts'
 import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
 import { ServerList } from './server-list.ts'
-import { refuseEncryption } from './check.ts'
+import { refuseEncryption } from './start-checks.ts'
 
 interface JoinOptions {
   paths: ClusterPaths

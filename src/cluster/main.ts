@@ -1,41 +1,24 @@
 // The `kutter` command: parses the command line and runs the command it names. Exit codes: 0 for success, 1 for a
 // failure, 2 for a mistake on the command line.
+//
+// The files of a command are loaded when it is run, since loading all of them takes longer than most commands do.
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
-import { runAgent } from './agent.ts'
 import { durationOption, integerOption, type Parsed, parseArgs, UsageError } from './args.ts'
-import { certsCommand } from './certs-command.ts'
-import { check } from './check.ts'
 import { helpText, options } from './command-line.ts'
-import { runControllerManager, runSchedulerAlone } from './component.ts'
 import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
-import { defaultSnapshotsKept } from './snapshots.ts'
-import { down } from './down.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
-import { runJoined } from './join.ts'
-import { joinServer, leaveEtcd } from './join-server.ts'
 import { machineProblem } from './machine.ts'
-import { memberCommand } from './member-command.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
-import { secretsCommand } from './secrets-command.ts'
-import { tokenCommand } from './token-command.ts'
-import { imageCommand } from './image-command.ts'
-import { nodeCommand } from './nodes.ts'
 import { releaseIn } from './release.ts'
-import { type RoleOptions, runServer } from './server.ts'
-import { status } from './status.ts'
-import { snapshotCommand, storeCommand } from './store-command.ts'
-import { parseStore } from './store-location.ts'
+import type { ComponentOptions } from './component.ts'
+import type { RoleOptions } from './server.ts'
+import type { StoreCommandContext } from './store-command.ts'
 import { spawnSupervisor } from './supervisor.ts'
-import { supportBundle } from './support-bundle.ts'
-import { install, uninstall } from './systemd.ts'
-import { up } from './up.ts'
-import { fileOptions, serverOptions, upOptions } from './up-options.ts'
-import { upgrade, upgradeBack, type UpgradeOptions } from './upgrade.ts'
-import { why } from './why.ts'
+import type { UpgradeOptions } from './upgrade.ts'
 
 /** Replaces this process by a new one with the same id, so that what keeps it running goes on to. */
 function startAgain(): void {
@@ -61,9 +44,16 @@ interface Invocation {
 /** The commands by name; each returns the exit code. */
 const commands: Readonly<Record<string, (invocation: Invocation) => Promise<number> | number>> = {
   up: startCluster,
-  down: ({ parsed, name, paths }) => down({ paths, name, purge: parsed.flags.has('purge'), out }),
-  status: ({ parsed, name, paths }) => status(paths, name, parsed.options.o === 'json', out),
-  why({ parsed, words, name, paths }) {
+  async down({ parsed, name, paths }) {
+    const { down } = await import('./down.ts')
+    return down({ paths, name, purge: parsed.flags.has('purge'), out })
+  },
+  async status({ parsed, name, paths }) {
+    const { status } = await import('./status.ts')
+    return status(paths, name, parsed.options.o === 'json', out)
+  },
+  async why({ parsed, words, name, paths }) {
+    const { why } = await import('./why.ts')
     const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
     return why(words, { paths, config: existing(paths, name), namespace, json: parsed.options.o === 'json', out })
   },
@@ -72,32 +62,48 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
     out(`${paths.kubeconfig}\n`)
     return 0
   },
-  image: ({ words, name, paths }) => imageCommand(words, { paths, config: existing(paths, name), out }),
-  node({ words, name, paths }) {
+  async image({ words, name, paths }) {
+    const { imageCommand } = await import('./image-command.ts')
+    return imageCommand(words, { paths, config: existing(paths, name), out })
+  },
+  async node({ words, name, paths }) {
+    const { nodeCommand } = await import('./nodes.ts')
     ownCluster(paths, name)
     return locked(paths, reportBusy(name, out), () =>
       nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
     )
   },
-  token({ parsed, words, name, paths }) {
+  async token({ parsed, words, name, paths }) {
+    const { tokenCommand } = await import('./token-command.ts')
     const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
     const isServer = parsed.flags.has('for-server')
     return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, isServer, out })
   },
-  snapshot: invocation => alone(invocation, context => snapshotCommand(invocation.words, context)),
-  store: invocation => alone(invocation, context => storeCommand(invocation.words, context)),
-  certs: ({ parsed, words, name, paths }) =>
-    certsCommand(words, {
+  async snapshot(invocation) {
+    const { snapshotCommand } = await import('./store-command.ts')
+    return alone(invocation, context => snapshotCommand(invocation.words, context))
+  },
+  async store(invocation) {
+    const { storeCommand } = await import('./store-command.ts')
+    return alone(invocation, context => storeCommand(invocation.words, context))
+  },
+  async certs({ parsed, words, name, paths }) {
+    const { certsCommand } = await import('./certs-command.ts')
+    return certsCommand(words, {
       paths,
       config: existing(paths, name),
       own: () => ownCluster(paths, name),
       alone: run => locked(paths, reportBusy(name, out), run),
       isFinish: parsed.flags.has('finish'),
       out,
-    }),
-  'support-bundle': ({ words, name, paths }) =>
-    supportBundle(words, { paths, name, config: ownCluster(paths, name), out }),
-  upgrade(invocation) {
+    })
+  },
+  async 'support-bundle'({ words, name, paths }) {
+    const { supportBundle } = await import('./support-bundle.ts')
+    return supportBundle(words, { paths, name, config: ownCluster(paths, name), out })
+  },
+  async upgrade(invocation) {
+    const { upgrade, upgradeBack } = await import('./upgrade.ts')
     const { parsed, name, paths } = invocation
     const context: UpgradeOptions = {
       paths,
@@ -110,21 +116,26 @@ const commands: Readonly<Record<string, (invocation: Invocation) => Promise<numb
     }
     return parsed.flags.has('back') ? upgradeBack(context) : upgrade(context)
   },
-  install: ({ name, paths }) => install(unitContext(paths, name)),
-  uninstall: ({ name, paths }) => uninstall(unitContext(paths, name)),
+  install: async ({ name, paths }) => (await import('./systemd.ts')).install(unitContext(paths, name)),
+  uninstall: async ({ name, paths }) => (await import('./systemd.ts')).uninstall(unitContext(paths, name)),
   version() {
     const release = releaseIn(directory)
     out(`Kutter ${release.version} in ${release.directory}\n`)
     return 0
   },
-  member: ({ parsed, words, name, paths }) =>
-    memberCommand(words, { paths, config: ownCluster(paths, name), json: parsed.options.o === 'json', out }),
-  secrets: ({ words, name, paths }) => secretsCommand(words, { paths, config: ownCluster(paths, name), out }),
-  check: () => check(out),
+  async member({ parsed, words, name, paths }) {
+    const { memberCommand } = await import('./member-command.ts')
+    return memberCommand(words, { paths, config: ownCluster(paths, name), json: parsed.options.o === 'json', out })
+  },
+  async secrets({ words, name, paths }) {
+    const { secretsCommand } = await import('./secrets-command.ts')
+    return secretsCommand(words, { paths, config: ownCluster(paths, name), out })
+  },
+  check: async () => (await import('./check.ts')).check(out),
   server,
   agent,
-  'controller-manager': ({ parsed }) => component(parsed, runControllerManager),
-  scheduler: ({ parsed }) => component(parsed, runSchedulerAlone),
+  'controller-manager': async ({ parsed }) => component(parsed, (await import('./component.ts')).runControllerManager),
+  scheduler: async ({ parsed }) => component(parsed, (await import('./component.ts')).runSchedulerAlone),
   help({ parsed, words }) {
     out(helpText(words[0]))
     return parsed.words.length ? 0 : 2
@@ -159,6 +170,7 @@ const unitContext = (paths: ClusterPaths, name: string) => ({
 })
 
 async function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
+  const [{ up }, { upOptions }] = await Promise.all([import('./up.ts'), import('./up-options.ts')])
   const place = { paths, name, install: !parsed.flags.has('no-install'), directory, command, out }
   return up({ ...place, ...upOptions(parsed, name) })
 }
@@ -169,6 +181,7 @@ async function server(invocation: Invocation): Promise<number> {
     await joinAsServer(invocation, parsed.options.join)
     return startJoined(invocation)
   }
+  const [{ runServer }, { serverOptions }] = await Promise.all([import('./server.ts'), import('./up-options.ts')])
   const changes = serverOptions(parsed, name)
   await role(paths, name, parsed.options.node, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
@@ -180,6 +193,7 @@ async function startJoined(invocation: Invocation): Promise<number> {
   try {
     return await startCluster(invocation)
   } catch (error) {
+    const [{ leaveEtcd }, { down }] = await Promise.all([import('./join-server.ts'), import('./down.ts')])
     await leaveEtcd(existing(paths, name), paths)
     if (hasOwnEtcd(existing(paths, name))) await down({ paths, name, purge: true, out })
     throw error
@@ -196,22 +210,28 @@ async function joinAsServer({ parsed, name, paths }: Invocation, join: string): 
   const port = integerOption(parsed, 'port', 1, 65535)
   const problem = machineProblem()
   if (problem) throw new Error(problem)
+  const { joinServer } = await import('./join-server.ts')
   const more = { ...(nodeName && { nodeName }), ...(port !== undefined && { port }) }
   await locked(paths, reportBusy(name, out), () => joinServer({ paths, name, server: join, token, ...more }))
 }
 
 /** Runs controllers or the scheduler in a process of their own. */
-async function component(parsed: Parsed, run: typeof runSchedulerAlone): Promise<number> {
+async function component(parsed: Parsed, run: (options: ComponentOptions) => Promise<void>): Promise<number> {
   const log = stderrLog()
   await run({ parsed, log, signal: untilSignal(log) })
   return 0
 }
 
 /** Runs a command on a store or on snapshots. Only one command at a time changes a cluster. */
-function alone(
+async function alone(
   { parsed, name, paths }: Invocation,
-  run: (context: Parameters<typeof storeCommand>[1]) => Promise<number>,
+  run: (context: StoreCommandContext) => Promise<number>,
 ): Promise<number> {
+  const [{ parseStore }, { fileOptions }, { defaultSnapshotsKept }] = await Promise.all([
+    import('./store-location.ts'),
+    import('./up-options.ts'),
+    import('./snapshots.ts'),
+  ])
   const { to } = parsed.options
   parseStore(to, name)
   const context = {
@@ -230,6 +250,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
   if (server === undefined && config && !config.joined) {
+    const { runAgent } = await import('./agent.ts')
     await role(paths, name, nodeName, runAgent)
     return 0
   }
@@ -237,6 +258,7 @@ async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   if (problem) throw new Error(problem)
   const kubeletPort = integerOption(parsed, 'kubelet-port', 1, 65535)
   const log = stderrLog().with({ cluster: name })
+  const [{ runJoined }, { fileOptions }] = await Promise.all([import('./join.ts'), import('./up-options.ts')])
   const end = await runJoined({
     paths,
     name,

@@ -4,8 +4,7 @@
 //   machine: eth0 ── kt<tag>n 10.32.0.1 ──┬── kt<tag>-2 ═══ eth0 10.32.0.2  namespace kutter-<tag>-node-2
 //                                         └── kt<tag>-3 ═══ eth0 10.32.0.3  namespace kutter-<tag>-node-3
 import { silentLog } from '../base/log.ts'
-import { type Link, makeIp, makeNft, setKernel } from '../linux/index.ts'
-import { deleteTableText } from '../proxy/index.ts'
+import { deleteTableText, type Link, makeIp, makeNft, setKernel } from '../linux/index.ts'
 import type { ClusterConfig, LocalNode } from './config.ts'
 import { addressIn, strangeRoute } from './node-range.ts'
 import { bridgeOf, cableOf, namespaceOf, namespacePrefix, nodeBridgeOf, nodeTableOf, tableOf } from './node-names.ts'

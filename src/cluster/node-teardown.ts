@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts'
 import { realClock } from '../base/clock.ts'
 import { removeAnnouncements, stopIngress } from '../edge/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
-import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
+import { deleteTableText, findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import {
   deletePolicyTablesText,
   removePodRoutes,
@@ -13,7 +13,6 @@ import {
   overlayLink,
   removeOverlay,
 } from '../network/index.ts'
-import { deleteTableText } from '../proxy/index.ts'
 import { removeNodeNetwork } from './node-net.ts'
 import {
   balancerLinkOf,

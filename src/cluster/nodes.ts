@@ -14,7 +14,7 @@ import { ask } from './link.ts'
 import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
 import { bridgeOf } from './node-names.ts'
 import { teardownNode } from './node-teardown.ts'
-import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
+import { nodesReady, readyText, readyTimeoutMs, waitUntil } from './ready.ts'
 import { Steps } from './steps.ts'
 import { logOf } from './process-files.ts'
 
@@ -72,9 +72,6 @@ export async function startNodes({ paths, config, out }: Context, wanted: Cluste
     close()
   }
 }
-
-export const readyText = (names: readonly string[]): string =>
-  names.length === 1 ? `node ${names[0]} is Ready` : `nodes ${names.join(', ')} are Ready`
 
 async function removeNode(name: string, { paths, config, out }: Context): Promise<number> {
   const node = config.nodes.find(n => n.name === name)

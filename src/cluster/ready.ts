@@ -3,6 +3,7 @@ import { realClock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
+import { Service } from '../kinds/core/service.ts'
 import { isNodeReady } from '../kinds/core/node-ready.ts'
 import type { ClusterPaths } from './config.ts'
 import { ask, type SupervisorState } from './link.ts'
@@ -13,6 +14,16 @@ const pollMs = 15
 const stateEvery = 20
 /** After this many ends of one process the wait is given up: trying again does not help. */
 const hopelessRestarts = 3
+
+export const readyText = (names: readonly string[]): string =>
+  names.length === 1 ? `node ${names[0]} is Ready` : `nodes ${names.join(', ')} are Ready`
+
+/** Whether the server answers. It is asked only when it has reported that it listens. */
+export async function serverAnswers(client: Client, paths: ClusterPaths): Promise<boolean> {
+  const state = await ask(paths.socket, { command: 'status' })
+  if (!state?.processes.some(({ role, ready }) => role === 'server' && ready)) return false
+  return Boolean(await client.find(Service, { namespace: 'default', name: 'kubernetes' }))
+}
 
 /** Whether all of these nodes are Ready. The agents are asked too, since a Node stays Ready for a while without one. */
 export async function nodesReady(client: Client, paths: ClusterPaths, names: readonly string[]): Promise<boolean> {

@@ -1,6 +1,7 @@
 // The options of the command line that are about security: encryption at rest, audit, authentication, authorization.
 import { resolve } from 'node:path'
-import { type AccessSettings, accessOptions } from './access-options.ts'
+import { accessOptions } from './access-options.ts'
+import type { AccessSettings } from './access-settings.ts'
 import { integerOption, type Parsed } from './args.ts'
 
 /** How requests are audited; everything has a default. */

@@ -16,7 +16,7 @@ import { RoleBinding } from '../kinds/rbac/rolebinding.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, ingressPortsOf, vxlanIdOf } from './config.ts'
 import { seal, sealKeyBytes as keyBytes, unseal } from './sealed.ts'
-import { EtcdMembership, hostPort } from '../store/index.ts'
+import { hostPort, withMembers } from '../store/index.ts'
 import { ownEndpoints } from './etcd-member.ts'
 import { ownEtcdTls } from './etcd-pki.ts'
 import { localVirtualAddress } from './high-availability.ts'
@@ -98,13 +98,8 @@ export const etcdFilesOf = (config: ClusterConfig, paths: ClusterPaths): Partial
 async function keysOf(config: ClusterConfig, paths: ClusterPaths): Promise<ServerKeys> {
   const keys = { config: sharedConfig(config), files: await filesOf(config, paths) }
   if (!hasOwnEtcd(config)) return keys
-  const membership = new EtcdMembership(ownEtcdTls(paths))
-  try {
-    const members = await membership.list(ownEndpoints(config, paths))
-    return { ...keys, members: members.flatMap(({ clientUrls }) => clientUrls.map(hostPort)) }
-  } finally {
-    membership.close()
-  }
+  const members = await withMembers(ownEtcdTls(paths), all => all.list(ownEndpoints(config, paths)))
+  return { ...keys, members: members.flatMap(({ clientUrls }) => clientUrls.map(hostPort)) }
 }
 
 /** What all servers have in common, spelled out where it follows from the slot on the first one. */

@@ -19,7 +19,7 @@ import {
 import { ResourceMetrics } from '../metrics/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import type { Authority, KeyPair } from '../wire/x509.ts'
-import { rewriteKubeconfigs } from './admin.ts'
+import { rewriteKubeconfigs } from './admin-credentials.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { type ControlPlane, openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'

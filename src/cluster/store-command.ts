@@ -18,7 +18,7 @@ import { listSnapshots, pruneSnapshots, type SavedSnapshot, storePaths } from '.
 import { etcdTls, parseStore, sameStore } from './store-location.ts'
 import { sizeText, tableText } from './table.ts'
 
-interface Context {
+export interface StoreCommandContext {
   paths: ClusterPaths
   name: string
   /** Throws when there is no cluster of the name. */
@@ -29,16 +29,18 @@ interface Context {
   out: (text: string) => void
 }
 
-type Action = (context: Context, file: string | undefined) => Promise<number>
+type Action = (context: StoreCommandContext, file: string | undefined) => Promise<number>
 
 const snapshotActions: Readonly<Record<string, Action>> = { save, list, restore, prune }
 const storeActions: Readonly<Record<string, Action>> = { check, repair, compact, defragment, migrate }
 
 /** @param words the action, and its file */
-export const snapshotCommand = ([action = '', file]: readonly string[], context: Context): Promise<number> =>
-  act('snapshot', snapshotActions, action, file, context)
+export const snapshotCommand = (
+  [action = '', file]: readonly string[],
+  context: StoreCommandContext,
+): Promise<number> => act('snapshot', snapshotActions, action, file, context)
 
-export const storeCommand = ([action = '']: readonly string[], context: Context): Promise<number> =>
+export const storeCommand = ([action = '']: readonly string[], context: StoreCommandContext): Promise<number> =>
   act('store', storeActions, action, undefined, context)
 
 function act(
@@ -46,14 +48,14 @@ function act(
   actions: Readonly<Record<string, Action>>,
   action: string,
   file: string | undefined,
-  context: Context,
+  context: StoreCommandContext,
 ): Promise<number> {
   if (!Object.hasOwn(actions, action))
     throw new UsageError(`kutter ${command} requires one of: ${Object.keys(actions).join(', ')}`)
   return actions[action]!(context, file)
 }
 
-async function save({ paths, existing, out }: Context, file: string | undefined): Promise<number> {
+async function save({ paths, existing, out }: StoreCommandContext, file: string | undefined): Promise<number> {
   const config = existing()
   const saved = (await askServer(config, paths, storePaths.snapshot)) as SavedSnapshot
   if (file) await copyFile(saved.file, resolve(file))
@@ -62,7 +64,7 @@ async function save({ paths, existing, out }: Context, file: string | undefined)
   return 0
 }
 
-async function list({ paths, existing, out }: Context): Promise<number> {
+async function list({ paths, existing, out }: StoreCommandContext): Promise<number> {
   existing()
   const rows = (await listSnapshots(paths.snapshots)).map(one => [
     one.createdAt,
@@ -75,7 +77,7 @@ async function list({ paths, existing, out }: Context): Promise<number> {
   return 0
 }
 
-async function restore({ paths, name, out }: Context, file: string | undefined): Promise<number> {
+async function restore({ paths, name, out }: StoreCommandContext, file: string | undefined): Promise<number> {
   if (!file) throw new UsageError('kutter snapshot restore requires the file of a snapshot')
   await mustBeStopped(paths, name)
   const { keys, revision, before } = await restoreSnapshot(resolve(file), paths, name)
@@ -85,7 +87,7 @@ async function restore({ paths, name, out }: Context, file: string | undefined):
   return 0
 }
 
-async function prune({ paths, existing, keep, out }: Context): Promise<number> {
+async function prune({ paths, existing, keep, out }: StoreCommandContext): Promise<number> {
   existing()
   const gone = await pruneSnapshots(paths.snapshots, keep)
   for (const file of gone) out(`Removed ${file}\n`)
@@ -93,7 +95,7 @@ async function prune({ paths, existing, keep, out }: Context): Promise<number> {
   return 0
 }
 
-async function check({ paths, existing, out }: Context): Promise<number> {
+async function check({ paths, existing, out }: StoreCommandContext): Promise<number> {
   const config = existing()
   if (await isUp(paths.socket)) {
     const { revision, keys } = (await askServer(config, paths, storePaths.check)) as { revision: number; keys: number }
@@ -115,7 +117,7 @@ async function check({ paths, existing, out }: Context): Promise<number> {
   return 1
 }
 
-async function repair({ paths, name, existing, out }: Context): Promise<number> {
+async function repair({ paths, name, existing, out }: StoreCommandContext): Promise<number> {
   const config = existing()
   await mustBeStopped(paths, name)
   if (parseStore(config.store, config.name)) throw new UsageError('an etcd is repaired by its own means')
@@ -135,7 +137,7 @@ function listLost(lost: Salvage['lost'], out: (text: string) => void): void {
   for (const { key, revision } of lost) out(`  ${key || 'a part of the file'} at revision ${revision}\n`)
 }
 
-async function compact({ paths, existing, out }: Context): Promise<number> {
+async function compact({ paths, existing, out }: StoreCommandContext): Promise<number> {
   const { revision, sizeBytes } = (await askServer(existing(), paths, storePaths.compact)) as {
     revision: number
     sizeBytes: number
@@ -145,7 +147,7 @@ async function compact({ paths, existing, out }: Context): Promise<number> {
 }
 
 /** Gives space back to the disk: of the embedded store, or of each member of an etcd. */
-async function defragment({ paths, existing, out }: Context): Promise<number> {
+async function defragment({ paths, existing, out }: StoreCommandContext): Promise<number> {
   const config = existing()
   const location = parseStore(config.store, config.name)
   if (!location) {
@@ -163,7 +165,7 @@ async function defragment({ paths, existing, out }: Context): Promise<number> {
   return 0
 }
 
-async function migrate({ paths, name, existing, to, out }: Context): Promise<number> {
+async function migrate({ paths, name, existing, to, out }: StoreCommandContext): Promise<number> {
   const config = existing()
   if (!to?.store) throw new UsageError('kutter store migrate requires --to, which names the store as --store does')
   if (sameStore(to.store, config.store, name)) throw new UsageError('the cluster has that store already')

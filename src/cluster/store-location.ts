@@ -10,8 +10,9 @@ import type { ClusterConfig, ClusterPaths } from './config.ts'
 import { ownEndpoints, ownPrefix } from './etcd-member.ts'
 import { ownEtcdTls } from './etcd-pki.ts'
 import { hasOwnEtcd, ownEtcd } from './own-etcd.ts'
-import { quotaBytes } from './store-space.ts'
 
+/** Source: etcd's recommended limit (--quota-backend-bytes). */
+export const defaultQuotaBytes = 8 * 1024 ** 3
 /** The word that `--store` has for the store on this machine. */
 const embedded = 'embedded'
 
@@ -106,3 +107,7 @@ export function openStore(
   if (!place) return openEmbeddedStore(paths.store, { ...events, maxSizeBytes: quotaBytes(config) })
   return openEtcdStore({ ...place, log: log.with({ part: 'store' }), ...events })
 }
+
+/** The size that the embedded store may have. */
+export const quotaBytes = ({ storeQuota }: Pick<ClusterConfig, 'storeQuota'>): number =>
+  storeQuota === undefined ? defaultQuotaBytes : quantityValue(storeQuota)

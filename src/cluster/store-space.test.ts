@@ -1,7 +1,8 @@
 // When a store is reported to have little space, or none.
 import { equal, match } from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultQuotaBytes, planSpaceProblem, quotaBytes } from './store-space.ts'
+import { defaultQuotaBytes, quotaBytes } from './store-location.ts'
+import { planSpaceProblem } from './store-space.ts'
 
 const stats = (sizeBytes: number, full?: string) => ({
   revision: 1,

@@ -2,20 +2,14 @@
 // status`, and in the log. While it is full, only deletions go through.
 import type { Log } from '../base/log.ts'
 import { EventRecorder } from '../client/index.ts'
-import { quantityValue } from '../api/quantity.ts'
 import type { Store } from '../store/index.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { quotaBytes } from './store-location.ts'
 
-/** Source: etcd's recommended limit (--quota-backend-bytes). */
-export const defaultQuotaBytes = 8 * 1024 ** 3
 const lookEveryMs = 5_000
 /** The share of the quota from which an administrator should do something. */
 const muchShare = 0.9
-
-/** The size that the embedded store may have. */
-export const quotaBytes = ({ storeQuota }: Pick<ClusterConfig, 'storeQuota'>): number =>
-  storeQuota === undefined ? defaultQuotaBytes : quantityValue(storeQuota)
 
 interface SpaceProblem {
   reason: 'StoreFull' | 'StoreNearlyFull'

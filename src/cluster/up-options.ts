@@ -1,13 +1,13 @@
 // What the command line chooses for a cluster and its servers, read from its options.
 import { resolve } from 'node:path'
-import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
+import { pluginNames, unknownPlugin } from '../apiserver/names.ts'
 import { ipFamily } from '../api/ip.ts'
 import { messageOf } from '../base/errors.ts'
 import { parsePool } from '../kinds/core/service-balancing.ts'
 import { durationOption, integerOption, type Parsed, portRangeOption, rangesOption, UsageError } from './args.ts'
 import { type ClusterConfig, type IpFamily, ipFamilies, type ServerPart, serverParts } from './config.ts'
 import { profilingOption } from './debug.ts'
-import { requestLimits } from './flow.ts'
+import { requestLimits } from './request-limits.ts'
 import { securityOptions } from './security-options.ts'
 import { parseStore, storeQuota } from './store-location.ts'
 

@@ -3,11 +3,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
-import { Service } from '../kinds/core/service.ts'
 import { portFree, run } from '../linux/index.ts'
-import { loadSchedulerConfig } from '../scheduler/index.ts'
-import { loadKubeletConfig } from '../kubelet/index.ts'
-import { type Admin, adminOf, writeKubeconfigs } from './admin.ts'
+import { adminCredentials, writeKubeconfigs } from './admin-credentials.ts'
 import {
   type Chosen,
   type ClusterConfig,
@@ -24,22 +21,16 @@ import { dnsAnswers } from './dns-probe.ts'
 import { etcdPortsOf } from './etcd-member.ts'
 import { ensureEtcdCertificates } from './etcd-pki.ts'
 import { etcdProcesses } from './etcd-process.ts'
-import { growServers, haChoices, haServers, localVirtualAddress, missingServers } from './high-availability.ts'
-import { refuseEncryption } from './check.ts'
 import { commandLine } from './hint.ts'
 import { locked, reportBusy } from './lock.ts'
-import { stopProcesses } from './down.ts'
 import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { diskProblem, machineProblem, missingPackages } from './machine.ts'
 import { ensureNodeNetwork } from './node-net.ts'
-import { readyText, startNodes } from './nodes.ts'
-import { poolOf } from './load-balancing.ts'
-import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
+import { refuseBadChoices } from './start-checks.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
-import { pluginSwitches } from './plugin-switches.ts'
 import { durationText, Steps } from './steps.ts'
-import { etcdTls, sameStore } from './store-location.ts'
+import { sameStore } from './store-location.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { releaseIn } from './release.ts'
 
@@ -68,7 +59,7 @@ export async function up(options: UpOptions): Promise<number> {
   const problem = machineProblem()
   if (problem) throw new Error(problem)
   const { ha, paths, name, out } = options
-  const wanted = ha ? { ...options, ...haChoices(readConfig(paths), options, paths) } : options
+  const wanted = ha ? { ...options, ...(await servers()).haChoices(readConfig(paths), options, paths) } : options
   return locked(paths, reportBusy(name, out), () => bringUp(wanted))
 }
 
@@ -77,14 +68,8 @@ async function bringUp(options: UpOptions): Promise<number> {
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) return alreadyRunning(options)
   // Fails here, on the terminal, rather than later in the server's log.
-  const next = { ...readConfig(paths), ...options }
-  if (next.schedulerConfig) await loadSchedulerConfig(next.schedulerConfig)
-  if (next.kubeletConfig) await loadKubeletConfig(next.kubeletConfig)
-  await pluginSwitches(next)
-  poolOf(next)
-  etcdTls(next)
+  await refuseBadChoices({ ...readConfig(paths), ...options })
   refuseOtherStore(options)
-  await refuseEncryption(next)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
@@ -93,19 +78,24 @@ async function bringUp(options: UpOptions): Promise<number> {
   const config = await withVirtualAddress(made, options)
   reportExtraNodes(options, config)
   await refuseTakenPorts(config, paths)
-  const { client, close } = await steps.run('certificates and kubeconfig', () => prepare(paths, config))
+  await steps.run('certificates and kubeconfig', () => prepare(paths, config))
   const names = nodeNames(config)
+  let close = () => {}
   try {
     for (const dir of [paths.run, paths.logs, paths.manifests, paths.images])
       await mkdir(dir, { recursive: true, mode: 0o700 })
     await ensureNodeNetwork(clusterTag(paths, name), config)
     spawnSupervisor({ paths, config, directory: options.directory }, false)
+    // The client is loaded while the server starts.
+    const [{ adminOf }, { nodesReady, readyText, readyTimeoutMs, serverAnswers, waitUntil }] = await Promise.all([
+      import('./admin.ts'),
+      import('./ready.ts'),
+    ])
     const deadline = realClock.now() + readyTimeoutMs
-    await steps.run('API server answers', () =>
-      waitUntil(deadline, paths, () =>
-        client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean),
-      ),
-    )
+    const admin = await adminOf(paths, config)
+    const { client } = admin
+    close = admin.close
+    await steps.run('API server answers', () => waitUntil(deadline, paths, () => serverAnswers(client, paths)))
     const formed = await etcdHasRun(config, paths)
     // Without controllers nodes get no range of pod addresses, so they cannot become Ready yet.
     if (config.disable?.includes('controller-manager')) {
@@ -125,7 +115,7 @@ async function bringUp(options: UpOptions): Promise<number> {
     await addServers(options, formed, steps)
   } catch (error) {
     // Stops what this command started, and nothing that was running before it.
-    if (!running) await stopProcesses(paths, name)
+    if (!running) await (await import('./down.ts')).stopProcesses(paths, name)
     throw error
   } finally {
     close()
@@ -134,16 +124,20 @@ async function bringUp(options: UpOptions): Promise<number> {
   return 0
 }
 
+const servers = () => import('./high-availability.ts')
+
 /** Adds the servers that `--ha` asks for. */
 async function addServers({ ha, paths }: UpOptions, config: ClusterConfig, steps: Steps): Promise<void> {
-  if (!ha || !missingServers(config, haServers).length) return
+  if (!ha) return
+  const { growServers, haServers, missingServers } = await servers()
+  if (!missingServers(config, haServers).length) return
   await steps.run(`${haServers} servers with ${haServers} members of etcd`, () => growServers(config, paths, haServers))
 }
 
 /** With several servers on one machine, kubectl uses an address that moves between them. */
 async function withVirtualAddress(config: ClusterConfig, { ha, paths }: UpOptions): Promise<ClusterConfig> {
   if (!ha || config.virtualAddress !== undefined) return config
-  const changed = { ...config, virtualAddress: localVirtualAddress(config) }
+  const changed = { ...config, virtualAddress: (await servers()).localVirtualAddress(config) }
   await writeConfig(paths, changed)
   return changed
 }
@@ -239,12 +233,13 @@ async function ensureEtcd(config: ClusterConfig, paths: ClusterPaths): Promise<v
   if (hasOwnEtcd(config)) await ensureEtcdCertificates(config, paths, realClock)
 }
 
-async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
-  const admin = await adminOf(paths, config)
+async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
+  const credentials = await adminCredentials(paths, config)
   await ensureEtcd(config, paths)
-  await writeKubeconfigs(paths, config, admin)
-  return admin
+  await writeKubeconfigs(paths, config, credentials)
 }
+
+const nodesOf = () => import('./nodes.ts')
 
 /** Adds missing nodes to a running cluster. It never removes one. */
 async function alreadyRunning(options: UpOptions): Promise<number> {
@@ -253,7 +248,8 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
   // Restores cables and routes that someone removed by hand.
   await ensureNodeNetwork(clusterTag(paths, name), config)
   if (options.ha) return growToServers(options, config)
-  if (nodes > nodeNames(config).length) return startNodes({ paths, config, out }, withNodes(config, nodes))
+  if (nodes > nodeNames(config).length)
+    return (await nodesOf()).startNodes({ paths, config, out }, withNodes(config, nodes))
   out(
     `The cluster ${name} is running already at https://127.0.0.1:${config.port}. Show its health with: ${commandLine(options.command, 'status', paths)}\n`,
   )
@@ -270,7 +266,7 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
 async function growToServers(options: UpOptions, config: ClusterConfig): Promise<number> {
   const { paths, out, nodes = 1 } = options
   const wanted = withNodes(config, nodes)
-  if (wanted.nodes.length > config.nodes.length) await startNodes({ paths, config, out }, wanted)
+  if (wanted.nodes.length > config.nodes.length) await (await nodesOf()).startNodes({ paths, config, out }, wanted)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await addServers(options, wanted, steps)
   if (config.virtualAddress === undefined)

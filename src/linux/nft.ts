@@ -76,3 +76,9 @@ function items(json: string): NftItem[] {
   const { nftables } = JSON.parse(json) as { nftables: NftItem[] }
   return nftables.filter(item => !('metainfo' in item))
 }
+
+/**
+ * The text that deletes the table, whether it exists or not, and the one of the family ip that versions before had.
+ */
+export const deleteTableText = (table: string): string =>
+  ['inet', 'ip'].map(family => `add table ${family} ${table}\ndelete table ${family} ${table}\n`).join('')

@@ -37,7 +37,7 @@ import { HairpinCounts } from './hairpin.ts'
 import { hostPortFragment } from './host-ports.ts'
 import { planService } from './plan.ts'
 import { ProxyHealth } from './proxy-health.ts'
-import { deleteTableText, pickText, type TableOptions, tableText } from './table.ts'
+import { pickText, type TableOptions, tableText } from './table.ts'
 import { ProxyMetrics, serveMetrics } from './metrics.ts'
 import { transactionText } from './transaction.ts'
 import { staleFlows } from './udp.ts'
@@ -85,8 +85,6 @@ const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
 const triggeredAt = ({ metadata }: EndpointSlice) => parseTime(metadata.annotations?.[triggerAnnotation])
 
 const serviceOf = ({ metadata }: EndpointSlice) => `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
-
-export { deleteTableText }
 
 /** Replaces the table by a new one with all Services, then keeps it up to date until the signal aborts. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {

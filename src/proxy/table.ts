@@ -23,6 +23,7 @@
 //   `delete table` removes it all, and other tables of the machine are not touched.
 //
 // Source of what the rules do: kube-proxy's nftables mode (KEP-3866).
+import { deleteTableText } from '../linux/index.ts'
 import { familiesOf, ipFamily } from '../api/ip.ts'
 
 export type Family = 4 | 6
@@ -270,9 +271,3 @@ export function tableText(options: TableOptions): string {
     for (const rule of list) lines.push(`add rule ${name} ${chain} ${rule}`)
   return `${lines.join('\n')}\n`
 }
-
-/**
- * The text that deletes the table, whether it exists or not, and the one of the family ip that versions before had.
- */
-export const deleteTableText = (table: string): string =>
-  ['inet', 'ip'].map(family => `add table ${family} ${table}\ndelete table ${family} ${table}\n`).join('')

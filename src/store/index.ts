@@ -8,16 +8,11 @@ export { entriesAt } from './pages.ts'
 export { openMemoryStore } from './memory.ts'
 export { openEmbeddedStore } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded.ts'
-export { copyToEtcd, EtcdClient, type EtcdPlace, type EtcdTls, openEtcdStore } from './etcd/index.ts'
-export {
-  type EtcdMember,
-  EtcdMembership,
-  hostPort,
-  type MemberState,
-  quorumOf,
-  quorumProblem,
-  withMembers,
-} from './etcd/members.ts'
+export { copyToEtcd, openEtcdMembership, openEtcdStore, withMembers } from './etcd/lazy.ts'
+export type { EtcdClient, EtcdTls } from './etcd/client.ts'
+export type { EtcdPlace } from './etcd/index.ts'
+export type { EtcdMembership } from './etcd/members.ts'
+export { type EtcdMember, hostPort, type MemberState, quorumOf, quorumProblem } from './etcd/quorum.ts'
 export { fillEmbedded, type Salvage, salvage } from './snapshot/fill.ts'
 export {
   checkSnapshot,

@@ -5,7 +5,7 @@ import { createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
 import { secretBytes } from '../base/random.ts'
-import { type Authority, type KeyPair, pemOf, type RequestInfo, type Subject } from './x509.ts'
+import { type Authority, type KeyPair, pemOf, type RequestInfo, type Subject } from './certificate.ts'
 
 /** The uses of a key, with the names of the certificates.k8s.io API. */
 export type Usage = keyof typeof keyUsages | keyof typeof extendedUsages
@@ -72,8 +72,8 @@ export async function crossSign(before: KeyPair, next: KeyPair, { now, validMs }
   const signer = await importSigner(createPrivateKey(before.keyPem))
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: subject.subject,
-    issuer: issuer.subject,
+    subject: subject.subjectName,
+    issuer: issuer.subjectName,
     notBefore: new Date(Math.max(now - backdateMs.authority, issuer.notBefore.getTime())),
     notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
     publicKey: await subject.publicKey.export(),
@@ -138,7 +138,7 @@ async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 async function sign(
   authority: Authority,
-  subject: x509.Name | x509.JsonName,
+  subject: x509.Name,
   names: x509.JsonGeneralNames,
   publicKey: webcrypto.CryptoKey,
   { usages, now, validMs }: { usages: readonly Usage[] } & Validity,
@@ -148,7 +148,7 @@ async function sign(
   const extended = usages.flatMap(u => (u in extendedUsages ? [extendedUsages[u as keyof typeof extendedUsages]] : []))
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: subject instanceof x509.Name ? subject.toJSON() : subject,
+    subject,
     issuer: issuer.subjectName,
     notBefore: new Date(Math.max(beginOf({ now, validMs }), issuer.notBefore.getTime())),
     notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
@@ -202,9 +202,17 @@ function decodeFirst(text: string): ArrayBuffer {
 }
 
 /** A name with its organizations first, as Go writes it, so that tools print the same subject. */
-function nameOf({ commonName, organizations = [] }: Subject): x509.JsonName {
-  return [...organizations.map(name => ({ O: [name] })), ...(commonName ? [{ CN: [commonName] }] : [])]
+function nameOf({ commonName, organizations = [] }: Subject): x509.Name {
+  // As plain strings, values would be parsed for quotes and escapes, and another name issued than that which was checked.
+  return new x509.Name([
+    ...organizations.map(name => ({ O: [stringOf(name)] })),
+    ...(commonName ? [{ CN: [stringOf(commonName)] }] : []),
+  ])
 }
+
+/** Source: Go's encoding/asn1 (isPrintable). */
+const stringOf = (text: string) =>
+  /^[A-Za-z0-9 '()+,\-./:=?*&]*$/.test(text) ? { printableString: text } : { utf8String: text }
 
 function altNames({ dnsNames = [], ips = [] }: Subject): x509.JsonGeneralName[] {
   return [

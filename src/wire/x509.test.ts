@@ -147,3 +147,40 @@ test('openssl accepts the certificates', { skip: !hasOpenssl }, async () => {
     rmSync(scratch, { recursive: true })
   }
 })
+
+test('names that look like several are one, and addresses have their shortest form', async () => {
+  const subject = {
+    commonName: 'a, b+c="system:masters"\\e',
+    organizations: ['one', 'two, three', '#04024869', ' + O=x', 'line\nO=y', ' end ', 'ü€'],
+    dnsNames: ['x.example', 'a, DNS:b.example', 'q"q'],
+    ips: ['2001:db8::5', '::1', '192.0.2.1'],
+  }
+  const { certPem } = await x509.issue(authority, subject, { usages: ['server auth'], now, validMs: day })
+  const { commonName, organizations, dnsNames, ips } = x509.readCertificate(certPem)
+  assert.deepEqual({ commonName, organizations, dnsNames, ips }, subject)
+  const { requestPem } = await x509.makeRequest(subject)
+  const { commonName: asked, organizations: askedGroups } = await x509.readRequest(requestPem)
+  assert.deepEqual([asked, askedGroups], [subject.commonName, subject.organizations])
+  const signed = await x509.signRequest(authority, requestPem, { usages: ['client auth'], now, validMs: day })
+  const { commonName: given, organizations: groups, dnsNames: names } = x509.readCertificate(signed)
+  assert.deepEqual([given, groups, names], [subject.commonName, subject.organizations, subject.dnsNames])
+  const { issuer, isAuthority } = x509.readCertificate(authority.certPem)
+  assert.deepEqual([issuer, isAuthority], ['CN=kubernetes', true])
+  const bad = (error: unknown) => error instanceof StatusError && error.reason === 'BadRequest'
+  assert.throws(() => x509.readCertificate('nonsense'), bad)
+  assert.throws(() => x509.readCertificate(certPem.replace(/[A-Z]{3}/, 'AAA')), bad)
+})
+
+test('a process that has read a certificate first of all can connect by TLS', () => {
+  const program = `
+    const { readCertificate } = await import('${new URL('x509.ts', import.meta.url).href}')
+    readCertificate(process.env.PEM)
+    const { connect } = await import('node:http2')
+    connect('https://127.0.0.1:1').on('error', error => console.log(error.code))`
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: { ...process.env, PEM: authority.certPem },
+  })
+  assert.equal(stdout.trim(), 'ECONNREFUSED', stderr)
+})

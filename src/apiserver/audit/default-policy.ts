@@ -53,4 +53,4 @@ rules:
 - level: Metadata
 `
 
-export const defaultAuditPolicy: AuditPolicy = parseAuditPolicy(text, 'the default policy')
+export const defaultAuditPolicy = (): AuditPolicy => parseAuditPolicy(text, 'the default policy')

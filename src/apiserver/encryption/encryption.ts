@@ -5,7 +5,6 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { EncryptionRule, ProviderSpec } from './configuration.ts'
-import { KmsProvider } from './kms.ts'
 import { identity, keyed, type NamedKey, type Provider, startsWith } from './provider.ts'
 
 /**
@@ -86,10 +85,12 @@ export class Encryption {
   /** Puts rules into effect. Throws when a provider is not ready, such as a KMS plugin that does not answer. */
   async use(rules: readonly EncryptionRule[]): Promise<void> {
     const plugins = new Map<string, Provider>()
-    const made = rules.map(rule => ({
-      resources: rule.resources,
-      providers: rule.providers.map(spec => this.#provider(spec, plugins)),
-    }))
+    const made: Rule[] = []
+    for (const { resources, providers: specs } of rules) {
+      const providers: Provider[] = []
+      for (const spec of specs) providers.push(await this.#provider(spec, plugins))
+      made.push({ resources, providers })
+    }
     const providers = [...plugins.values()]
     try {
       for (const provider of providers) await provider.start?.()
@@ -132,12 +133,16 @@ export class Encryption {
     return found.length ? found : undefined
   }
 
-  #provider(spec: ProviderSpec, plugins: Map<string, Provider>): Provider {
+  async #provider(spec: ProviderSpec, plugins: Map<string, Provider>): Promise<Provider> {
     if (spec.type === 'identity') return identity
     if (spec.type !== 'kms') return keyed(spec.type, spec.keys)
     const { clock, log } = this.#options
-    const made = plugins.get(spec.name) ?? new KmsProvider({ ...spec, clock, log })
-    plugins.set(spec.name, made)
-    return made
+    let plugin = plugins.get(spec.name)
+    if (!plugin) {
+      // It needs the libraries of gRPC.
+      const { KmsProvider } = await import('./kms.ts')
+      plugins.set(spec.name, (plugin = new KmsProvider({ ...spec, clock, log })))
+    }
+    return plugin
   }
 }

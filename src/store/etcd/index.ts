@@ -9,8 +9,6 @@ import { openEtcdLog } from './etcd-log.ts'
 import { fillEtcd } from './fill.ts'
 import { Layout } from './layout.ts'
 
-export { EtcdClient, type EtcdTls } from './client.ts'
-
 export interface EtcdPlace {
   /** `host:port` of each member. */
   endpoints: readonly string[]

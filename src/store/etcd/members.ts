@@ -4,6 +4,7 @@ import { credentials } from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import { callUnary, clientsOf, type Received, type ServiceClient } from '../../wire/grpc.ts'
 import { type EtcdTls, nameOptions } from './client.ts'
+import { type EtcdMember, hostPort, type MemberState } from './quorum.ts'
 
 const definition = {
   package: 'etcdserverpb',
@@ -65,27 +66,6 @@ const changeMs = 7000
 const defragmentMs = 600_000
 /** That the database has reached its quota, and that it has space again. Source: etcd api/etcdserverpb/rpc.proto. */
 const [noSpaceAlarm, deactivate] = [1, 2]
-
-export interface EtcdMember {
-  /** In hexadecimal digits, as etcdctl prints it. */
-  readonly id: string
-  /** Empty for one that was added and has not started yet. */
-  readonly name: string
-  readonly peerUrls: readonly string[]
-  readonly clientUrls: readonly string[]
-  /** Whether it only follows the others and has no vote yet. */
-  readonly isLearner: boolean
-}
-
-export interface MemberState extends EtcdMember {
-  /** Whether it answers, and whether it follows a leader. */
-  readonly answers: boolean
-  readonly hasLeader: boolean
-  readonly isLeader: boolean
-  readonly sizeBytes: number
-  /** What it reports to be wrong, or why it does not answer. */
-  readonly problem?: string
-}
 
 interface Clients {
   Cluster: ServiceClient
@@ -206,19 +186,6 @@ export class EtcdMembership {
   }
 }
 
-/** Runs `work` with the members, and closes the connections to them in any case. */
-export async function withMembers<T>(
-  tls: EtcdTls | undefined,
-  work: (membership: EtcdMembership) => Promise<T>,
-): Promise<T> {
-  const membership = new EtcdMembership(tls)
-  try {
-    return await work(membership)
-  } finally {
-    membership.close()
-  }
-}
-
 const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
@@ -245,25 +212,3 @@ const memberOf = ({ ID, name, peerURLs, clientURLs, isLearner }: Message<'Member
 
 const idOf = (digits: string): string => BigInt(digits).toString(16)
 const digitsOf = (id: string): string => BigInt(`0x${id}`).toString()
-
-/** `host:port` of a URL of a member. */
-export const hostPort = (url: string): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '')
-
-/** How many of so many members with a vote have to answer. */
-export const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1
-
-/** Why the members cannot take writes, in one sentence; undefined when they can. Pure. */
-export function quorumProblem(
-  members: readonly Pick<MemberState, 'name' | 'isLearner' | 'answers' | 'hasLeader'>[],
-): string | undefined {
-  const voters = members.filter(({ isLearner }) => !isLearner)
-  const answering = voters.filter(({ answers }) => answers)
-  const needed = quorumOf(voters.length)
-  if (answering.length < needed) {
-    const silent = voters.filter(({ answers }) => !answers).map(({ name }) => name || 'one that has not started')
-    const verb = answering.length === 1 ? 'answers' : 'answer'
-    return `${answering.length} of ${voters.length} etcd members ${verb}; ${needed} are needed to write. Silent: ${silent.join(', ')}`
-  }
-  if (!answering.some(({ hasLeader }) => hasLeader)) return 'the etcd members have no leader yet'
-  return undefined
-}
