@@ -49,8 +49,12 @@ export interface AuditPolicy {
 const maxRules = 1000
 
 /** Reads the text of a file. Throws a StatusError that names the file and all fields with mistakes. */
-export function parseAuditPolicy(text: string, source: string): AuditPolicy {
-  return readFields(parseYaml(text, source), source, root => {
+export const parseAuditPolicy = (text: string, source: string): AuditPolicy =>
+  auditPolicyOf(parseYaml(text, source), source)
+
+/** The same of a document that has been parsed. */
+export function auditPolicyOf(document: unknown, source: string): AuditPolicy {
+  return readFields(document, source, root => {
     if (root.string('apiVersion') !== 'audit.k8s.io/v1') root.problem('apiVersion', 'must be audit.k8s.io/v1')
     if (root.string('kind') !== 'Policy') root.problem('kind', 'must be Policy')
     root.raw('metadata')
