@@ -7,20 +7,65 @@ import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
 
+/** Reads the objects of items whose JSON came from a store. Throws for bytes that are no object. */
+export interface ItemReader<T extends KubeObject = KubeObject> {
+  read(key: string, stored: Uint8Array, revision: number): T
+}
+
+const unread = Symbol('an object that has not been read yet')
+
 /** One object with the revision of its last write and its JSON, encoded at most once. */
 export class Item<T extends KubeObject = KubeObject> {
-  readonly object: T
   readonly revision: number
+  #object: T | typeof unread
   #bytes: Buffer | undefined
   /** The JSON as it was stored, without the revision of its own write. */
   #stored: Uint8Array | undefined
   #protobuf: Buffer | undefined
+  #key: string | undefined
+  #reader: ItemReader<T> | undefined
 
   /** @param stored the object's JSON with `unknownRevision` in place of its resourceVersion */
-  constructor(object: T, revision: number, stored?: Uint8Array) {
-    this.object = object
+  constructor(object: T | typeof unread, revision: number, stored?: Uint8Array) {
+    this.#object = object
     this.revision = revision
     this.#stored = stored
+  }
+
+  /** An item whose object is read when it is asked for first. */
+  static unread<T extends KubeObject>(
+    key: string,
+    stored: Uint8Array,
+    revision: number,
+    reader: ItemReader<T>,
+  ): Item<T> {
+    const item = new Item<T>(unread, revision, stored)
+    item.#key = key
+    item.#reader = reader
+    return item
+  }
+
+  /** The object. For one that cannot be read, this throws what the reader throws. */
+  get object(): T {
+    return this.#object === unread ? this.#read() : this.#object
+  }
+
+  #read(): T {
+    const object = this.#reader!.read(this.key, this.#bytes ?? this.#stored!, this.revision)
+    this.#object = object
+    this.#reader = undefined
+    return object
+  }
+
+  /** The key of the object within its kind, see `objectKey`. */
+  get key(): string {
+    return this.#key ?? objectKey(this.object)
+  }
+
+  /** The object's namespace; '' if its kind has none. */
+  get namespace(): string {
+    const key = this.#key
+    return key === undefined ? (this.object.metadata.namespace ?? '') : key.slice(0, Math.max(0, key.indexOf('/')))
   }
 
   /** The length of the object's JSON, or 0 if it would have to be written first. */
@@ -37,8 +82,9 @@ export class Item<T extends KubeObject = KubeObject> {
   get bytes(): Buffer {
     if (this.#bytes) return this.#bytes
     const stored = this.#stored
+    const bytes = (stored && atRevision(stored, this.revision)) ?? Buffer.from(JSON.stringify(this.object))
     this.#stored = undefined
-    return (this.#bytes = (stored && atRevision(stored, this.revision)) ?? Buffer.from(JSON.stringify(this.object)))
+    return (this.#bytes = bytes)
   }
 }
 
@@ -190,9 +236,9 @@ export class Mirror<T extends KubeObject = KubeObject> {
    */
   matching(by: string, condition: (object: T) => boolean): T[] {
     const found: T[] = []
-    for (const [key, { object }] of this.#items)
+    for (const [key, item] of this.#items)
       this.#guard(by, key, () => {
-        if (condition(object)) found.push(object)
+        if (condition(item.object)) found.push(item.object)
       })
     return found
   }
@@ -228,7 +274,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   /** Calls `listener` with each change. When it throws, it still gets the other changes of the batch. */
   subscribeEach(listener: (change: MirrorChange<T>) => void, name: string): () => void {
     return this.subscribe(changes => {
-      for (const change of changes) this.#guard(name, objectKey(change.item.object), () => listener(change))
+      for (const change of changes) this.#guard(name, change.item.key, () => listener(change))
     }, name)
   }
 
@@ -250,7 +296,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     const changes: MirrorChange<T>[] = []
     const gone = new Map(this.#items)
     for (const item of items) {
-      const key = objectKey(item.object)
+      const { key } = item
       const before = gone.get(key)
       gone.delete(key)
       if (!before) changes.push({ type: 'ADDED', item, before })
@@ -267,26 +313,31 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.#revision = Math.max(this.#revision, revision)
     const first = applied[0]
     if (first)
-      for (const [listener, name] of this.#listeners)
-        this.#guard(name, objectKey(first.item.object), () => listener(applied))
+      for (const [listener, name] of this.#listeners) this.#guard(name, first.item.key, () => listener(applied))
     if (this.#synced) this.#waiters.reach(this.#revision)
     return applied
   }
 
+  /** Drops an item that cannot be read, as if it had never been there: no listener was called with its object. */
+  leaveOut(key: string): void {
+    const item = this.#items.get(key)
+    if (item) this.#remove(key, item)
+  }
+
   #applyOne({ type, item }: Omit<MirrorChange<T>, 'before'>): MirrorChange<T> {
-    const key = objectKey(item.object)
+    const { key } = item
     const before = this.#items.get(key)
     if (before) this.#remove(key, before)
     if (type === 'DELETED') return { type, item, before }
     this.#items.set(key, item)
-    put(this.#byNamespace, item.object.metadata.namespace ?? '', key, item)
+    put(this.#byNamespace, item.namespace, key, item)
     for (const index of this.#indexes.values()) this.#enter(index, key, item)
     return { type: before ? 'MODIFIED' : 'ADDED', item, before }
   }
 
   #remove(key: string, item: Item<T>): void {
     this.#items.delete(key)
-    drop(this.#byNamespace, item.object.metadata.namespace ?? '', key)
+    drop(this.#byNamespace, item.namespace, key)
     for (const index of this.#indexes.values())
       for (const value of valuesOf(index, item)) drop(index.values, value, key)
   }

@@ -22,7 +22,8 @@ import type { Operation, OperationResult } from '../api/operation.ts'
 import { jsonSyntaxError } from '../base/json-syntax.ts'
 import { tooLarge } from '../store/index.ts'
 import { counter } from '../base/metrics.ts'
-import { prefixOf, type Storage } from './storage.ts'
+import { prefixOf } from './kind-storage.ts'
+import type { Storage } from './storage.ts'
 import { asLastShown, shownItems } from './versions.ts'
 
 const cacheLists = counter('apiserver_cache_list_total', 'Lists that were answered from a mirror.')
@@ -64,10 +65,9 @@ export function makeReadable(
 }
 
 export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
-  const { metadata } = item.object
   return (
-    (!filter.namespace || metadata.namespace === filter.namespace) &&
-    (filter.labels.length === 0 || matchesSelector(filter.labels, metadata.labels)) &&
+    (!filter.namespace || item.namespace === filter.namespace) &&
+    (filter.labels.length === 0 || matchesSelector(filter.labels, item.object.metadata.labels)) &&
     (filter.fields.length === 0 || readsAs(() => matchesFields(kind, filter.fields, asLastShown(kind, item).object)))
   )
 }
@@ -145,12 +145,9 @@ function pageOf(
     if (limit === 0 || items.length < limit) continue
     const rest = source.slice(i + 1)
     if (!rest.some(other => passes(kind, filter, other))) break
-    const { namespace, name } = item.object.metadata
-    const start = `${kind.namespaced ? `${namespace}/` : ''}${name}`
+    const start = item.key
     const plain = filter.labels.length === 0 && filter.fields.length === 0
-    const remaining = filter.namespace
-      ? rest.filter(other => other.object.metadata.namespace === filter.namespace).length
-      : rest.length
+    const remaining = filter.namespace ? rest.filter(other => other.namespace === filter.namespace).length : rest.length
     return { type: 'list', kind, items, revision, continue: encodeToken(revision, start), ...(plain && { remaining }) }
   }
   return { type: 'list', kind, items, revision }

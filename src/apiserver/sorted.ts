@@ -4,11 +4,9 @@ import type { Item, MirrorChange } from '../api/mirror.ts'
 /** With more items than this, sorting again for the next reader is cheaper than moving items at every change. */
 const maxKept = 10_000
 
-const keyOf = ({ object: { metadata } }: Item): string => `${metadata.namespace ?? ''}/${metadata.name}`
-
 /** Sorts items by their keys. */
 export function sortByKey(items: Iterable<Item>): Item[] {
-  return Array.from(items, item => ({ item, key: keyOf(item) }))
+  return Array.from(items, item => ({ item, key: item.key }))
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
     .map(({ item }) => item)
 }
@@ -24,7 +22,7 @@ export class SortedItems {
   /** Applies a change. Returns false when sorting again is cheaper, or the change does not fit the items. */
   apply({ type, item, before }: MirrorChange): boolean {
     const items = this.#items
-    const at = this.#find(keyOf(item))
+    const at = this.#find(item.key)
     const there = before !== undefined && at < items.length && items[at] === before
     if (type !== 'DELETED' && there) items[at] = item
     else if (items.length > maxKept || (before !== undefined) !== there) return false
@@ -38,7 +36,7 @@ export class SortedItems {
     let [low, high] = [0, this.#items.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if (keyOf(this.#items[middle]!) < key) low = middle + 1
+      if (this.#items[middle]!.key < key) low = middle + 1
       else high = middle
     }
     return low

@@ -6,26 +6,13 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import {
-  type AnyMirror,
-  Item,
-  logMirrorFailures,
-  Mirror,
-  type MirrorChange,
-  objectKey,
-  unknownRevision,
-} from '../api/mirror.ts'
-import { fillNilLists } from '../api/schema/nil.ts'
-import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
+import { type AnyMirror, Item, type Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import type { Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
-import { ChangeLog } from './change-log.ts'
 import type { Encryption, Transformer } from './encryption/encryption.ts'
-import { encryptedPrefix, startsWith } from './encryption/provider.ts'
-import { SortedItems, sortByKey } from './sorted.ts'
+import { freezeInTests, KindStorage, looksLikeObject, parseStored, prefixOf, root, storageKey } from './kind-storage.ts'
 import { shownItem } from './versions.ts'
-import { parseJson } from '../wire/json.ts'
 
-const root = '/registry/'
 /** How long old states can be read at least. Source: storagebackend.DefaultCompactInterval. */
 const historyMs = 5 * 60_000
 /** Limit of changes that are read from the store's history for one watch. */
@@ -33,74 +20,12 @@ const maxHistory = 20_000
 /** Limit of keys for which it is kept why their objects cannot be read. */
 const maxUnreadable = 10_000
 
+/** With more objects than this, a server answers before it has read them all. */
+const maxReadAtOnce = 2000
+/** For how long objects are read at a time. */
+const readSliceMs = 4
+
 const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
-
-export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core'}/${kind.plural}/`
-export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
-  prefixOf(kind) + (kind.namespaced ? `${namespace}/${name}` : name)
-
-/** Limits of namespaces whose items are kept sorted, of labels with an index, and of labels that are counted. */
-const maxSorted = 64
-const maxLabelIndexes = 16
-const maxAskedLabels = 1000
-/** After this many lists by a label it gets an index. */
-const listsUntilIndex = 3
-
-/** The objects of one kind: mirror, change log, and orders and indexes for lists. */
-class KindStorage {
-  readonly kind: AnyKind
-  readonly mirror: Mirror
-  readonly log = new ChangeLog()
-  /** Encrypts the objects in the store; undefined if they are stored as they are. */
-  transformer: Transformer | undefined
-  /** Changes that came while the objects were read; undefined once they have been. */
-  waiting: Change[] | undefined
-  /** Sorted items by namespace, with '' for all. */
-  readonly #sorted = new Map<string, SortedItems>()
-  /** The number of lists by each label without an index. */
-  readonly #askedLabels = new Map<string, number>()
-  readonly #indexedLabels = new Set<string>()
-
-  constructor(kind: AnyKind, log: Log) {
-    this.kind = kind
-    this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
-  }
-
-  /** All items, or those of one namespace, sorted by key. The array is valid until the next change. */
-  sorted(namespace = ''): readonly Item[] {
-    let sorted = this.#sorted.get(namespace)
-    if (!sorted) {
-      if (this.#sorted.size >= maxSorted) this.#sorted.clear()
-      this.#sorted.set(namespace, (sorted = new SortedItems(this.mirror.items(namespace || undefined))))
-    }
-    return sorted.items
-  }
-
-  /** The items that have one of the values of a label, sorted by key; undefined for a label without an index. */
-  labelled(label: string, values: readonly string[]): readonly Item[] | undefined {
-    if (!this.#indexedLabels.has(label)) {
-      if (this.#indexedLabels.size >= maxLabelIndexes || this.#askedLabels.size > maxAskedLabels) return undefined
-      const asked = (this.#askedLabels.get(label) ?? 0) + 1
-      this.#askedLabels.set(label, asked)
-      if (asked < listsUntilIndex) return undefined
-      this.#indexedLabels.add(label)
-    }
-    const keys = ({ metadata }: KubeObject): readonly string[] => {
-      const value = metadata.labels?.[label]
-      return value === undefined ? [] : [value]
-    }
-    const found = values.flatMap(value => [...this.mirror.itemsByIndex(`label ${label}`, keys, value)])
-    return sortByKey(found)
-  }
-
-  apply(changes: readonly MirrorChange[], revision: number): void {
-    const applied = this.mirror.apply(changes, revision)
-    for (const change of applied)
-      for (const namespace of new Set(['', change.item.object.metadata.namespace ?? '']))
-        if (this.#sorted.get(namespace)?.apply(change) === false) this.#sorted.delete(namespace)
-    this.log.append(applied)
-  }
-}
 
 /**
  * All objects of all kinds, in the store and in mirrors.
@@ -114,6 +39,8 @@ class KindStorage {
  * - The change log of a kind and its mirror agree: reading the log on from a position and applying it to the state at
  *   that position gives the mirror.
  * - A stored object that cannot be read is left out, counted, and logged with its key. All others are served.
+ * - With many objects, most are read after the start: each when it is asked for first, or in the background. Until then
+ *   a list in JSON has its bytes as they are stored.
  * - Items, mirrors and change logs have objects as they are. Only what is given to the store, and comes from it, is
  *   encrypted.
  *
@@ -164,7 +91,7 @@ export class Storage {
 
   /** Adds a kind before `load`. */
   add(kind: AnyKind): KindStorage {
-    const storage = new KindStorage(kind, this.#log)
+    const storage = new KindStorage(kind, this.#log, (key, error) => this.#leftOut(key, error))
     storage.transformer = this.#encryption?.of(kind)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
@@ -184,7 +111,7 @@ export class Storage {
     for (const { key, value, revision: at } of entries) {
       const fetching = storage.transformer?.fetch(value)
       if (fetching) await fetching
-      const item = this.#readable(key, () => this.#item(storage, key, value, at))
+      const item = this.#loaded(storage, { key, value, revision: at }, entries.length)
       if (item) items.push(item)
     }
     await this.waitFor(revision)
@@ -199,6 +126,7 @@ export class Storage {
       if (made) changes.push(made)
     }
     storage.apply(changes, this.#revision)
+    if (entries.length > maxReadAtOnce) void this.#readRest([storage])
   }
 
   /** Removes a kind whose objects have been deleted. Its watches end. */
@@ -239,7 +167,7 @@ export class Storage {
       // Only a seed that is not there yet is waited for.
       const fetching = storage.transformer?.fetch(entry.value)
       if (fetching) await fetching
-      const item = this.#readable(entry.key, () => this.#item(storage, entry.key, entry.value, entry.revision))
+      const item = this.#loaded(storage, entry, entries.length)
       if (item) items.push(item)
       byKind.set(storage, items)
     }
@@ -249,6 +177,35 @@ export class Storage {
     }
     this.#revision = revision
     this.#watching = this.#follow(revision)
+    if (entries.length > maxReadAtOnce) void this.#readRest([...this.#byPrefix.values()])
+  }
+
+  /** The item of one of `count` entries. If they are many, its object is read later. */
+  #loaded(
+    storage: KindStorage,
+    { key, value, revision }: Pick<Entry, 'key' | 'value' | 'revision'>,
+    count: number,
+  ): Item | undefined {
+    if (count <= maxReadAtOnce || storage.transformer || !looksLikeObject(value))
+      return this.#readable(key, () => this.#item(storage, key, value, revision))
+    return Item.unread(key.slice(prefixOf(storage.kind).length), value, revision, storage)
+  }
+
+  /**
+   * Reads the objects that nobody has asked for yet, a few at a time, so that requests go on. What cannot be read is left
+   * out, which is noticed here at the latest.
+   */
+  async #readRest(storages: readonly KindStorage[]): Promise<void> {
+    let until = 0
+    for (const { mirror } of storages)
+      for (const item of Array.from(mirror.items())) {
+        if (this.clock.steady() >= until) {
+          await this.clock.sleep(1)
+          if (this.#abort.signal.aborted) return
+          until = this.clock.steady() + readSliceMs
+        }
+        isReadable(item)
+      }
   }
 
   async close(): Promise<void> {
@@ -342,12 +299,16 @@ export class Storage {
       if (this.#unreadable.size) this.#unreadable.delete(key)
       return result
     } catch (error) {
-      unreadable.add()
-      const why = messageOf(error)
-      if (this.#unreadable.size < maxUnreadable) this.#unreadable.set(key, why)
-      this.#log.error('a stored object cannot be read and is left out', { key, why })
+      this.#leftOut(key, error)
       return undefined
     }
+  }
+
+  #leftOut(key: string, error: unknown): void {
+    unreadable.add()
+    const why = messageOf(error)
+    if (this.#unreadable.size < maxUnreadable) this.#unreadable.set(key, why)
+    this.#log.error('a stored object cannot be read and is left out', { key, why })
   }
 
   /** Reads a page of the state at a revision from the store. */
@@ -468,13 +429,12 @@ export class Storage {
   }
 }
 
-/** Throws for bytes that are not an object, and for those of a kind that is no longer encrypted. */
-function parseStored(kind: AnyKind, value: Uint8Array): Mutable<KubeObject> {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  if (startsWith(bytes, encryptedPrefix)) throw new Error('identity transformer tried to read encrypted data')
-  const object = parseJson(bytes.toString()) as Mutable<KubeObject>
-  fillNilLists(kind.schema, asJson(object))
-  return object
+function isReadable(item: Item): boolean {
+  try {
+    return item.object !== undefined
+  } catch {
+    return false
+  }
 }
 
 function atRevision(item: Item, revision: number): Item {
@@ -482,16 +442,4 @@ function atRevision(item: Item, revision: number): Item {
     { ...item.object, metadata: { ...item.object.metadata, resourceVersion: String(revision) } },
     revision,
   )
-}
-
-const freezing = process.env.KUTTER_FREEZE === '1'
-
-function freezeInTests(object: KubeObject): KubeObject {
-  return freezing ? deepFreeze(object) : object
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  for (const inner of Object.values(value as JsonObject)) deepFreeze(inner)
-  return Object.freeze(value)
 }

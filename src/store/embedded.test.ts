@@ -144,6 +144,36 @@ test('a damaged tree is found when the store is opened, a damaged value when it 
   await fails(directory, /is damaged .*restore it from a backup/)
 })
 
+test('a list of most of the store, which is read as it lies on the disk, is that of its single values', async () => {
+  const directory = fresh()
+  const store = await open(directory)
+  const key = (i: number) => `/many/${(i * 7919) % 3000}`
+  const at = await Promise.all(
+    Array.from({ length: 3000 }, (_, i) => store.put(key(i), bytes(`first ${i}`), { expect: 'absent' })),
+  )
+  for (let i = 0; i < 3000; i += 5) {
+    const expect = at[i]!
+    if (i % 2) await store.delete(key(i), { expect })
+    else await store.put(key(i), bytes(`second ${i}`), { expect })
+  }
+  for (const past of [undefined, 3000]) {
+    const { entries } = await store.list('/many/', past === undefined ? {} : { at: past })
+    assert.equal(entries.length, past === undefined ? 2700 : 3000)
+    const keys = entries.map(entry => entry.key)
+    assert.deepEqual(keys, [...keys].sort())
+    for (const entry of entries) assert.deepEqual(entry, await store.get(entry.key, past))
+  }
+  await store.close()
+  const db = new DatabaseSync(join(directory, 'log.db'))
+  db.exec("UPDATE log SET v = x'00' WHERE rev = 1701")
+  db.close()
+  const damaged = await open(directory)
+  await assert.rejects(damaged.list('/many/'), {
+    message: /the value of \/many\/\d+ at revision 1701 in .* is damaged/,
+  })
+  await damaged.close()
+})
+
 test('a full store refuses writes, stays consistent, and accepts writes again after a compaction', async () => {
   const store = await open(fresh(), { maxSizeBytes: 2 << 20 })
   const value = (i: number) => new Uint8Array(50_000).fill(i)

@@ -49,6 +49,8 @@ export async function openEmbeddedStore(directory: string, options: EmbeddedOpti
 }
 
 const defaultMaxSizeBytes = 8 * 1024 ** 3
+/** A scan also reads the rows that are not asked for. */
+const scan = { leastRows: 1000, leastShare: 1 / 3 }
 
 class EmbeddedLog implements Log {
   #file: string
@@ -58,6 +60,7 @@ class EmbeddedLog implements Log {
   #worker: Worker
   #read
   #range
+  #between
   #nextId = 1
   #waiting = new Map<number, { resolve(): void; reject(error: unknown): void }>()
   /** Why the thread has ended. Nothing can be written any more. */
@@ -75,6 +78,8 @@ class EmbeddedLog implements Log {
     this.#range = this.#db.prepare(
       'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
     )
+    this.#between = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev BETWEEN ? AND ?')
+    this.#between.setReturnArrays(true)
     const data: WorkerData = { file, maxSizeBytes }
     // In a bundle, the program of the thread is a file beside the bundle.
     const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -111,14 +116,48 @@ class EmbeddedLog implements Log {
     }
   }
 
-  /** Runs `fn` in one transaction, so that SQLite need not lock for every row. That saves half of the time. */
-  reading<T>(fn: () => T): T {
+  readAll(revisions: readonly Revision[]): Row[] {
+    // In one transaction SQLite need not lock for every row, which saves half of the time.
     this.#db.exec('BEGIN')
     try {
-      return fn()
+      return this.#scan(revisions) ?? revisions.map(revision => this.read(revision))
     } finally {
       this.#db.exec('COMMIT')
     }
+  }
+
+  /**
+   * Reads a large part of the log, as at the start of a server, in the order in which it is on disk: a third of the time.
+   * Undefined for a part that is better read row by row.
+   */
+  #scan(revisions: readonly Revision[]): Row[] | undefined {
+    if (revisions.length < scan.leastRows) return undefined
+    const [first, last] = [revisions.reduce((a, b) => Math.min(a, b)), revisions.reduce((a, b) => Math.max(a, b))]
+    if (revisions.length < (last - first) * scan.leastShare) return undefined
+    const places = new Int32Array(last - first + 1)
+    for (const [i, revision] of revisions.entries()) places[revision - first] = i + 1
+    const found = new Array<Row>(revisions.length)
+    let count = 0
+    const rows = this.#between.iterate(first, last)
+    for (;;) {
+      const { done, value } = this.#reading(`revisions ${first} to ${last}`, () => rows.next())
+      if (done) break
+      const rev = Number(value[0])
+      const place = places[rev - first]!
+      if (!place) continue
+      const [k, created, deleted, crc, v] = [
+        String(value[1]),
+        Number(value[2]),
+        Number(value[3]),
+        Number(value[4]),
+        value[5],
+      ]
+      // A damaged row may have a value of another type, which then does not match its checksum.
+      found[place - 1] = toRow({ rev, k, created, deleted, crc, v: v instanceof Uint8Array ? v : noValue }, this.#file)
+      count++
+    }
+    assert(count === revisions.length, `${revisions.length} revisions are in ${this.#file}`)
+    return found
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
@@ -203,15 +242,18 @@ class EmbeddedLog implements Log {
 function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<RowHead> {
   const sql = 'SELECT rev, k, created, deleted, crc, length(v) AS size FROM log ORDER BY rev'
   let before = 0
-  for (const row of db.prepare(sql).iterate() as Iterable<Omit<SqlRow, 'v'> & { size: number }>) {
-    const { rev: revision, k: key, created, size: sizeBytes } = row
+  const statement = db.prepare(sql)
+  statement.setReturnArrays(true)
+  for (const row of statement.iterate()) {
+    const [revision, key, created] = [Number(row[0]), row[1], Number(row[2])]
+    const [deleted, crc, sizeBytes] = [Number(row[3]), Number(row[4]), Number(row[5])]
     if (typeof key !== 'string') throw damagedFile(file, `revision ${revision} has no key`)
     if (revision <= before || revision > Math.max(before, compacted) + 1)
       throw damagedFile(file, `revision ${revision} follows ${before}`)
-    if (row.deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, row.crc)))
+    if (deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, crc)))
       throw damagedFile(file, `the deletion of ${key} at revision ${revision} does not match its checksum`)
     before = revision
-    yield { revision, key, created, deleted: row.deleted === 1, sizeBytes }
+    yield { revision, key, created, deleted: deleted === 1, sizeBytes }
   }
 }
 

@@ -137,7 +137,7 @@ export class LogStore implements Store {
       else found.push(revision)
       if (remaining > 0 && uncounted) break
     }
-    const entries = this.#log.reading(() => found.map(revision => entryOf(this.#log.read(revision))))
+    const entries = this.#log.readAll(found).map(entryOf)
     if (remaining === 0) return { entries, revision: position }
     return { entries, revision: position, next: entries[entries.length - 1]!.key, ...(!uncounted && { remaining }) }
   }

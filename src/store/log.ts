@@ -30,8 +30,8 @@ export interface Log {
   append(rows: readonly Row[]): Promise<void>
   /** Returns a row, which must be durable and not removed. */
   read(revision: Revision): Row
-  /** Runs `fn`, which reads many rows. An implementation may make that cheaper than reading one by one. */
-  reading<T>(fn: () => T): T
+  /** Returns several rows in the order of `revisions`, as `read` does. Many are cheaper together. */
+  readAll(revisions: readonly Revision[]): Row[]
   /** The rows after `after` and up to `upTo` whose keys start with `prefix`, in order, read lazily. */
   range(prefix: string, after: Revision, upTo: Revision): Iterable<Row>
   /** Stores the compaction point durably, then removes the rows and frees their space. */

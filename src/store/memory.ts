@@ -30,8 +30,8 @@ class MemoryLog implements Log {
     return row
   }
 
-  reading<T>(fn: () => T): T {
-    return fn()
+  readAll(revisions: readonly Revision[]): Row[] {
+    return revisions.map(revision => this.read(revision))
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {

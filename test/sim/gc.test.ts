@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../src/api/kind.ts'
-import { storageKey } from '../../src/apiserver/storage.ts'
+import { storageKey } from '../../src/apiserver/kind-storage.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../src/kinds/apps/replicaset.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'

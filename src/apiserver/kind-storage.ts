@@ -1,0 +1,124 @@
+// The objects of one kind as the API server has them.
+import { messageOf, StatusError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { type Item, type ItemReader, logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
+import { fillNilLists } from '../api/schema/nil.ts'
+import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
+import type { Change } from '../store/index.ts'
+import { ChangeLog } from './change-log.ts'
+import type { Transformer } from './encryption/encryption.ts'
+import { encryptedPrefix, startsWith } from './encryption/provider.ts'
+import { SortedItems, sortByKey } from './sorted.ts'
+import { parseJson } from '../wire/json.ts'
+
+export const root = '/registry/'
+
+export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core'}/${kind.plural}/`
+export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
+  prefixOf(kind) + (kind.namespaced ? `${namespace}/${name}` : name)
+
+/** Limits of namespaces whose items are kept sorted, of labels with an index, and of labels that are counted. */
+const maxSorted = 64
+const maxLabelIndexes = 16
+const maxAskedLabels = 1000
+/** After this many lists by a label it gets an index. */
+const listsUntilIndex = 3
+
+/** The objects of one kind: mirror, change log, and orders and indexes for lists. It reads objects from stored bytes. */
+export class KindStorage implements ItemReader {
+  readonly kind: AnyKind
+  readonly mirror: Mirror
+  readonly log = new ChangeLog()
+  /** Encrypts the objects in the store; undefined if they are stored as they are. */
+  transformer: Transformer | undefined
+  /** Changes that came while the objects were read; undefined once they have been. */
+  waiting: Change[] | undefined
+  /** Sorted items by namespace, with '' for all. */
+  readonly #sorted = new Map<string, SortedItems>()
+  /** The number of lists by each label without an index. */
+  readonly #askedLabels = new Map<string, number>()
+  readonly #indexedLabels = new Set<string>()
+
+  readonly #onUnreadable: (key: string, error: unknown) => void
+
+  /** @param onUnreadable is called with the key in the store of each object that turns out to be unreadable */
+  constructor(kind: AnyKind, log: Log, onUnreadable: (key: string, error: unknown) => void) {
+    this.kind = kind
+    this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
+    this.#onUnreadable = onUnreadable
+  }
+
+  /** Reads an object when it is asked for first. One that cannot be read is left out from then on. */
+  read(key: string, stored: Uint8Array, revision: number): KubeObject {
+    try {
+      const object = parseStored(this.kind, stored)
+      object.metadata.resourceVersion = String(revision)
+      return freezeInTests(object)
+    } catch (error) {
+      this.mirror.leaveOut(key)
+      this.#sorted.clear()
+      this.#onUnreadable(prefixOf(this.kind) + key, error)
+      throw new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  /** All items, or those of one namespace, sorted by key. The array is valid until the next change. */
+  sorted(namespace = ''): readonly Item[] {
+    let sorted = this.#sorted.get(namespace)
+    if (!sorted) {
+      if (this.#sorted.size >= maxSorted) this.#sorted.clear()
+      this.#sorted.set(namespace, (sorted = new SortedItems(this.mirror.items(namespace || undefined))))
+    }
+    return sorted.items
+  }
+
+  /** The items that have one of the values of a label, sorted by key; undefined for a label without an index. */
+  labelled(label: string, values: readonly string[]): readonly Item[] | undefined {
+    if (!this.#indexedLabels.has(label)) {
+      if (this.#indexedLabels.size >= maxLabelIndexes || this.#askedLabels.size > maxAskedLabels) return undefined
+      const asked = (this.#askedLabels.get(label) ?? 0) + 1
+      this.#askedLabels.set(label, asked)
+      if (asked < listsUntilIndex) return undefined
+      this.#indexedLabels.add(label)
+    }
+    const keys = ({ metadata }: KubeObject): readonly string[] => {
+      const value = metadata.labels?.[label]
+      return value === undefined ? [] : [value]
+    }
+    const found = values.flatMap(value => [...this.mirror.itemsByIndex(`label ${label}`, keys, value)])
+    return sortByKey(found)
+  }
+
+  apply(changes: readonly MirrorChange[], revision: number): void {
+    const applied = this.mirror.apply(changes, revision)
+    for (const change of applied)
+      for (const namespace of new Set(['', change.item.namespace]))
+        if (this.#sorted.get(namespace)?.apply(change) === false) this.#sorted.delete(namespace)
+    this.log.append(applied)
+  }
+}
+
+/** Throws for bytes that are not an object, and for those of a kind that is no longer encrypted. */
+export function parseStored(kind: AnyKind, value: Uint8Array): Mutable<KubeObject> {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  if (startsWith(bytes, encryptedPrefix)) throw new Error('identity transformer tried to read encrypted data')
+  const object = parseJson(bytes.toString()) as Mutable<KubeObject>
+  fillNilLists(kind.schema, asJson(object))
+  return object
+}
+
+/** Whether bytes may be an object in JSON. Whether they are is clear only when it is read. */
+export const looksLikeObject = (value: Uint8Array): boolean => value[0] === 0x7b && value.at(-1) === 0x7d
+
+const freezing = process.env.KUTTER_FREEZE === '1'
+
+export function freezeInTests(object: KubeObject): KubeObject {
+  return freezing ? deepFreeze(object) : object
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const inner of Object.values(value as JsonObject)) deepFreeze(inner)
+  return Object.freeze(value)
+}
