@@ -165,11 +165,11 @@ test('a list of most of the store, which is read as it lies on the disk, is that
   }
   await store.close()
   const db = new DatabaseSync(join(directory, 'log.db'))
-  db.exec("UPDATE log SET v = x'00' WHERE rev = 1701")
+  db.exec("UPDATE log SET v = x'00' WHERE rev = 1702")
   db.close()
   const damaged = await open(directory)
   await assert.rejects(damaged.list('/many/'), {
-    message: /the value of \/many\/\d+ at revision 1701 in .* is damaged/,
+    message: /the value of \/many\/\d+ at revision 1702 in .* is damaged/,
   })
   await damaged.close()
 })
