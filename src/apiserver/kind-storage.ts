@@ -9,7 +9,7 @@ import type { Change } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import type { Transformer } from './encryption/encryption.ts'
 import { encryptedPrefix, startsWith } from './encryption/provider.ts'
-import { SortedItems, sortByKey } from './sorted.ts'
+import { SortedItems, sortByKey, withPast } from './sorted.ts'
 import { parseJson } from '../wire/json.ts'
 
 export const root = '/registry/'
@@ -71,6 +71,22 @@ export class KindStorage implements ItemReader {
       this.#sorted.set(namespace, (sorted = new SortedItems(this.mirror.items(namespace || undefined))))
     }
     return sorted.items
+  }
+
+  /**
+   * The items as they were at a revision, sorted by key; undefined if the log of changes does not go back to it. The array is
+   * valid until the next change.
+   */
+  sortedAt(namespace: string, revision: number): readonly Item[] | undefined {
+    let position = this.log.positionAfter(revision)
+    if (position === undefined) return undefined
+    const past = new Map<string, Item | undefined>()
+    for (let changes = this.log.from(position); changes?.length; changes = this.log.from(position)) {
+      for (const { item, before } of changes)
+        if ((!namespace || item.namespace === namespace) && !past.has(item.key)) past.set(item.key, before)
+      position += changes.length
+    }
+    return past.size ? withPast(this.sorted(namespace), past) : this.sorted(namespace)
   }
 
   /** The items that have one of the values of a label, sorted by key; undefined for a label without an index. */

@@ -23,6 +23,7 @@ import { jsonSyntaxError } from '../base/json-syntax.ts'
 import { tooLarge } from '../store/index.ts'
 import { counter } from '../base/metrics.ts'
 import { prefixOf } from './kind-storage.ts'
+import { placeOf } from './sorted.ts'
 import type { Storage } from './storage.ts'
 import { asLastShown, shownItems } from './versions.ts'
 
@@ -136,10 +137,11 @@ async function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, lim
 function pageOf(
   kind: AnyKind,
   filter: Filter,
-  { source, revision, limit }: { source: readonly Item[]; revision: number; limit: number },
+  { source, revision, limit, after }: { source: readonly Item[]; revision: number; limit: number; after?: string },
 ): OperationResult & { type: 'list' } {
   const items: Item[] = []
-  for (const [i, item] of source.entries()) {
+  for (let i = after === undefined ? 0 : placeAfter(source, after); i < source.length; i++) {
+    const item = source[i]!
     if (!passes(kind, filter, item)) continue
     items.push(item)
     if (limit === 0 || items.length < limit) continue
@@ -151,6 +153,11 @@ function pageOf(
     return { type: 'list', kind, items, revision, continue: encodeToken(revision, start), ...(plain && { remaining }) }
   }
   return { type: 'list', kind, items, revision }
+}
+
+const placeAfter = (items: readonly Item[], key: string): number => {
+  const at = placeOf(items, key)
+  return items[at]?.key === key ? at + 1 : at
 }
 
 /** The items to check. A selector by name, by a label with an index, or by a namespace avoids checking all. */
@@ -182,6 +189,11 @@ async function pageOfHistory(
   const limit = options.limit ?? 0
   if (token?.rv === -1) await storage.catchUp(operation.signal)
   const at = token ? (token.rv === -1 ? storage.revision : token.rv) : exact!
+  const source = pastItems(storage, kind, filter.namespace, at)
+  if (source) {
+    await makeReadable(kind, filter, () => source)
+    return pageOf(kind, filter, { source, revision: at, limit, ...(token && { after: token.start }) })
+  }
   const base = prefixOf(kind)
   const prefix = filter.namespace ? `${base}${filter.namespace}/` : base
   const items: Item[] = []
@@ -222,6 +234,12 @@ async function pageOfHistory(
       { cause: error, continue: encodeToken(-1, token.start) },
     )
   }
+}
+
+/** The items at a revision that is not compacted, if they follow from those of now and from the latest changes. */
+function pastItems(storage: Storage, kind: AnyKind, namespace: string, at: number): readonly Item[] | undefined {
+  if (at > storage.revision || at < storage.store.stats().compacted) return undefined
+  return storage.of(kind).sortedAt(namespace, at)
 }
 
 /** Waits until the mirror has the revision. Throws Timeout when no write has it. */

@@ -22,7 +22,7 @@ export class SortedItems {
   /** Applies a change. Returns false when sorting again is cheaper, or the change does not fit the items. */
   apply({ type, item, before }: MirrorChange): boolean {
     const items = this.#items
-    const at = this.#find(item.key)
+    const at = placeOf(items, item.key)
     const there = before !== undefined && at < items.length && items[at] === before
     if (type !== 'DELETED' && there) items[at] = item
     else if (items.length > maxKept || (before !== undefined) !== there) return false
@@ -30,15 +30,29 @@ export class SortedItems {
     else items.splice(at, 0, item)
     return true
   }
+}
 
-  /** The position of a key, or the one at which it would be inserted. */
-  #find(key: string): number {
-    let [low, high] = [0, this.#items.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#items[middle]!.key < key) low = middle + 1
-      else high = middle
-    }
-    return low
+/** The position of a key in sorted items, or the one at which it would be inserted. */
+export function placeOf(items: readonly Item[], key: string): number {
+  let [low, high] = [0, items.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (items[middle]!.key < key) low = middle + 1
+    else high = middle
   }
+  return low
+}
+
+/** Sorted items with other ones, or none, in place of those with the keys of `past`. */
+export function withPast(items: readonly Item[], past: ReadonlyMap<string, Item | undefined>): Item[] {
+  const parts: (readonly Item[])[] = []
+  let from = 0
+  for (const key of [...past.keys()].sort()) {
+    const at = placeOf(items, key)
+    const before = past.get(key)
+    parts.push(items.slice(from, at), before ? [before] : [])
+    from = items[at]?.key === key ? at + 1 : at
+  }
+  parts.push(items.slice(from))
+  return parts.flat()
 }
