@@ -10,7 +10,7 @@ import type { KeyValue, RequestOp, TxnResponse } from './protocol.ts'
 /** Keys of the first page. Pages that are too large for an answer are asked for again with fewer. */
 const pageKeys = 1000
 
-export interface EtcdPosition {
+interface EtcdPosition {
   head: Head
   /** The revision of etcd that wrote the head; 0 if none has. */
   written: number
