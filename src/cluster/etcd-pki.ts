@@ -1,5 +1,6 @@
 // The certificates of an etcd that the cluster runs itself. Its authority signs nothing else, so no certificate of the
 // cluster's own authority opens the store.
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
@@ -13,12 +14,12 @@ const clientName = 'client'
 /** A name that all members' certificates have. They are reached by addresses, for which TLS has no server name. */
 const serverName = 'localhost'
 
-const pkiOf = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock) =>
+export const etcdPkiOf = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock) =>
   new Pki(etcdPki(paths), clock, { commonName: 'kutter-etcd-ca' })
 
 /** The certificate with which servers and commands call etcd. */
 export const etcdClientCertificate = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock): Promise<KeyPair> =>
-  pkiOf(paths, clock).certificate(clientName, { commonName: 'kutter-etcd-client' }, [
+  etcdPkiOf(paths, clock).certificate(clientName, { commonName: 'kutter-etcd-client' }, [
     'client auth',
     'digital signature',
   ])
@@ -31,7 +32,7 @@ export function etcdMemberCertificate(
   clock: Clock,
 ): Promise<KeyPair> {
   const ips = [...new Set(['127.0.0.1', '::1', memberAddress(config, name)])]
-  return pkiOf(paths, clock).certificate(
+  return etcdPkiOf(paths, clock).certificate(
     memberCertificate(name),
     { commonName: `kutter-etcd-${name}`, dnsNames: [serverName], ips },
     ['server auth', 'client auth', 'digital signature', 'key encipherment'],
@@ -48,4 +49,10 @@ export async function ensureEtcdCertificates(config: ClusterConfig, paths: Clust
 export function ownEtcdTls(paths: Pick<ClusterPaths, 'pki'>): EtcdTls {
   const read = (file: string) => readFileSync(join(etcdPki(paths), file))
   return { serverName, ca: read('ca.crt'), cert: read(`${clientName}.crt`), key: read(`${clientName}.key`) }
+}
+
+/** By which the process of a member shows which authorities it has read at its start. */
+export function trustEnvironment(paths: Pick<ClusterPaths, 'pki'>): NodeJS.ProcessEnv {
+  const authorities = readFileSync(join(etcdPki(paths), 'ca.crt'))
+  return { KUTTER_TRUSTS: createHash('sha256').update(authorities).digest('hex') }
 }

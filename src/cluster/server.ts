@@ -37,11 +37,14 @@ import { parseDuration } from '../api/time.ts'
 import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { type EtcdHealth, watchEtcd } from './etcd-health.ts'
+import { etcdPkiOf } from './etcd-pki.ts'
+import { keepTrust } from './etcd-trust.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { authorityText, Pki, type TokenKeys } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 import { answersMs, leaveClients } from './server-end.ts'
-import { followFiles } from './shared-keys.ts'
+import { clusterFiles, etcdFiles, followFiles } from './shared-keys.ts'
 import { startTracing } from './tracing.ts'
 
 export interface RoleOptions {
@@ -105,8 +108,7 @@ export async function runServer(options: RoleOptions): Promise<void> {
   report({ ready: true })
   void watchSpace(plane, { config, nodeName, log, signal, report })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  if (store.isShared)
-    followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
+  if (store.isShared) followKeys({ ...options, config }, plane, pki)
   await aborted(joined(storeFailed.signal, changed(options, pki, textOf(authority, tokenKeys))).signal)
   ending.abort()
   const isBroken = storeFailed.signal.aborted
@@ -140,6 +142,15 @@ async function openPlane(
   })
   metrics = metricsOf(plane, asServer, log)
   return plane
+}
+
+/** Takes the keys that other servers have changed. */
+function followKeys({ config, nodeName, paths, log, signal }: RoleOptions, plane: ControlPlane, pki: Pki): void {
+  const client = plane.client('kutter', ['system:masters'])
+  followFiles(client, clusterFiles(pki), () => rewriteKubeconfigs(paths, config), log)
+  if (!hasOwnEtcd(config)) return
+  followFiles(client, etcdFiles(etcdPkiOf(paths, realClock), paths), async () => {}, log)
+  void keepTrust({ config, nodeName, paths, client, clock: realClock, log, signal })
 }
 
 /** A signal that aborts with that of the process, and when it has to start again with other addresses or other keys. */

@@ -296,5 +296,7 @@ async function extensionAuthentication(serve: Serve, { clientCa, frontProxy }: B
   if (result.type !== 'object') return
   const stored = asJson(result.item.object) as JsonObject & { data?: JsonObject }
   const next = { ...stored.data, ...data }
-  if (!sameJson(next, stored.data ?? {})) await serve(operation('update', ConfigMap, { ...stored, data: next }))
+  if (sameJson(next, stored.data ?? {})) return
+  // Servers that start at the same time write the same, so none of them expects a state.
+  await serve({ ...operation('patch', ConfigMap, map), patchType: 'merge', body: { data } })
 }
