@@ -7,7 +7,7 @@ import { bytes, has, storeContract, text } from '../contract.ts'
 import { type Change, type Entry, type Revision, type Store, StoreConflict, StoreFull } from '../store.ts'
 import { EtcdClient } from './client.ts'
 import { copyToEtcd, type EtcdOptions, openEtcdStore } from './index.ts'
-import { withMembers } from './members.ts'
+import { withMembers } from './lazy.ts'
 import { type EtcdCluster, noEtcd, soon, startEtcd } from './testing.ts'
 
 const opened: Store[] = []
