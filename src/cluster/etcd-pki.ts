@@ -1,6 +1,5 @@
 // The certificates of an etcd that the cluster runs itself. Its authority signs nothing else, so no certificate of the
 // cluster's own authority opens the store.
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
@@ -49,10 +48,4 @@ export async function ensureEtcdCertificates(config: ClusterConfig, paths: Clust
 export function ownEtcdTls(paths: Pick<ClusterPaths, 'pki'>): EtcdTls {
   const read = (file: string) => readFileSync(join(etcdPki(paths), file))
   return { serverName, ca: read('ca.crt'), cert: read(`${clientName}.crt`), key: read(`${clientName}.key`) }
-}
-
-/** By which the process of a member shows which authorities it has read at its start. */
-export function trustEnvironment(paths: Pick<ClusterPaths, 'pki'>): NodeJS.ProcessEnv {
-  const authorities = readFileSync(join(etcdPki(paths), 'ca.crt'))
-  return { KUTTER_TRUSTS: createHash('sha256').update(authorities).digest('hex') }
 }

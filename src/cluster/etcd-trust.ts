@@ -13,8 +13,8 @@ import { type Client, leadWithLease } from '../client/index.ts'
 import { type EtcdTls, hostPort, withMembers } from '../store/index.ts'
 import { type Authority, issue } from '../wire/x509.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
-import { membersHere, ownEndpoints } from './etcd-member.ts'
-import { ownEtcdTls, trustEnvironment } from './etcd-pki.ts'
+import { membersHere, ownEndpoints, trustEnvironment } from './etcd-member.ts'
+import { ownEtcdTls } from './etcd-pki.ts'
 import { endEtcd, etcdProcesses } from './etcd-process.ts'
 
 const lookMs = 2_000

@@ -17,7 +17,7 @@ const namespace = 'kube-system'
 const [beforeAnnotation, afterAnnotation] = ['kutter.dev/keys-before', 'kutter.dev/keys-after']
 
 /** A directory of files that all servers have alike, and the Secret by which they get them. */
-export interface SharedFiles {
+interface SharedFiles {
   pki: Pki
   secret: string
   /** The files from which the key of the Secret follows. */
