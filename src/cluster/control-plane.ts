@@ -84,6 +84,8 @@ export interface ControlPlane {
   accountClient(name: string): Client
   /** Signs the claims of a service account token. */
   signToken(claims: Record<string, unknown>): string
+  /** Takes this server's address back, where others go on. It serves as before. */
+  leave(): Promise<void>
   close(): Promise<void>
 }
 
@@ -111,6 +113,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   )
   await registration.start()
   availability.start()
+  let left: Promise<void> | undefined
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
@@ -139,8 +142,9 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
         'kube-controller-manager',
       ),
     signToken: claims => tokens.sign(claims),
+    leave: () => (left ??= stopKeeping()),
     close: async () => {
-      await stopKeeping()
+      await (left ??= stopKeeping())
       for (const client of clients) client.close()
       aggregator.close()
       remote.close()

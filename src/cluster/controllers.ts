@@ -24,6 +24,12 @@ import { keepStorageClasses } from './storage.ts'
  */
 const aloneTiming: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
 
+/**
+ * Where several servers stand by for each other, one that hangs is replaced within 15 s of its last renewal: a candidate
+ * sees that at its next try, waits for as long as the lease lasts, and takes it at the try after that.
+ */
+const sharedTiming: LeaderTiming = { leaseMs: 12_000, renewMs: 8_000, retryMs: 1_000 }
+
 interface ControllersOptions {
   plane: ControlPlane
   config: ClusterConfig
@@ -39,8 +45,11 @@ interface ControllersOptions {
   scheduling?: (scheduler: Scheduler | undefined) => void
 }
 
-/** Resolves when each part works, or stands by because another process is the leader. All end with the signal. */
-export async function startControllers(options: ControllersOptions): Promise<void> {
+/**
+ * Resolves when each part works, or stands by because another process is the leader. All end with the signal. The result
+ * resolves then, when the Leases are given up.
+ */
+export async function startControllers(options: ControllersOptions): Promise<() => Promise<unknown>> {
   const { plane, config, authority } = options
   const { core } = plane
   const common = { clock: core.clock, random: realRandom }
@@ -50,45 +59,46 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   const sharing = { ...config, gateway: gateway ?? false }
   const [loadBalancing, gateways] = [loadBalancingOf(sharing), gatewaySharingOf(sharing)]
   const parts = [serveNodes(options)]
+  const leading: Promise<void>[] = []
+  const lead = (name: string, work: Work) => parts.push(elected(options, name, work, leading))
   if (runs('controller-manager'))
-    parts.push(
-      elected(options, 'kube-controller-manager', async (manager, signal) => {
-        await startAll({
-          ...common,
-          signal,
-          reader: manager,
-          clientFor: plane.accountClient,
-          log: core.log.with({ part: 'controllers' }),
-          kinds: plane.kinds,
-          caPem: authority.certPem,
-          authority,
-          signToken: plane.signToken,
-          clusterCidr: config.podCidrs.join(','),
-          ...(runs('storage') && { directories: options.directories }),
-          ...(loadBalancing && { loadBalancing }),
-          ...(gateways && { gateways }),
-          ...(config.clusterSigningDuration && {
-            certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
-          }),
-          ...(config.nodeMonitorGracePeriod && {
-            nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
-          }),
-        })
-      }),
-    )
+    lead('kube-controller-manager', async (manager, signal) => {
+      await startAll({
+        ...common,
+        signal,
+        reader: manager,
+        clientFor: plane.accountClient,
+        log: core.log.with({ part: 'controllers' }),
+        kinds: plane.kinds,
+        caPem: authority.certPem,
+        authority,
+        signToken: plane.signToken,
+        clusterCidr: config.podCidrs.join(','),
+        ...(runs('storage') && { directories: options.directories }),
+        ...(loadBalancing && { loadBalancing }),
+        ...(gateways && { gateways }),
+        ...(config.clusterSigningDuration && {
+          certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
+        }),
+        ...(config.nodeMonitorGracePeriod && {
+          nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
+        }),
+      })
+    })
   if (runs('scheduler'))
-    parts.push(
-      elected(options, 'kube-scheduler', async (client, signal) => {
-        const log = core.log.with({ part: 'scheduler' })
-        const file = config.schedulerConfig
-        const own = file === undefined ? {} : { config: await loadSchedulerConfig(file) }
-        const scheduler = await startScheduler({ ...common, ...own, signal, client, log })
-        options.scheduling?.(scheduler)
-        signal.addEventListener('abort', () => options.scheduling?.(undefined), { once: true })
-      }),
-    )
+    lead('kube-scheduler', async (client, signal) => {
+      const log = core.log.with({ part: 'scheduler' })
+      const file = config.schedulerConfig
+      const own = file === undefined ? {} : { config: await loadSchedulerConfig(file) }
+      const scheduler = await startScheduler({ ...common, ...own, signal, client, log })
+      options.scheduling?.(scheduler)
+      signal.addEventListener('abort', () => options.scheduling?.(undefined), { once: true })
+    })
   await Promise.all(parts)
+  return () => Promise.all(leading)
 }
+
+type Work = (client: Client, signal: AbortSignal) => Promise<void>
 
 /** Publishes what nodes need even where no controller runs: cluster-info, kutter-config and the Service kube-dns. */
 async function serveNodes({ plane, config, nodeName, authority, signal }: ControllersOptions): Promise<void> {
@@ -106,7 +116,8 @@ async function serveNodes({ plane, config, nodeName, authority, signal }: Contro
 function elected(
   { plane, identity, signal }: ControllersOptions,
   name: string,
-  lead: (client: Client, signal: AbortSignal) => Promise<void>,
+  lead: Work,
+  leading: Promise<void>[],
 ): Promise<void> {
   const client = plane.client(`system:${name}`)
   return new Promise((settle, fail) => {
@@ -115,11 +126,11 @@ function elected(
       settled = true
       settle()
     }
-    const timing = plane.core.storage.store.isShared ? {} : { timing: aloneTiming }
-    leadWithLease(
-      { client, name, identity, random: realRandom, signal, ...timing, standingBy: done },
-      async leading => {
-        await lead(client, leading)
+    const timing = plane.core.storage.store.isShared ? sharedTiming : aloneTiming
+    const led = leadWithLease(
+      { client, name, identity, random: realRandom, signal, timing, standingBy: done },
+      async until => {
+        await lead(client, until)
         done()
       },
     ).catch((error: unknown) => {
@@ -127,5 +138,6 @@ function elected(
       if (settled) throw error
       fail(error)
     })
+    leading.push(led)
   })
 }

@@ -69,10 +69,13 @@ export class EtcdHealth {
   #wasWhole = false
   /** What is wrong, less than that included. */
   #problem: string | undefined
+  /** The authorities by which members are recognized. */
+  #trusted: string
 
   constructor(options: EtcdHealthOptions, membership: EtcdMembership) {
     this.#o = options
     this.#membership = membership
+    this.#trusted = String(ownEtcdTls(options.paths).ca)
   }
 
   /** Takes the client of the store, which goes on with the members that there are. */
@@ -81,9 +84,9 @@ export class EtcdHealth {
     if (this.#wasWhole) client.suspect(this.#lost)
   }
 
-  /** Goes on with a new certificate. */
-  renew(): void {
-    const tls = ownEtcdTls(this.#o.paths)
+  /** Goes on with a new certificate, or with other authorities. */
+  renew(tls = ownEtcdTls(this.#o.paths)): void {
+    this.#trusted = String(tls.ca)
     this.#membership.renew(tls)
     this.#client?.use(this.#client.endpoints, tls)
   }
@@ -97,6 +100,8 @@ export class EtcdHealth {
   async keep(): Promise<void> {
     const { clock, signal, log } = this.#o
     while (!signal.aborted) {
+      const tls = ownEtcdTls(this.#o.paths)
+      if (String(tls.ca) !== this.#trusted) this.renew(tls)
       const problem = await this.#look()
       if (problem !== this.#problem) {
         if (problem === undefined) log.info('etcd is whole again')

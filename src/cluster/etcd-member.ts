@@ -5,6 +5,7 @@
 //   <cluster>/etcd/NODE/data        what etcd stores
 //   <cluster>/etcd/members.json     the addresses of all members that a server has seen last
 //   <cluster>/pki/etcd/             an authority of etcd's own, and the certificates of members and of the server
+import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../base/files.ts'
@@ -100,6 +101,12 @@ export function etcdArgs(
 /** Variables of the environment would set options of etcd, too. */
 export const etcdEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([key]) => !key.startsWith('ETCD_') && key !== 'NOTIFY_SOCKET'))
+
+/** By which the process of a member shows which authorities it has read at its start. */
+export function trustEnvironment(paths: Pick<ClusterPaths, 'pki'>): NodeJS.ProcessEnv {
+  const authorities = readFileSync(join(etcdPki(paths), 'ca.crt'))
+  return { KUTTER_TRUSTS: createHash('sha256').update(authorities).digest('hex') }
+}
 
 /** Whether the end of etcd's log states that the member was removed, after which it cannot run again. */
 export const isRemovedMember = (text: string): boolean =>

@@ -13,12 +13,12 @@ const clientName = 'client'
 /** A name that all members' certificates have. They are reached by addresses, for which TLS has no server name. */
 const serverName = 'localhost'
 
-const pkiOf = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock) =>
+export const etcdPkiOf = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock) =>
   new Pki(etcdPki(paths), clock, { commonName: 'kutter-etcd-ca' })
 
 /** The certificate with which servers and commands call etcd. */
 export const etcdClientCertificate = (paths: Pick<ClusterPaths, 'pki'>, clock: Clock): Promise<KeyPair> =>
-  pkiOf(paths, clock).certificate(clientName, { commonName: 'kutter-etcd-client' }, [
+  etcdPkiOf(paths, clock).certificate(clientName, { commonName: 'kutter-etcd-client' }, [
     'client auth',
     'digital signature',
   ])
@@ -31,7 +31,7 @@ export function etcdMemberCertificate(
   clock: Clock,
 ): Promise<KeyPair> {
   const ips = [...new Set(['127.0.0.1', '::1', memberAddress(config, name)])]
-  return pkiOf(paths, clock).certificate(
+  return etcdPkiOf(paths, clock).certificate(
     memberCertificate(name),
     { commonName: `kutter-etcd-${name}`, dnsNames: [serverName], ips },
     ['server auth', 'client auth', 'digital signature', 'key encipherment'],

@@ -6,7 +6,7 @@ import { basename } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { commandLines, isRunning, sendSignal } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
-import { etcdArgs, etcdDir, etcdEnvironment, memberDir, membersHere } from './etcd-member.ts'
+import { etcdArgs, etcdDir, etcdEnvironment, memberDir, membersHere, trustEnvironment } from './etcd-member.ts'
 import { namespaceOf } from './node-names.ts'
 import { lockOf, logOf } from './process-files.ts'
 
@@ -31,7 +31,7 @@ export function spawnEtcd(config: ClusterConfig, paths: ClusterPaths, name: stri
       detached: true,
       cwd: '/',
       stdio: ['ignore', file, file],
-      env: etcdEnvironment(process.env),
+      env: { ...etcdEnvironment(process.env), ...trustEnvironment(paths) },
     })
   } finally {
     closeSync(file)

@@ -5,12 +5,13 @@ import { realClock } from '../base/clock.ts'
 import { type EtcdMembership, withMembers } from '../store/index.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, type LocalNode, writeConfig } from './config.ts'
-import { memberDir, ownEndpoints, peerUrlOf } from './etcd-member.ts'
+import { etcdPortsOf, memberAddress, memberDir, membersHere, ownEndpoints, peerUrlOf } from './etcd-member.ts'
 import { ensureEtcdCertificates, ownEtcdTls } from './etcd-pki.ts'
 import { endEtcd } from './etcd-process.ts'
 import { commandLine } from './hint.ts'
 import { ask } from './link.ts'
 import { addMember } from './member-join.ts'
+import { urlHost } from './node-addresses.ts'
 import { addressIn } from './node-range.ts'
 import { hasOwnEtcd, ownEtcd } from './own-etcd.ts'
 import { waitUntil } from './ready.ts'
@@ -33,7 +34,20 @@ export function haChoices(
         ? `--ha requires an etcd of the cluster's own, and its objects are in ${present}; copy them first with: ${commandLine('kutter', `store migrate --to ${ownEtcd}`, paths)}`
         : `--ha requires --store ${ownEtcd}, which is its default`,
     )
+  const elsewhere = existing ? membersElsewhere(existing, ownEndpoints(existing, paths)) : []
+  if (elsewhere.length)
+    throw new UsageError(
+      `the etcd has members on other machines, at ${elsewhere.join(' and ')}, which cannot reach further ones in network namespaces of this machine; for more servers, let other machines join with: kutter server --join`,
+    )
   return { store: ownEtcd, nodes: Math.max(nodes, haServers) }
+}
+
+/** Those of the `host:port` of members that are not on this machine. Pure. */
+export function membersElsewhere(config: ClusterConfig, endpoints: readonly string[]): string[] {
+  const { client } = etcdPortsOf(config)
+  const here = membersHere(config).map(({ name }) => memberAddress(config, name))
+  const own = new Set(['127.0.0.1', ...here].map(host => `${urlHost(host)}:${client}`))
+  return endpoints.filter(endpoint => !own.has(endpoint))
 }
 
 /** The address between the nodes of one machine that moves from one of its servers to another. */

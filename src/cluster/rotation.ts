@@ -21,11 +21,15 @@ import { type Admin, withAdmin } from './admin.ts'
 import { writeKubeconfigs } from './admin-credentials.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNames } from './config.ts'
+import { membersHere } from './etcd-member.ts'
+import { etcdPkiOf } from './etcd-pki.ts'
+import { isTrustOld, membersBehind } from './etcd-trust.ts'
 import { ask, isUp } from './link.ts'
 import { urlHost } from './node-addresses.ts'
 import { authorityMs, Pki, type PkiFiles, type TokenKeys } from './pki.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
-import { digestOf, publishFiles } from './shared-keys.ts'
+import { clusterFiles, digestOf, etcdFiles, publishFiles } from './shared-keys.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { parseStore } from './store-location.ts'
 
 interface Context {
@@ -36,13 +40,15 @@ interface Context {
 
 const reachMs = 5_000
 const followMs = 60_000
+/** How long the members of etcd may take to start again, one after the other. */
+const etcdMs = 180_000
 const lookMs = 200
 
 /** The files of a new authority, which the present one has signed. */
-export async function nextAuthority(present: Authority, now: number): Promise<PkiFiles> {
+export async function nextAuthority(present: Authority, now: number, name = 'kutter-ca'): Promise<PkiFiles> {
   const validity = { now, validMs: authorityMs }
   // The name differs, so that it is plain to see which authority has issued a certificate.
-  const next = await makeAuthority({ commonName: `kutter-ca-${new Date(now).toISOString().slice(0, 10)}`, ...validity })
+  const next = await makeAuthority({ commonName: `${name}-${new Date(now).toISOString().slice(0, 10)}`, ...validity })
   return {
     'ca.crt': next.certPem + splitBundle(present.certPem)[0]!,
     'ca.key': next.keyPem,
@@ -77,6 +83,7 @@ export async function rotateAuthority(context: Context, isFinish: boolean): Prom
       throw new UsageError(
         'the authority before the present one is still accepted; end that first with: kutter certs rotate-ca --finish',
       )
+    await rotateEtcd(context)
     await place(context, pki, await nextAuthority(present, realClock.now()))
     out(
       'The cluster has a new authority. Certificates and kubeconfigs of the one before are accepted until: kutter certs rotate-ca --finish\n',
@@ -96,6 +103,7 @@ export async function rotateAuthority(context: Context, isFinish: boolean): Prom
         `these nodes have no certificate of the new authority yet: ${behind.join(', ')}; wait for them, or remove them from the cluster`,
       )
   })
+  await finishEtcd(context)
   await place(context, pki, finished(present))
   out('Only the new authority is accepted.\n')
   return 0
@@ -119,6 +127,57 @@ export async function rotateTokenKey(context: Context): Promise<number> {
   return 0
 }
 
+/**
+ * Gives the cluster's own etcd another authority as well, and waits until all members trust it. They start again, one
+ * after the other.
+ */
+async function rotateEtcd({ paths, config }: Context): Promise<void> {
+  if (!hasOwnEtcd(config) || !(await isUp(paths.socket))) return
+  const pki = etcdPkiOf(paths, realClock)
+  const present = await pki.authority()
+  // Begun by a command that did not come to its end.
+  if (splitBundle(present.certPem).length === 1) {
+    const files = await nextAuthority(present, realClock.now(), 'kutter-etcd-ca')
+    await withAdmin(paths, config, async admin => {
+      const after = await publishFiles(admin.client, etcdFiles(pki, paths), files)
+      await waitUntil(realClock.now() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
+    })
+  }
+  await untilNone('these members of etcd do not trust the new authority', () => behindInEtcd(paths, config, pki))
+}
+
+/** Ends the trust of the cluster's own etcd in the authority before. */
+async function finishEtcd({ paths, config }: Context): Promise<void> {
+  if (!hasOwnEtcd(config)) return
+  const pki = etcdPkiOf(paths, realClock)
+  const present = await pki.authority()
+  if (splitBundle(present.certPem).length === 1) return
+  const behind = await behindInEtcd(paths, config, pki)
+  if (behind.length)
+    throw new Error(`these members of etcd do not trust the new authority yet: ${behind.join(', ')}; wait for them`)
+  await withAdmin(paths, config, admin => publishFiles(admin.client, etcdFiles(pki, paths), finished(present)))
+  await untilNone('these members of etcd have not started again', async () => {
+    const names = membersHere(config).map(({ name }) => name)
+    const old = await Promise.all(names.map(async name => ((await isTrustOld(paths, name)) ? [name] : [])))
+    return splitBundle((await pki.authority()).certPem).length > 1 ? names : old.flat()
+  })
+}
+
+async function behindInEtcd(paths: ClusterPaths, config: ClusterConfig, pki: Pki): Promise<string[]> {
+  const { certPem, keyPem } = await pki.authority()
+  return membersBehind(config, paths, { certPem: splitBundle(certPem)[0]!, keyPem }, realClock.now())
+}
+
+async function untilNone(what: string, left: () => Promise<readonly string[]>): Promise<void> {
+  const deadline = realClock.now() + etcdMs
+  for (;;) {
+    const names = await left()
+    if (!names.length) return
+    if (realClock.now() > deadline) throw new Error(`${what}: ${names.join(', ')}`)
+    await realClock.sleep(lookMs)
+  }
+}
+
 /** Puts the files in place, here and at other servers, and waits until the cluster runs with them. */
 async function place(context: Context, pki: Pki, files: PkiFiles): Promise<void> {
   const { paths, config } = context
@@ -129,7 +188,7 @@ async function place(context: Context, pki: Pki, files: PkiFiles): Promise<void>
       throw new UsageError('other servers may share the store, and get keys from this one; start the cluster first')
     await withAdmin(paths, config, async admin => {
       // The server of this machine takes them as all others do.
-      const after = await publishFiles(admin.client, pki.dir, files)
+      const after = await publishFiles(admin.client, clusterFiles(pki), files)
       await waitUntil(realClock.now() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
     })
   } else await pki.replace(files)

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import type { IPRange } from '../api/ip-range.ts'
 import { familiesOf } from '../api/ip.ts'
 import { realClock } from '../base/clock.ts'
-import { messageOf } from '../base/errors.ts'
+import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
@@ -366,8 +366,14 @@ async function announceVirtual(
         () => true,
         () => false,
       )
+    const isStaying = (until: AbortSignal) =>
+      beside.fetch('/readyz/shutdown', until).then(
+        () => true,
+        // A server of an earlier release does not have the path.
+        (error: unknown) => !(error instanceof StatusError && error.code === 500),
+      )
     const client = clientOf('virtual-address', beside, log)
-    return await startVirtualAddress({ ...place, client, isServing, clock: realClock, log, signal })
+    return await startVirtualAddress({ ...place, client, isServing, isStaying, clock: realClock, log, signal })
   } catch (error) {
     if (!signal.aborted) log.error('cannot announce the virtual address', { error })
     return undefined

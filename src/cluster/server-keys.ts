@@ -5,6 +5,7 @@
 //
 // The user of the token may read that one Secret. The objects belong to the Secret of the token, so that they end with it.
 // Source: kubeadm's upload-certs, where the key is a second word on the command line.
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { secretBytes } from '../base/random.ts'
@@ -133,7 +134,12 @@ async function filesOf(config: ClusterConfig, { pki }: ClusterPaths): Promise<Se
     const from = config[key as keyof typeof etcdFiles]
     return from ? [{ path, from }] : []
   })
-  if (hasOwnEtcd(config)) etcd.push(...['etcd/ca.crt', 'etcd/ca.key'].map(path => ({ path, from: join(pki, path) })))
+  if (hasOwnEtcd(config))
+    etcd.push(
+      ...['etcd/ca.crt', 'etcd/ca.key', 'etcd/ca-chain.crt']
+        .filter(path => existsSync(join(pki, path)))
+        .map(path => ({ path, from: join(pki, path) })),
+    )
   return Promise.all(
     [...own, ...etcd].map(async ({ path, from }) => ({
       path,

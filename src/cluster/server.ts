@@ -1,7 +1,6 @@
 // The server process: opens the store, serves the API over HTTPS, and runs the controllers and the scheduler.
 import { joined } from '../base/waiters.ts'
 import { realClock } from '../base/clock.ts'
-import type { StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import {
@@ -21,7 +20,7 @@ import type { Scheduler } from '../scheduler/index.ts'
 import type { Authority, KeyPair } from '../wire/x509.ts'
 import { rewriteKubeconfigs } from './admin-credentials.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
-import { type ControlPlane, openControlPlane } from './control-plane.ts'
+import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { serverPages } from './debug.ts'
 import { keepLifeline } from './lifeline.ts'
@@ -38,10 +37,14 @@ import { parseDuration } from '../api/time.ts'
 import { clientLimits, type RunningFlow, startFlow } from './flow.ts'
 import { changeSignal, keepCertificates } from './kept-certificates.ts'
 import { type EtcdHealth, watchEtcd } from './etcd-health.ts'
+import { etcdPkiOf } from './etcd-pki.ts'
+import { keepTrust } from './etcd-trust.ts'
+import { hasOwnEtcd } from './own-etcd.ts'
 import { authorityText, Pki, type TokenKeys } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
-import { followFiles } from './shared-keys.ts'
+import { answersMs, leaveClients } from './server-end.ts'
+import { clusterFiles, etcdFiles, followFiles } from './shared-keys.ts'
 import { startTracing } from './tracing.ts'
 
 export interface RoleOptions {
@@ -63,71 +66,98 @@ export async function runServer(options: RoleOptions): Promise<void> {
   const { nodeName, log, signal } = options
   const clock = realClock
   const { config, paths, isFirst, ownName } = besideNode(options)
-  const report = startReports(options, isFirst)
-  const pki = new Pki(paths.pki, clock)
-  const storeFailed = new AbortController()
+  const [report, pki] = [startReports(options, isFirst), new Pki(paths.pki, clock)]
+  const [storeFailed, ending] = [new AbortController(), new AbortController()]
   const authority = await pki.authority()
   const stopTracing = await startTracing(config.tracingConfig, clock, log)
   const security = await openSecurity(config, paths, { clock, log, signal })
   const etcd = await watchEtcd({ config, nodeName, paths, clock, log, signal, report: problem => report({ problem }) })
-  const onFailure = (error: StatusError) => storeFailed.abort(error)
   const [serving, kubeletClient, frontProxy, tokenKeys, store] = await Promise.all([
     servingCertificate(pki, config, ownName),
     kubeletClientCertificate(pki, ownName),
     pki.frontProxy(frontProxyName),
     pki.tokenKeys(),
-    openStore(config, paths, { log, onFailure, onClient: client => etcd?.use(client) }),
+    openStore(config, paths, {
+      log,
+      onFailure: error => storeFailed.abort(error),
+      onClient: client => etcd?.use(client),
+    }),
   ])
-  let metrics: ResourceMetrics | undefined
-  const plane = await openControlPlane({
-    extensions: { kinds: metricsKinds, handlers: new Map([[metricsGroup, metricsHandler(() => metrics)]]) },
-    store,
-    clock,
-    random: realRandom,
-    log,
-    tokenKeys,
-    clientCa: authority.certPem,
-    frontProxy,
-    serviceCidrs: config.serviceCidrs,
-    nodePorts: config.nodePorts,
-    warnOfUnserved: true,
-    ...security,
-    advertise: { address: nodeAddresses(config, nodeName)[0]!, port: config.port },
-  })
   const asServer = { ca: authority.certPem, ...kubeletClient }
-  metrics = metricsOf(plane, asServer, log)
-  const keep = config.snapshotsKept ?? defaultSnapshotsKept
-  const snapshots = new Snapshots({ paths, name: config.name, store, clock, log, keep })
-  let scheduler: Scheduler | undefined
+  const plane = await openPlane({ ...options, config }, asServer, { store, tokenKeys, frontProxy, ...security })
+  const snapshots = snapshotsOf(options, store)
   const flow = startFlow(plane, config)
   const parts = { plane, paths, config, serving, asServer, snapshots, security, flow, ...(etcd && { etcd }) }
-  const front = frontOf({ ...parts, scheduler: () => scheduler })
+  const inside: Inside = { isEnding: () => ending.signal.aborted }
+  const front = frontOf({ ...parts, inside })
   const http = await serveHttps(front, parts)
   const plain = await servePlain(front, config, log)
   renewCertificates({ pki, config, serving, asServer, frontProxy, http, ownName }, { clock, log, signal })
-  const identity = `${nodeName}_${clusterTag(paths, config.name)}`
-  const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
-  const directories = directoriesOf((node, path, method) =>
-    askKubelet(plane.core.storage, asServer, node, path, method),
-  )
-  await startControllers({ plane, config, nodeName, authority, identity, directories, signal, scheduling })
-  const everyMs = snapshotMs(config)
+  const controllersEnded = await startControllers({
+    plane,
+    config,
+    nodeName,
+    authority,
+    identity: `${nodeName}_${clusterTag(paths, config.name)}`,
+    directories: directoriesOf((...of) => askKubelet(plane.core.storage, asServer, ...of)),
+    signal: joined(signal, ending.signal).signal,
+    scheduling: now => void (inside.scheduler = now),
+  })
   // The servers of one machine share the directory of snapshots.
-  if (everyMs > 0 && isFirst) void snapshots.keep(everyMs, signal)
+  if (isFirst) keepSnapshots(snapshots, config, signal)
   report({ ready: true })
   void watchSpace(plane, { config, nodeName, log, signal, report })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  const moved = movedSignal(() => nodeAddresses(config, nodeName), clock, log, signal)
-  const rekeyed = changeSignal(pki.dir, textOf(authority, tokenKeys), () => keysText(pki), { clock, log, signal })
-  if (store.isShared)
-    followFiles(plane.client('kutter', ['system:masters']), pki, () => rewriteKubeconfigs(paths, config), log)
-  await aborted(joined(signal, storeFailed.signal, moved, rekeyed).signal)
-  await Promise.all([http.close(), plain?.close()])
+  if (store.isShared) followKeys({ ...options, config }, plane, pki)
+  await aborted(joined(storeFailed.signal, changed(options, pki, textOf(authority, tokenKeys))).signal)
+  ending.abort()
+  const isBroken = storeFailed.signal.aborted
+  if (!isBroken) await leaveClients({ plane, http, nodeName, config, controllersEnded, clock, log })
+  await Promise.all([http.close(isBroken ? 0 : answersMs), plain?.close()])
   await flow.close()
   await plane.close()
   await stopTracing()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
+}
+
+/** Opens the control plane, which answers for the resource metrics of its nodes, too. */
+async function openPlane(
+  { config, nodeName, log }: RoleOptions,
+  asServer: FrontParts['asServer'],
+  more: Pick<ControlPlaneOptions, 'store' | 'tokenKeys' | 'frontProxy'> & Security,
+): Promise<ControlPlane> {
+  let metrics: ResourceMetrics | undefined
+  const plane = await openControlPlane({
+    extensions: { kinds: metricsKinds, handlers: new Map([[metricsGroup, metricsHandler(() => metrics)]]) },
+    clock: realClock,
+    random: realRandom,
+    log,
+    clientCa: asServer.ca,
+    serviceCidrs: config.serviceCidrs,
+    nodePorts: config.nodePorts,
+    warnOfUnserved: true,
+    ...more,
+    advertise: { address: nodeAddresses(config, nodeName)[0]!, port: config.port },
+  })
+  metrics = metricsOf(plane, asServer, log)
+  return plane
+}
+
+/** Takes the keys that other servers have changed. */
+function followKeys({ config, nodeName, paths, log, signal }: RoleOptions, plane: ControlPlane, pki: Pki): void {
+  const client = plane.client('kutter', ['system:masters'])
+  followFiles(client, clusterFiles(pki), () => rewriteKubeconfigs(paths, config), log)
+  if (!hasOwnEtcd(config)) return
+  followFiles(client, etcdFiles(etcdPkiOf(paths, realClock), paths), async () => {}, log)
+  void keepTrust({ config, nodeName, paths, client, clock: realClock, log, signal })
+}
+
+/** A signal that aborts with that of the process, and when it has to start again with other addresses or other keys. */
+function changed({ config, nodeName, log, signal }: RoleOptions, pki: Pki, used: string): AbortSignal {
+  const moved = movedSignal(() => nodeAddresses(config, nodeName), realClock, log, signal)
+  const rekeyed = changeSignal(pki.dir, used, () => keysText(pki), { clock: realClock, log, signal })
+  return joined(signal, moved, rekeyed).signal
 }
 
 /** All that makes the server start again when it changes. */
@@ -208,6 +238,21 @@ const metricsOf = ({ client, core }: ControlPlane, asServer: FrontParts['asServe
     log: log.with({ part: 'metrics' }),
   })
 
+const snapshotsOf = ({ config, paths, log }: RoleOptions, store: Store) =>
+  new Snapshots({
+    paths,
+    name: config.name,
+    store,
+    clock: realClock,
+    log,
+    keep: config.snapshotsKept ?? defaultSnapshotsKept,
+  })
+
+function keepSnapshots(snapshots: Snapshots, config: ClusterConfig, signal: AbortSignal): void {
+  const everyMs = snapshotMs(config)
+  if (everyMs > 0) void snapshots.keep(everyMs, signal)
+}
+
 const snapshotMs = ({ snapshotInterval }: ClusterConfig): number =>
   snapshotInterval === undefined ? defaultSnapshotMs : (parseDuration(snapshotInterval) ?? 0) / 1e6
 
@@ -223,11 +268,18 @@ interface FrontParts {
   flow: RunningFlow
   /** Where the cluster runs its etcd itself. */
   etcd?: EtcdHealth
-  scheduler(): Scheduler | undefined
+  inside: Inside
+}
+
+/** What requests ask of the process itself. */
+interface Inside {
+  isEnding(): boolean
+  /** While the scheduler runs here. */
+  scheduler?: Scheduler | undefined
 }
 
 /** What requests find, on whichever port they come. */
-function frontOf({ plane, paths, config, asServer, snapshots, security, flow, etcd, scheduler }: FrontParts) {
+function frontOf({ plane, paths, config, asServer, snapshots, security, flow, etcd, inside }: FrontParts) {
   const kinds = () => plane.core.catalog.all
   return {
     core: plane.core,
@@ -240,11 +292,14 @@ function frontOf({ plane, paths, config, asServer, snapshots, security, flow, et
         disk: () => checkDisk(paths, plane.core.storage.store),
         'kms-providers': async () => security.encryption.check(),
         ...(etcd && { 'etcd-members': etcd.check }),
+        async shutdown() {
+          if (inside.isEnding()) throw new Error('this server is ending')
+        },
       }),
       discovery(kinds, plane.remote),
       openapi(kinds, plane.remote),
       debugPages(serverPages(config, plane.core.clock)),
-      schedulerDebug(scheduler),
+      schedulerDebug(() => inside.scheduler),
       flow.dumps,
       storeHandler(snapshots, plane.core.storage.store),
     ],

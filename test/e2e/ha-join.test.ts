@@ -124,6 +124,10 @@ test('a second machine joins as server and member', options, async () => {
     ],
   )
   assert.match(await cluster.kubectl('get nodes --no-headers'), /hatwo +Ready/)
+  await eventually('members in namespaces are refused', async () => {
+    const { code, stderr } = await cluster.kutter('up', '--ha')
+    return code === 2 && /the etcd has members on other machines, at 198\.18\.8\.2:\d+,/.test(stderr)
+  })
   assert.equal((await atSecond('get configmap one -o name')).stdout, 'configmap/one\n')
   assert.equal((await atSecond('create configmap two --from-literal=a=1')).code, 0)
   assert.match(await cluster.kubectl('get configmaps -o name'), /configmap\/two/)

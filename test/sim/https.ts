@@ -26,7 +26,7 @@ export interface Https {
   send(method: string, path: string, body?: string | object, headers?: Record<string, string>): Promise<Answer>
   /** The address of the server, and the credentials of the superuser. */
   tls: { host: string; port: number; ca: string; cert: string; key: string }
-  close(): Promise<void>
+  close(patienceMs?: number): Promise<void>
 }
 
 /** What a server has beyond the usual. */
@@ -70,7 +70,7 @@ export async function openHttps({ plane, clock }: Sim, { paths = [], ...extra }:
   const tls = { host: '127.0.0.1', port: http.port, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }
   return {
     tls,
-    close: () => http.close(),
+    close: patienceMs => http.close(patienceMs),
     send: (method, path, body, headers = {}) =>
       new Promise((resolve, reject) => {
         const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)

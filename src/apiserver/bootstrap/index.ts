@@ -109,7 +109,12 @@ export function keepEssentials(
     isStopped = true
     cancel()
     await round
-    await leases?.release().catch((error: unknown) => log.warn('cannot give up the address', { why: messageOf(error) }))
+    try {
+      const others = await leases?.release()
+      if (others?.length) await serverEndpoints(serve, options, others)
+    } catch (error) {
+      log.warn('cannot give up the address', { why: messageOf(error) })
+    }
   }
 }
 
@@ -250,9 +255,17 @@ async function kubernetesService(
       if (!leases || !isReason(error, 'Invalid') || tries === serviceTries) throw error
       await clock.sleep(serviceRetryMs)
     }
+  await serverEndpoints(serve, { advertise }, (await leases?.keep()) ?? [advertise.address])
+}
+
+/** Writes the addresses of the servers, which may have changed since the last start. */
+async function serverEndpoints(
+  serve: Serve,
+  { advertise }: Pick<BootstrapOptions, 'advertise'>,
+  addresses: readonly string[],
+): Promise<void> {
+  const [name, namespace] = ['kubernetes', 'default']
   const ports = [{ name: 'https', port: advertise.port, protocol: 'TCP' }]
-  const addresses = (await leases?.keep()) ?? [advertise.address]
-  // The addresses may have changed since the last start, so these two are always written.
   await replace(serve, Endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
     subsets: [{ addresses: addresses.map(ip => ({ ip })), ports }],
@@ -283,5 +296,7 @@ async function extensionAuthentication(serve: Serve, { clientCa, frontProxy }: B
   if (result.type !== 'object') return
   const stored = asJson(result.item.object) as JsonObject & { data?: JsonObject }
   const next = { ...stored.data, ...data }
-  if (!sameJson(next, stored.data ?? {})) await serve(operation('update', ConfigMap, { ...stored, data: next }))
+  if (sameJson(next, stored.data ?? {})) return
+  // Servers that start at the same time write the same, so none of them expects a state.
+  await serve({ ...operation('patch', ConfigMap, map), patchType: 'merge', body: { data } })
 }

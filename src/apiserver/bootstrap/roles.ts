@@ -230,6 +230,8 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
+  // A node gives the virtual address of the servers up when the one beside it is about to end.
+  'kutter:virtual-address': { rules: [url('/readyz/shutdown')] },
   'kutter:network-policies': {
     rules: [rule('list watch', 'networking.k8s.io', 'networkpolicies'), rule('list watch', 'core', 'namespaces pods')],
   },
@@ -339,6 +341,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'kutter:dns': { subjects: [group('system:nodes')] },
   'kutter:network-policies': { subjects: [group('system:nodes')] },
   'kutter:ingress': { subjects: [group('system:nodes')] },
+  'kutter:virtual-address': { subjects: [group('system:nodes')] },
   'kutter:gateway': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
   'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },

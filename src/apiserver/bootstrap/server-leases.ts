@@ -45,9 +45,11 @@ export class ServerLeases {
     return this.#alive(await this.#list())
   }
 
-  /** Gives the Lease up, so that no new connection comes. */
-  async release(): Promise<void> {
+  /** Gives the Lease up, so that no new connection comes. Returns the addresses of the other servers, sorted. */
+  async release(): Promise<string[]> {
     await this.#remove(this.#own.name)
+    const alive = await this.#alive(await this.#list())
+    return alive.filter(address => address !== this.#own.address)
   }
 
   async #alive(leases: readonly Lease[]): Promise<string[]> {

@@ -17,11 +17,14 @@ const streaming = new Set(['attach', 'exec', 'proxy', 'log', 'portforward'])
 /** Paths of administrators whose work takes as long as there are objects: snapshots, and checks of the store. */
 const lasting = /^\/kutter\/v1\//
 
+/** Whether a request for a resource is for a stream. */
+export const isStream = (path: ResourcePath): boolean => streaming.has(path.subresource)
+
 /** Whether a request is for a watch or a stream, or for work on all objects. */
 export const isLongRunning = (url: Call['url'], path: ResourcePath | undefined): boolean =>
   path === undefined
     ? lasting.test(url.pathname)
-    : streaming.has(path.subresource) || path.watch || (flag(url.searchParams, 'watch') ?? false)
+    : isStream(path) || path.watch || (flag(url.searchParams, 'watch') ?? false)
 
 /**
  * Ends a request that is not done in time: with 504 if its answer has not begun, otherwise by breaking it off. Then

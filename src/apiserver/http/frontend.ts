@@ -19,7 +19,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
@@ -46,6 +45,7 @@ import {
   type Streams,
 } from './call.ts'
 import { limitTime } from './deadline.ts'
+import { Ending } from './ending.ts'
 import { encodeObject, encodeStatus, type EncodeContext, eventParts } from './encode.ts'
 import { acceptFrames } from './frames.ts'
 import { listParts } from './list-pieces.ts'
@@ -57,6 +57,7 @@ import { parsePath, type ResourcePath } from './route.ts'
 import { cutOffIfStalled, type Patience, sendParts, writePiece } from './send-pieces.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 import { eventPieces } from './watch-pieces.ts'
+import { checkView, includeObjectOf } from './views.ts'
 import { WatchPlaces } from './watch-places.ts'
 
 /** The parts behind the front: operations, other paths, and streams. */
@@ -83,11 +84,14 @@ export class Frontend {
   readonly #kinds: Catalog
   readonly #patience: Patience
   readonly #places: WatchPlaces
+  /** By which this server leaves its clients. */
+  readonly ending: Ending
 
   constructor(options: FrontendOptions) {
     this.#options = options
     const { stalledMs, maxWatches } = options
     this.#places = new WatchPlaces(maxWatches)
+    this.ending = new Ending(options.core.clock)
     this.#patience = { clock: options.core.clock, ...(stalledMs !== undefined && { stalledMs }) }
     this.#kinds = options.core.catalog
   }
@@ -100,6 +104,7 @@ export class Frontend {
     const measured = new MeasuredRequest(request, response, this.#options.core.clock)
     response.on('close', () => {
       abort.abort(clientGone)
+      this.ending.done(response)
       measured.done()
       trail?.complete(response.headersSent ? response.statusCode : undefined)
     })
@@ -109,6 +114,7 @@ export class Frontend {
       const path = parsePath(url.pathname)
       const audit = (user: User) => (trail = this.#audit(request, { auditId, user, url, path }))
       measured.isFor(url, path, path && this.#kinds.find(path))
+      this.ending.begin(request, response, url, path, abort)
       const user = await this.#user(request, connectionOf(request), url.pathname, audit)
       const call: Call = { request, response, url, user, measured, signal: abort.signal, ...(trail && { trail }) }
       const maxMs = this.#options.requestTimeoutMs
@@ -355,7 +361,7 @@ export class Frontend {
         countEvents(result.kind, sizes)
         const waiting = writePiece(response, bytes, this.#patience)
         if (waiting) await waiting
-        if (signal.aborted) return
+        if (signal.aborted) break
       }
       first = false
     }
@@ -465,26 +471,6 @@ function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
   if (top === 'api' || (top === 'apis' && group && kinds.some(kind => kind.group === group))) throw resourceNotFound()
   response.setHeader('x-content-type-options', 'nosniff')
   send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
-}
-
-/** The option includeObject of a table. Throws BadRequest for an unknown value. */
-function includeObjectOf(query: URLSearchParams, { view }: Accepted): EncodeContext['includeObject'] {
-  const value = query.get('includeObject') || 'Metadata'
-  if (view !== 'table' || value === 'Metadata' || value === 'Object' || value === 'None')
-    return value as EncodeContext['includeObject']
-  throw new StatusError(
-    'BadRequest',
-    `Unable to convert to Table as requested: includeObject: Invalid value: ${goQuote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
-  )
-}
-
-/** Throws NotAcceptable when the client accepts the metadata of a list for an object, or of an object for a list. */
-function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, { type: 'object' | 'list' }>): void {
-  const name = `*${kind.group.split('.')[0] || 'core'}.${kind.kind}`
-  if (as === 'PartialObjectMetadataList' && type === 'object')
-    throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is not a list (${name})`)
-  if (as === 'PartialObjectMetadata' && type === 'list')
-    throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is a list (${name}List)`)
 }
 
 /**

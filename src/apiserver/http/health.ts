@@ -18,7 +18,7 @@ const fine: Check = async () => {}
 const checks: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   healthz: { etcd: store, log: fine, ping: fine },
   livez: { etcd: store, log: fine, ping: fine },
-  readyz: { etcd: store, 'informer-sync': store, log: fine, ping: fine },
+  readyz: { etcd: store, 'informer-sync': store, log: fine, ping: fine, shutdown: fine },
 }
 
 /** The paths of all endpoints and of their checks. */

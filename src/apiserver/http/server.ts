@@ -5,15 +5,17 @@
 // - A connection must begin a TLS handshake within 120 s. One that sends plain HTTP gets an error in plain HTTP.
 // - The headers of a request have at most 1 MiB. A connection has at most 250 concurrent requests with HTTP/2, and is
 //   closed when its client resets more than 100 of them a second for long.
-// - `close` refuses new connections and destroys all others, so their operations abort.
+// - `leave` sends the clients of other machines elsewhere, see ending.ts. `close` refuses new connections, waits for what
+//   is under way, and destroys the rest, whose operations abort.
 import type { IncomingMessage } from 'node:http'
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../../base/log.ts'
 import { counter } from '../../base/metrics.ts'
 import { traceRequest } from '../../base/trace.ts'
 import type { Request, Response } from './call.ts'
+import { isLoopback } from './ending.ts'
 import { Frontend, type FrontendOptions } from './frontend.ts'
 
 interface HttpOptions extends FrontendOptions {
@@ -38,7 +40,10 @@ interface RunningHttp {
   port: number
   /** Makes new connections use another certificate. */
   renew(key: string, cert: string): void
-  close(): Promise<void>
+  /** Sends the clients of other machines to another server, while new connections are still accepted. */
+  leave(): void
+  /** @param patienceMs how long to wait for the answers to requests under way */
+  close(patienceMs?: number): Promise<void>
 }
 
 /** Listens on a port; with 0 on any free one, which the result names. */
@@ -76,15 +81,26 @@ export async function startHttp(options: HttpOptions, host: string, port: number
     socket.on('error', (error: Error) => options.core.log.debug('a connection failed', { error }))
     socket.on('close', () => sockets.delete(socket))
   })
+  const sessions = new Set<ServerHttp2Session>()
+  server.on('session', session => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+  })
   await listen(server, host, port)
   return {
     port: (server.address() as AddressInfo).port,
     renew: (key, cert) => server.setSecureContext({ key, cert, ca, minVersion }),
-    close: () =>
-      new Promise<void>(resolve => {
-        server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
-      }),
+    leave() {
+      frontend.ending.leave()
+      // A session ends after the answers that it owes.
+      for (const session of sessions) if (!isLoopback(session.socket?.remoteAddress ?? '')) session.close()
+    },
+    async close(patienceMs = 0) {
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      await frontend.ending.finish(patienceMs)
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
   }
 }
 

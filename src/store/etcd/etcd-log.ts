@@ -5,6 +5,8 @@
 //   append ──▶ txn: head unchanged? ──yes──▶ rows, head ──┐
 //     ▲                 │ no                             ├─▶ watch ──▶ deliver: rows in order, each once
 //     └──── LogMoved ◀──┘          other servers' rows ──┘
+//
+// When etcd has no space, a batch of deletions takes its numbers from spare keys instead of writing the head (layout.ts).
 import { realClock } from '../../base/clock.ts'
 import { assert, messageOf, StatusError } from '../../base/errors.ts'
 import type { Log as Logger } from '../../base/log.ts'
@@ -13,12 +15,12 @@ import { grpcOf } from '../../wire/grpc.ts'
 import { LogMoved, type Row, type RowHead, type SharedLog } from '../log.ts'
 import { type Revision, StoreFull } from '../store.ts'
 import type { EtcdClient } from './client.ts'
-import type { Head, Layout } from './layout.ts'
-import type { EtcdEvent } from './protocol.ts'
-import { compactedUpTo, type EtcdState, isCompacted, readHead, readState } from './state.ts'
+import { type Head, type Layout, type Spares, sparesOf } from './layout.ts'
+import type { EtcdEvent, RequestOp, TxnResponse } from './protocol.ts'
+import { compactedUpTo, type EtcdState, isCompacted, positionIn, questions, readPosition, readState } from './state.ts'
 
 const etcdLogLimits = {
-  /** etcd allows 128 operations in a transaction, of which one writes the head, and 1.5 MiB. */
+  /** etcd allows 1.5 MiB in a transaction. */
   batchRows: 100,
   batchBytes: 1 << 20,
   /** How many transactions of the past are read at the start, so that watches from before it go on. */
@@ -26,6 +28,10 @@ const etcdLogLimits = {
   /** After so many failures in a row a server claims the next turn, which the others leave to it for a while. */
   lostTurns: 2,
   claimMs: 100,
+  /** How many deletions an etcd without space takes, until it has space again. */
+  spares: 1000,
+  /** Of one transaction, in etcd. */
+  operations: 128,
   /** Pauses before another watch, after the first and after many failures. */
   pauseMs: 50,
   maxPauseMs: 2000,
@@ -64,6 +70,7 @@ class EtcdLog implements SharedLog {
   /** The newest revision that has been delivered, and the revision of etcd that wrote its head; 0 for none. */
   #revision: Revision
   #headAt: number
+  #spares: Spares
   /** The newest revision of etcd of which everything has been delivered, by the watch or by an answer. */
   #position: number
   #pending: Pending | undefined
@@ -74,6 +81,8 @@ class EtcdLog implements SharedLog {
   #claimed: { over: Promise<void>; end(): void } | undefined
   /** Events of a transaction whose head has not come yet. */
   #events: EtcdEvent[] = []
+  /** How many spare keys the same transaction has deleted. */
+  #spent = 0
   readonly #delivered = new Waiters()
   #show: (rows: readonly Row[]) => void = () => {}
   #fail: (error: StatusError) => void = () => {}
@@ -89,11 +98,12 @@ class EtcdLog implements SharedLog {
     this.#newId = o.newId
     this.#self = o.newId()
     for (const row of state.rows) this.#rows.set(row.revision, row)
-    this.#start = { compacted: state.head.revision, rows: state.rows }
-    this.#revision = state.head.revision
+    this.#start = { compacted: state.revision, rows: state.rows }
+    this.#revision = state.revision
     this.#headAt = state.written
+    this.#spares = state.spares
     this.#position = state.at
-    this.#marks.push({ revision: state.head.revision, at: state.at })
+    this.#marks.push({ revision: state.revision, at: state.at })
   }
 
   load(): { compacted: Revision; rows: Iterable<RowHead> } {
@@ -133,19 +143,14 @@ class EtcdLog implements SharedLog {
     const pending: Pending = { id: this.#newId(), rows, isDone: false }
     // Rows that came while others went first are shown already, and make this plan an old one.
     if (rows[0]!.revision !== this.#revision + 1) throw new LogMoved()
-    const planned = this.#headAt
     this.#pending = pending
     try {
-      const compare = [{ target: 'MOD', key: this.#layout.head, mod_revision: planned }] as const
-      const success = this.#layout.operations(rows, pending.id)
-      const failure = [{ request_range: { key: this.#layout.head } }]
-      // After a failure the transaction may be sent again: only one of them finds the head as it was.
-      const answer = await this.#client.call('txn', { compare, success, failure })
+      const { answer, spares, hasHead } = await this.#send(pending)
       if (pending.isDone) return
-      if (answer.succeeded) return this.#deliver(rows, answer.header!.revision)
+      if (answer.succeeded) return this.#deliver(rows, answer.header!.revision, spares, hasHead)
       void this.#claim()
-      const head = this.#layout.readHead(answer.responses[0]?.response_range?.kvs[0]?.value)
-      await this.#reach(head.revision)
+      const now = positionIn(this.#layout, answer)
+      await this.#reach(now.revision)
       if (!pending.isDone) throw new LogMoved()
     } catch (error) {
       if (pending.isDone) return
@@ -153,6 +158,23 @@ class EtcdLog implements SharedLog {
       throw error instanceof LogMoved ? error : writeError(error)
     } finally {
       this.#pending = undefined
+    }
+  }
+
+  /** Makes the transaction of a batch, with spare keys if etcd has no space for another one. */
+  async #send({ rows, id }: Pending): Promise<{ answer: TxnResponse; spares: Spares; hasHead: boolean }> {
+    const before = this.#spares
+    const compare = this.#layout.unchanged(this.#headAt, before)
+    // After a failure a transaction may be sent again: only one of them finds the head as it was.
+    const commit = (success: RequestOp[]) =>
+      this.#client.call('txn', { compare, success, failure: questions(this.#layout) })
+    try {
+      const spares = stocked(before, rows.length)
+      return { answer: await commit(this.#layout.operations(rows, id, before, spares)), spares, hasHead: true }
+    } catch (error) {
+      const spares = { ...before, first: before.first + rows.length }
+      if (!isNoSpace(error) || rows.some(({ deleted }) => !deleted) || spares.first > spares.end) throw error
+      return { answer: await commit(this.#layout.deletions(rows, before)), spares, hasHead: false }
     }
   }
 
@@ -215,9 +237,9 @@ class EtcdLog implements SharedLog {
   async #readNewest(): Promise<Revision> {
     this.#mustRun()
     const before = this.#revision
-    const { head } = await readHead(this.#client, this.#layout)
-    if (head.revision < before) throw this.#stop(goneBack(head.revision, before))
-    return head.revision
+    const { revision } = await readPosition(this.#client, this.#layout)
+    if (revision < before) throw this.#stop(goneBack(revision, before))
+    return revision
   }
 
   async #follow(): Promise<void> {
@@ -236,7 +258,7 @@ class EtcdLog implements SharedLog {
         if (error instanceof Gap) throw new StatusError('InternalError', error.message, { cause: error })
         this.#logger.warn('the watch of etcd has ended, and another one begins', { error: messageOf(error) })
       }
-      this.#events = []
+      this.#forgetEvents()
       await realClock.sleep(
         Math.min(etcdLogLimits.maxPauseMs, etcdLogLimits.pauseMs * 2 ** Math.min(failures, 10)),
         signal,
@@ -249,33 +271,66 @@ class EtcdLog implements SharedLog {
     const { key, mod_revision: at, value } = event.kv!
     if (this.#layout.isClaim(key)) return this.#seeClaim(Buffer.from(value).toString())
     if (!this.#layout.isHead(key)) {
-      this.#events.push(event)
+      const spare = this.#layout.spareOf(key)
+      if (spare === undefined) this.#events.push(event)
+      else if (event.type === 'DELETE') this.#takeSpare(spare, at)
       return
     }
-    const events = this.#events.filter(({ kv }) => kv!.mod_revision === at)
-    const foreign = this.#events.length - events.length
-    this.#events = []
-    this.#position = Math.max(this.#position, at)
-    if (foreign > 0)
-      this.#logger.error('keys of the store were changed in etcd by another program, which has no effect', { foreign })
+    const events = this.#eventsOf(at)
     if (event.type === 'DELETE') throw new Gap(`the key ${this.#layout.head.toString()} was deleted in etcd`)
     const head = this.#layout.readHead(value)
     if (head.revision <= this.#revision) return
     const pending = this.#pending
     const rows = pending?.id === head.id ? pending.rows : this.#rowsOf(events, head)
     if (!rows.length) throw new Gap('another store has been copied into the place of this one')
-    this.#deliver(rows, at)
+    this.#deliver(rows, at, sparesOf(head), true)
+  }
+
+  /** Takes the deletion of a spare key. When there are as many as of other keys, the transaction is complete. */
+  #takeSpare(index: number, at: number): void {
+    this.#spent++
+    const keys = this.#events.filter(({ type, kv }) => type === 'DELETE' && kv!.mod_revision === at)
+    if (this.#spent < keys.length) return
+    const [isOld, first] = [at <= this.#position, index + 1 - this.#spent]
+    this.#eventsOf(at)
+    if (isOld) return
+    if (!keys.length || first !== this.#spares.first) throw new Gap('a spare key was deleted by another program')
+    const from = this.#revision + 1
+    const made = keys.map(({ kv }, i) => deletion(this.#layout.nameOf(kv!.key), from + i))
+    // Without a head there is no word of its writer. Two that delete the same at the same revision have both done it.
+    const own = this.#pending?.rows
+    const isOwn = own && own.length === made.length && own.every((row, i) => row.deleted && row.key === made[i]!.key)
+    this.#deliver(isOwn ? own : made, at, { ...this.#spares, first: index + 1 }, false)
+  }
+
+  /** The events of a transaction that is complete. What else has come belongs to none. */
+  #eventsOf(at: number): EtcdEvent[] {
+    const events = this.#events.filter(({ kv }) => kv!.mod_revision === at)
+    const foreign = this.#events.length - events.length
+    this.#forgetEvents()
+    this.#position = Math.max(this.#position, at)
+    if (foreign > 0)
+      this.#logger.error('keys of the store were changed in etcd by another program, which has no effect', { foreign })
+    return events
+  }
+
+  #forgetEvents(): void {
+    this.#events = []
+    this.#spent = 0
   }
 
   #rowsOf(events: readonly EtcdEvent[], head: Head): Row[] {
     const rows = events.flatMap(({ type, kv }) => (type === 'PUT' ? [this.#layout.row(kv!.key, kv!.value)] : []))
-    for (const [revision, key] of head.deleted)
-      rows.push({ revision, key, created: revision, deleted: true, value: noValue })
+    for (const [revision, key] of head.deleted) rows.push(deletion(key, revision))
     return rows.sort((a, b) => a.revision - b.revision)
   }
 
-  /** Hands on the rows of a transaction, which begin right after those before, or have come already. */
-  #deliver(rows: readonly Row[], at: number): void {
+  /**
+   * Hands on the rows of a transaction, which begin right after those before, or have come already.
+   * @param spares those that there are after it
+   * @param hasHead whether it has written the head, rather than deleted spare keys
+   */
+  #deliver(rows: readonly Row[], at: number, spares: Spares, hasHead: boolean): void {
     const last = rows.at(-1)!.revision
     if (last <= this.#revision) return
     if (rows[0]!.revision !== this.#revision + 1 || last !== this.#revision + rows.length)
@@ -284,7 +339,8 @@ class EtcdLog implements SharedLog {
     this.#revision = last
     if (this.#pending?.rows === rows) this.#lost = 0
     else this.#claimed?.end()
-    this.#headAt = at
+    if (hasHead) this.#headAt = at
+    this.#spares = spares
     this.#position = Math.max(this.#position, at)
     this.#marks.push({ revision: last, at })
     if (this.#pending?.rows === rows) this.#pending.isDone = true
@@ -338,7 +394,7 @@ interface LogOptions {
 
 /** Reads the state of the recent past; the watch then gives what has happened since. */
 export async function openEtcdLog(client: EtcdClient, layout: Layout, options: LogOptions): Promise<EtcdLog> {
-  const { newest } = await readHead(client, layout)
+  const { newest } = await readPosition(client, layout)
   if ((await client.call('range', { key: layout.filling })).kvs.length)
     throw new StatusError(
       'ServiceUnavailable',
@@ -391,15 +447,34 @@ class Latest<T> {
   }
 }
 
+/** The spare keys after a transaction of so many rows, which makes some while there are few. Pure. */
+function stocked({ first, end }: Spares, rows: number): Spares {
+  const { spares, operations } = etcdLogLimits
+  return { first, end: Math.min(Math.max(end, first + spares), end + operations - 1 - rows) }
+}
+
+const deletion = (key: string, revision: Revision): Row => ({
+  revision,
+  key,
+  created: revision,
+  deleted: true,
+  value: noValue,
+})
+
+const isNoSpace = (error: unknown): boolean => {
+  const grpc = grpcOf(error)
+  return grpc?.code === 'ResourceExhausted' && /space exceeded/.test(grpc.desc)
+}
+
 function writeError(error: unknown): unknown {
   const grpc = grpcOf(error)
   if (grpc?.code === 'InvalidArgument' && /too large/.test(grpc.desc))
     return new StatusError('RequestEntityTooLarge', 'etcd refuses the write: the request is too large', {
       cause: error,
     })
-  if (grpc?.code === 'ResourceExhausted' && /space exceeded/.test(grpc.desc))
+  if (isNoSpace(error))
     return new StoreFull(
-      'etcd refuses writes: its database has reached its quota (mvcc: database space exceeded); compact and defragment it, and disarm its alarm',
+      'etcd refuses writes: its database has reached its quota (mvcc: database space exceeded); delete objects, compact it, and then defragment it with: kutter store defragment',
       error,
     )
   return error

@@ -4,9 +4,10 @@ import { makeLog, silentLog } from '../../base/log.ts'
 import type { StatusError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { bytes, has, storeContract, text } from '../contract.ts'
-import { type Change, type Entry, type Revision, type Store, StoreConflict } from '../store.ts'
+import { type Change, type Entry, type Revision, type Store, StoreConflict, StoreFull } from '../store.ts'
 import { EtcdClient } from './client.ts'
 import { copyToEtcd, type EtcdOptions, openEtcdStore } from './index.ts'
+import { withMembers } from './lazy.ts'
 import { type EtcdCluster, noEtcd, soon, startEtcd } from './testing.ts'
 
 const opened: Store[] = []
@@ -126,6 +127,73 @@ describe('with one member', { skip: noEtcd }, () => {
   })
 })
 
+describe('without space', { skip: noEtcd }, () => {
+  let etcd: EtcdCluster
+  before(async () => {
+    etcd = await startEtcd(1, ['--quota-backend-bytes', String(4 << 20)])
+  })
+  after(() => etcd.stop())
+  afterEach(closeAll)
+  const server = () => open({ endpoints: etcd.endpoints, prefix: '/kutter', log: silentLog })
+  /** Frees what etcd has compacted, which it does some time after it was asked to. */
+  const defragmented = () =>
+    withMembers(undefined, async membership => {
+      do await membership.defragment(etcd.endpoints)
+      while ((await membership.states(etcd.endpoints))[0]!.sizeBytes > 3 << 20)
+    })
+
+  test('deletions by any server go through and are seen by all, until there is space for the rest', async () => {
+    const [one, two] = [await server(), await server()]
+    const watches = [record(one), record(two)]
+    const keys = await fill(one)
+    await assert.rejects(two.put('/more', bytes('more'), { expect: 'absent' }), StoreFull)
+    const some = await Promise.all(keys.map(key => two.get(key)))
+    // Each server deletes every second one, all at once, and neither deletes one again.
+    const deletions = some.map((entry, i) => (i % 2 ? one : two).delete(keys[i]!, { expect: entry!.revision }))
+    const revisions = await Promise.all(deletions)
+    assert.equal(new Set(revisions).size, keys.length)
+    await assert.rejects(one.delete(keys[0]!, { expect: some[0]!.revision }), StoreConflict)
+    await assert.rejects(one.put('/more', bytes('more'), { expect: 'absent' }), StoreFull)
+    const newest = await one.revision()
+    assert.equal(newest, Math.max(...revisions))
+    const seen = await Promise.all(watches.map(watch => watch.upTo(newest)))
+    assert.deepEqual(
+      seen[0]!.map(change => change.revision),
+      Array.from({ length: newest }, (_, i) => i + 1),
+    )
+    assert.deepEqual(seen[1], seen[0])
+    // One that starts now is at the same revision, and has the same past.
+    const late = await server()
+    assert.equal(await late.revision(), newest)
+    assert.deepEqual(await record(late).upTo(newest), seen[0])
+    assert.deepEqual((await late.list('')).entries, [])
+    await one.compact(newest)
+    await defragmented()
+    assert.equal(await two.put('/more', bytes('more'), { expect: 'absent' }), newest + 1)
+    assert.equal(await late.put('/most', bytes('most'), { expect: 'absent' }), newest + 2)
+    assert.equal(await (await server()).revision(), newest + 2)
+  })
+
+  test('the number of deletions is limited, and grows again with the next writes', async () => {
+    const store = await server()
+    const small = Array.from({ length: 1100 }, (_, i) => `/small/${i}`)
+    const written = await Promise.all(small.map(key => store.put(key, bytes('x'), { expect: 'absent' })))
+    let big: Revision | 'absent' = 'absent'
+    // The space is taken by what is no more, so that it can be freed without a deletion.
+    const grow = async () => (big = await store.put('/big', Buffer.alloc(60_000, 'x'), { expect: big }))
+    const full = await repeat(grow)
+    assert.ok(full instanceof StoreFull, String(full))
+    const deleted = await Promise.allSettled(small.map((key, i) => store.delete(key, { expect: written[i]! })))
+    const [refused, done] = [deleted.filter(isRejected), deleted.filter(({ status }) => status === 'fulfilled')]
+    assert.ok(done.length > 900 && refused.length > 0, `${done.length} deletions`)
+    for (const { reason } of refused) assert.ok(reason instanceof StoreFull, String(reason))
+    await store.compact(await store.revision())
+    await defragmented()
+    await repeat(grow)
+    await store.delete('/big', { expect: (await store.get('/big'))!.revision })
+  })
+})
+
 describe('with three members', { skip: noEtcd }, () => {
   let etcd: EtcdCluster
   before(async () => {
@@ -164,6 +232,30 @@ describe('with three members', { skip: noEtcd }, () => {
     for (const other of others) assert.deepEqual(other, first)
   })
 })
+
+const isRejected = (result: PromiseSettledResult<unknown>) => result.status === 'rejected'
+
+/** Writes until there is no space. Returns the keys. */
+async function fill(store: Store): Promise<string[]> {
+  const keys: string[] = []
+  const failure = await repeat(async () => {
+    const key = `/big/${keys.length}`
+    await store.put(key, Buffer.alloc(60_000, 'x'), { expect: 'absent' })
+    keys.push(key)
+  })
+  assert.ok(failure instanceof StoreFull, String(failure))
+  return keys
+}
+
+/** Does something until it fails, and returns the failure. */
+async function repeat(attempt: () => Promise<unknown>): Promise<unknown> {
+  for (;;)
+    try {
+      await attempt()
+    } catch (error) {
+      return error
+    }
+}
 
 async function open(options: EtcdOptions): Promise<Store> {
   const store = await openEtcdStore(options)

@@ -3,16 +3,22 @@
 //   /kutter/head           the newest revision, and what the transaction that made it did: {"revision":12,"id":"…",…}
 //   /kutter/claim          written by a server that has lost to others several times, so that they let it go first
 //   /kutter/filling        there while another store is copied here; /kutter/filled: when that was last done
+//   /kutter/spare/000000000042   no value: a deletion may take its number from it, see below
 //   /kutter/keys/registry/core/pods/default/web
 //                          "12 7\n" and the bytes of the value: it was written at revision 12, the key created at 7
 //
 // A revision is the store's own, not etcd's: so it counts up by one for each write, also when many are in one
 // transaction, when others use the same etcd, and when the store is copied to another etcd. Every transaction writes
 // `head` last, and only if nobody else has written it since; deletions are named there, since they leave no value.
+//
+// An etcd without space takes transactions that only delete, so these cannot write `head`. Each deletion then deletes one of
+// the spare keys, too, the lowest first: the newest revision is that of `head` and the number of spare keys that are gone
+// since. `head` says which there were. So a transaction finds everything as it was planned if nobody has written `head`,
+// and the lowest spare key is still there.
 import { StatusError } from '../../base/errors.ts'
 import type { Row } from '../log.ts'
 import type { Revision } from '../store.ts'
-import type { RequestOp } from './protocol.ts'
+import type { Compare, RequestOp } from './protocol.ts'
 
 /** What `head` says of the transaction that wrote it. */
 export interface Head {
@@ -22,7 +28,17 @@ export interface Head {
   id: string
   /** The keys that it deleted, by revision. */
   deleted: readonly (readonly [Revision, string])[]
+  /** The spare keys that there were then. A store of an earlier release has none. */
+  spares?: readonly [first: number, end: number]
 }
+
+/** The spare keys that there are, by their numbers: from `first` on, up to but not including `end`. */
+export interface Spares {
+  readonly first: number
+  readonly end: number
+}
+
+export const sparesOf = ({ spares: [first, end] = [0, 0] }: Head): Spares => ({ first, end })
 
 const emptyHead: Head = { revision: 0, id: '', deleted: [] }
 
@@ -36,6 +52,8 @@ export class Layout {
   readonly all: { key: Buffer; range_end: Buffer }
   /** The keys that have values. */
   readonly values: { key: Buffer; range_end: Buffer }
+  readonly spares: { key: Buffer; range_end: Buffer }
+  readonly #spare: string
 
   /** @param prefix such as `/kutter`, without a slash at the end */
   constructor(prefix: string) {
@@ -46,17 +64,51 @@ export class Layout {
     this.#keys = Buffer.from(`${prefix}/keys`)
     this.all = { key: Buffer.from(`${prefix}/`), range_end: Buffer.from(`${prefix}0`) }
     this.values = { key: this.#keys, range_end: Buffer.from(`${prefix}/keyt`) }
+    this.#spare = `${prefix}/spare/`
+    this.spares = { key: Buffer.from(this.#spare), range_end: Buffer.from(`${prefix}/spare0`) }
   }
 
-  /** The operations that store the rows, which have different keys, and the head. */
-  operations(rows: readonly Row[], id: string): RequestOp[] {
+  /** The operations that store the rows, which have different keys, spare keys from those before to these, and the head. */
+  operations(rows: readonly Row[], id: string, before: Spares, spares: Spares): RequestOp[] {
     const operations: RequestOp[] = rows.map(row => {
       return row.deleted ? { request_delete_range: { key: this.#keyOf(row.key) } } : this.put(row)
     })
     const deleted = rows.filter(row => row.deleted).map(row => [row.revision, row.key] as const)
-    const head: Head = { revision: rows.at(-1)!.revision, id, deleted }
-    operations.push({ request_put: { key: this.head, value: Buffer.from(JSON.stringify(head)) } })
+    for (let i = before.end; i < spares.end; i++)
+      operations.push({ request_put: { key: this.#spareKey(i), value: noValue } })
+    operations.push(this.#putHead({ revision: rows.at(-1)!.revision, id, deleted }, spares))
     return operations
+  }
+
+  /** The operations that delete rows, which have different keys, where nothing can be put. */
+  deletions(rows: readonly Row[], { first }: Spares): RequestOp[] {
+    const spent = { key: this.#spareKey(first), range_end: this.#spareKey(first + rows.length) }
+    return [
+      ...rows.map(row => ({ request_delete_range: { key: this.#keyOf(row.key) } })),
+      { request_delete_range: spent },
+    ]
+  }
+
+  #putHead(head: Head, { first, end }: Spares): RequestOp {
+    const spares = end > first ? { spares: [first, end] } : {}
+    return { request_put: { key: this.head, value: Buffer.from(JSON.stringify({ ...head, ...spares })) } }
+  }
+
+  /** The conditions under which nobody has written since. */
+  unchanged(headAt: number, { first, end }: Spares): Compare[] {
+    const head: Compare = { target: 'MOD', key: this.head, mod_revision: headAt }
+    if (first >= end) return [head]
+    return [head, { target: 'MOD', result: 'GREATER', key: this.#spareKey(first), mod_revision: 0 }]
+  }
+
+  #spareKey(index: number): Buffer {
+    return Buffer.from(`${this.#spare}${String(index).padStart(spareDigits, '0')}`)
+  }
+
+  /** The number of a spare key; undefined for another one. */
+  spareOf(key: Uint8Array): number | undefined {
+    const name = textOf(Buffer.from(key))
+    return name.startsWith(this.#spare) ? Number(name.slice(this.#spare.length)) : undefined
   }
 
   put(row: Row): RequestOp {
@@ -80,7 +132,7 @@ export class Layout {
     if (!stamp || !name.subarray(0, this.#keys.length).equals(this.#keys))
       throw new StatusError('InternalError', `the key ${name.toString()} of etcd was not written by this store`)
     return {
-      key: textOf(name.subarray(this.#keys.length)),
+      key: this.nameOf(name),
       revision: Number(stamp[1]),
       created: Number(stamp[2]),
       deleted: false,
@@ -89,12 +141,17 @@ export class Layout {
     }
   }
 
+  /** The store's key of one of etcd that has or had a value. */
+  nameOf = (key: Uint8Array): string => textOf(Buffer.from(key).subarray(this.#keys.length))
+
   readHead(value: Uint8Array | undefined): Head {
     if (!value) return emptyHead
     try {
       const head = JSON.parse(Buffer.from(value).toString()) as Partial<Head>
-      const { revision, id, deleted } = head
-      if (Number.isSafeInteger(revision) && typeof id === 'string' && Array.isArray(deleted)) return head as Head
+      const { revision, id, deleted, spares = [0, 0] } = head
+      const numbers = [revision, ...spares]
+      const isHead = typeof id === 'string' && Array.isArray(deleted) && numbers.length === 3
+      if (isHead && numbers.every(Number.isSafeInteger)) return head as Head
     } catch {
       // Reported below, like a head of another shape.
     }
@@ -105,6 +162,9 @@ export class Layout {
     return Buffer.concat([this.#keys, bytesOf(key)])
   }
 }
+
+const spareDigits = 12
+const noValue = new Uint8Array(0)
 
 /** Two numbers of at most 16 digits, a blank and a newline. */
 const stampBytes = 34

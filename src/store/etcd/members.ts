@@ -33,7 +33,8 @@ const definition = {
     DefragmentResponse: {},
     // Enumerations, as the numbers that they are.
     AlarmRequest: { action: 'int32 = 1', memberID: 'digits = 2', alarm: 'int32 = 3' },
-    AlarmResponse: {},
+    AlarmMember: { memberID: 'digits = 1', alarm: 'int32 = 2' },
+    AlarmResponse: { alarms: 'AlarmMember[] = 2' },
   },
   enums: {},
   services: {
@@ -64,8 +65,8 @@ const askMs = 1500
 const changeMs = 7000
 /** A member does nothing else while it writes its database again. */
 const defragmentMs = 600_000
-/** That the database has reached its quota, and that it has space again. Source: etcd api/etcdserverpb/rpc.proto. */
-const [noSpaceAlarm, deactivate] = [1, 2]
+/** The alarm of a database that has reached its quota, and what may be done with alarms. Source: etcd rpc.proto. */
+const [noSpaceAlarm, list, deactivate] = [1, 0, 2]
 
 interface Clients {
   Cluster: ServiceClient
@@ -129,8 +130,11 @@ export class EtcdMembership {
     for (const { clientUrls } of members)
       for (const endpoint of clientUrls.map(hostPort).slice(0, 1))
         await this.#call(endpoint, 'Maintenance', 'defragment', {}, defragmentMs)
-    const alarm = { action: deactivate, memberID: '0', alarm: noSpaceAlarm }
-    await firstOf(endpoints.map(endpoint => this.#call(endpoint, 'Maintenance', 'alarm', alarm, changeMs)))
+    const ask = (request: object) =>
+      firstOf(endpoints.map(endpoint => this.#call(endpoint, 'Maintenance', 'alarm', request, changeMs)))
+    const { alarms } = (await ask({ action: list, memberID: '0', alarm: noSpaceAlarm })) as Message<'AlarmResponse'>
+    // Each is the alarm of one member, and ends for that one only.
+    for (const { memberID, alarm } of alarms) await ask({ action: deactivate, memberID, alarm })
     return members.map(({ name }) => name)
   }
 

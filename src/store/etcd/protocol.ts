@@ -73,6 +73,8 @@ type Message<N extends keyof Messages> = Received<Messages, Enums, N>
 export type KeyValue = Message<'KeyValue'>
 export type EtcdEvent = Message<'Event'>
 export type RequestOp = Sent<Message<'RequestOp'>>
+export type Compare = Sent<Message<'Compare'>>
+export type TxnResponse = Message<'TxnResponse'>
 export type WatchResponse = Message<'WatchResponse'>
 
 /** The calls with one answer: the service of each, its request and its response. */
