@@ -21,8 +21,8 @@ export type Operation = Times &
     | { type: 'delete'; key: string; expect: Revision; outcome: Revision | 'refused' | 'unknown' }
     /** `seen` is the revision of the value, or 0 without one. */
     | { type: 'get'; key: string; seen: Revision }
-    /** `seen` is the revision of each value, and `at` that of the page. */
-    | { type: 'list'; seen: ReadonlyMap<string, Revision>; at: Revision }
+    /** `seen` is the revision of each value, and `at` that of the page. Without `prefix` it is of all keys. */
+    | { type: 'list'; prefix?: string; seen: ReadonlyMap<string, Revision>; at: Revision }
   )
 
 const decoder = new TextDecoder()
@@ -98,7 +98,10 @@ function pointOf(op: Operation, from: Revision, states: KeyStates): Revision | s
     }
     case 'list': {
       if (op.at < from) return `a list of revision ${op.at} began after ${from} had been seen`
-      const wrong = states.keys.find(key => states.at(key, op.at) !== (op.seen.get(key) ?? 0))
+      const { prefix = '' } = op
+      const wrong = states.keys.find(
+        key => key.startsWith(prefix) && states.at(key, op.at) !== (op.seen.get(key) ?? 0),
+      )
       return wrong === undefined ? op.at : `a list of revision ${op.at} has ${wrong} at ${op.seen.get(wrong) ?? 0}`
     }
   }
@@ -107,6 +110,7 @@ function pointOf(op: Operation, from: Revision, states: KeyStates): Revision | s
 /** For each key its revisions, with 0 where it has no value. */
 class KeyStates {
   readonly #changes = new Map<string, { at: Revision; seen: Revision }[]>()
+  #keys: readonly string[] | undefined
 
   constructor(log: readonly Change[]) {
     for (const { key, type, revision } of log) {
@@ -116,8 +120,8 @@ class KeyStates {
     }
   }
 
-  get keys(): string[] {
-    return [...this.#changes.keys()]
+  get keys(): readonly string[] {
+    return (this.#keys ??= [...this.#changes.keys()])
   }
 
   /** The revision of the value that a key had at a revision of the store. */

@@ -84,7 +84,7 @@ const killed = 137
 export class SimulatedRuntime implements Runtime {
   readonly real = false
   readonly #clock: Clock
-  readonly #subnet: string
+  #subnet: string
   readonly #behave: NonNullable<SimulatedOptions['behave']>
   readonly #sandboxes = new Map<string, Sandbox>()
   readonly #containers = new Map<string, Container>()
@@ -314,7 +314,10 @@ export class SimulatedRuntime implements Runtime {
     return refuse()
   }
 
-  async setPodCidr(): Promise<void> {}
+  /** Later sandboxes get addresses of this range, of which the first three bytes count. */
+  async setPodCidr(cidr: string): Promise<void> {
+    this.#subnet = cidr.split('.').slice(0, 3).join('.')
+  }
 
   #newId(prefix: string): string {
     return `${prefix}${(++this.#counter).toString(16).padStart(60, '0')}`

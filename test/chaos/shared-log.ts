@@ -1,0 +1,230 @@
+// The twin of an etcd: one log in memory that several servers append to, each over a connection of its own with latency,
+// which can be cut, stall, and lose answers. On a virtual clock a run of it can be repeated.
+import type { Clock } from '../../src/base/clock.ts'
+import { assert, StatusError } from '../../src/base/errors.ts'
+import type { Random } from '../../src/base/random.ts'
+import { Waiters } from '../../src/base/waiters.ts'
+import { LogMoved, type Row, type RowHead, type SharedLog } from '../../src/store/log.ts'
+import { LogStore } from '../../src/store/log-store.ts'
+import type { Change, Entry, Revision, Store } from '../../src/store/store.ts'
+
+const maxLatencyMs = 4
+/** After this long the client of the log gives a question up. */
+const patienceMs = 10_000
+
+export class SharedMemory {
+  readonly rows: Row[] = []
+  readonly clock: Clock
+  readonly random: Random
+  readonly #links = new Set<StoreLink>()
+  /** The rows that a log begins with: those of a snapshot. */
+  #start: { revision: Revision; rows: readonly Row[] } = { revision: 0, rows: [] }
+
+  constructor(clock: Clock, random: Random) {
+    this.clock = clock
+    this.random = random
+  }
+
+  get head(): Revision {
+    return this.rows.at(-1)?.revision ?? this.#start.revision
+  }
+
+  get start(): { revision: Revision; rows: readonly Row[] } {
+    return this.#start
+  }
+
+  /** Takes the entries of a snapshot in place of what is there. No server may have it open. */
+  replace(entries: readonly Entry[], revision: Revision): void {
+    assert(this.#links.size === 0, 'the log is open')
+    this.rows.length = 0
+    this.#start = { revision, rows: entries.map(entry => ({ ...entry, deleted: false })) }
+  }
+
+  append(rows: readonly Row[]): void {
+    this.rows.push(...rows)
+    for (const link of this.#links) link.notify()
+  }
+
+  /** Rows with bytes of their own, as those that come over a connection are. */
+  after(revision: Revision): Row[] {
+    const first = this.#start.revision + 1
+    return this.rows.slice(revision + 1 - first).map(row => ({ ...row, value: Uint8Array.from(row.value) }))
+  }
+
+  async open(link: StoreLink): Promise<Store> {
+    await link.pass()
+    this.#links.add(link)
+    return new LogStore(new LinkedLog(this, link))
+  }
+
+  close(link: StoreLink): void {
+    this.#links.delete(link)
+  }
+
+  /** All that was ever written, as changes. */
+  changes(): Change[] {
+    return this.rows.map(({ key, deleted, value, revision, created }) =>
+      deleted ? { type: 'delete', key, revision } : { type: 'put', key, value, revision, created },
+    )
+  }
+}
+
+/** The connection of one server. */
+export class StoreLink {
+  mode: 'open' | 'cut' | 'stalled' = 'open'
+  /** Whether what is asked next is done, and its answer is lost. */
+  losesAnswers = false
+  readonly #memory: SharedMemory
+  readonly #moved = new Set<() => void>()
+  notify: () => void = () => {}
+
+  constructor(memory: SharedMemory) {
+    this.#memory = memory
+  }
+
+  set(mode: StoreLink['mode']): void {
+    this.mode = mode
+    for (const wake of [...this.#moved]) wake()
+    if (mode === 'open') this.notify()
+  }
+
+  /** Goes over the connection in one direction. Rejects when it is cut, and when it stalls for too long. */
+  async pass(): Promise<void> {
+    const { clock, random } = this.#memory
+    const givenUpAt = clock.steady() + patienceMs
+    await clock.sleep(random.float() * maxLatencyMs)
+    while (this.mode === 'stalled') {
+      const leftMs = givenUpAt - clock.steady()
+      if (leftMs <= 0) throw new StatusError('Timeout', 'the store does not answer')
+      await new Promise<void>(resolve => {
+        const cancel = clock.after(leftMs, () => wake())
+        const wake = () => {
+          cancel()
+          this.#moved.delete(wake)
+          resolve()
+        }
+        this.#moved.add(wake)
+      })
+    }
+    if (this.mode === 'cut') throw new StatusError('ServiceUnavailable', 'the store is not there')
+  }
+}
+
+class LinkedLog implements SharedLog {
+  readonly #memory: SharedMemory
+  readonly #link: StoreLink
+  readonly #rows = new Map<Revision, Row>()
+  readonly #delivered = new Waiters()
+  #revision: Revision
+  #show: (rows: readonly Row[]) => void = () => {}
+  #delivering: Promise<void> | undefined
+  #closed = false
+
+  constructor(memory: SharedMemory, link: StoreLink) {
+    this.#memory = memory
+    this.#link = link
+    this.#revision = memory.head
+    for (const row of [...memory.start.rows, ...memory.rows]) this.#rows.set(row.revision, row)
+  }
+
+  load(): { compacted: Revision; rows: Iterable<RowHead> } {
+    const heads = Array.from(this.#rows.values(), row => ({ ...row, sizeBytes: row.value.byteLength }))
+    return { compacted: this.#memory.start.revision, rows: heads.sort((a, b) => a.revision - b.revision) }
+  }
+
+  follow(show: (rows: readonly Row[]) => void): void {
+    this.#show = show
+    this.#link.notify = () => void this.#deliver()
+  }
+
+  async newest(): Promise<Revision> {
+    await this.#pass()
+    const { head } = this.#memory
+    await this.#pass()
+    return head
+  }
+
+  async append(rows: readonly Row[]): Promise<void> {
+    const first = rows[0]!.revision
+    await this.#pass()
+    const { head } = this.#memory
+    if (first !== head + 1) {
+      await this.#pass()
+      await this.#reach(head)
+      throw new LogMoved()
+    }
+    this.#memory.append(rows)
+    if (this.#link.losesAnswers) throw new StatusError('ServiceUnavailable', 'the answer of the store is lost')
+    await this.#pass()
+    await this.#reach(rows.at(-1)!.revision)
+  }
+
+  read(revision: Revision): Row {
+    const row = this.#rows.get(revision)
+    assert(row, `revision ${revision} is in memory`)
+    return row
+  }
+
+  readAll(revisions: readonly Revision[]): Row[] {
+    return revisions.map(revision => this.read(revision))
+  }
+
+  *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
+    for (let revision = after + 1; revision <= upTo; revision++) {
+      const row = this.#rows.get(revision)
+      if (row?.key.startsWith(prefix)) yield row
+    }
+  }
+
+  async remove(revisions: readonly Revision[]): Promise<void> {
+    for (const revision of revisions) this.#rows.delete(revision)
+  }
+
+  turn(fn: () => void): void {
+    queueMicrotask(fn)
+  }
+
+  sizeBytes(): number {
+    return 0
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#delivered.fail(closed())
+    this.#link.notify = () => {}
+    this.#memory.close(this.#link)
+  }
+
+  async #pass(): Promise<void> {
+    await this.#link.pass()
+    if (this.#closed) throw closed()
+  }
+
+  async #reach(revision: Revision): Promise<void> {
+    if (this.#closed) throw closed()
+    if (this.#revision < revision) await this.#delivered.wait(revision)
+  }
+
+  /** Brings what has been written, once at a time. One that fails is begun again when the connection is mended. */
+  #deliver(): Promise<void> {
+    this.#delivering ??= this.#bring()
+      .catch(() => {})
+      .finally(() => {
+        this.#delivering = undefined
+        if (!this.#closed && this.#link.mode === 'open' && this.#revision < this.#memory.head) void this.#deliver()
+      })
+    return this.#delivering
+  }
+
+  async #bring(): Promise<void> {
+    await this.#pass()
+    const rows = this.#memory.after(this.#revision)
+    if (!rows.length) return
+    for (const row of rows) this.#rows.set(row.revision, row)
+    this.#revision = rows.at(-1)!.revision
+    this.#show(rows)
+    this.#delivered.reach(this.#revision)
+  }
+}
+
+const closed = () => new StatusError('ServiceUnavailable', 'the store is closed')
