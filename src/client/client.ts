@@ -1,7 +1,7 @@
 // The client: typed access to the API for controllers, scheduler, kubelet and tests. It passes operations to a
 // transport, which is the API server in the same process, or HTTPS. Callers need not care which.
 import type { Clock } from '../base/clock.ts'
-import { isReason } from '../base/errors.ts'
+import { isReason, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
@@ -78,16 +78,30 @@ export class Client {
   readonly #options: ClientOptions
   readonly #informers: Informers
 
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, informers?: Informers) {
     this.#options = options
     this.clock = options.clock
     this.log = options.log
-    this.#informers = new Informers({
+    this.#informers = informers ?? new Informers({
       clock: options.clock,
       log: options.log,
       run: (kind, verb, more) => this.#run(kind, verb, more),
       ...(options.shared && { shared: options.shared }),
     })
+  }
+
+  /**
+   * This client, with the same mirrors, for work that must end at some moment: from then on `mayWrite` is false, and all
+   * that it writes is refused with ServiceUnavailable before it is sent.
+   */
+  fenced(mayWrite: () => boolean): Client {
+    const { serve } = this.#options
+    const guarded: Serve = async operation => {
+      if (!reads.has(operation.verb) && !mayWrite())
+        throw new StatusError('ServiceUnavailable', 'this process must not write any more: another one may do its work')
+      return serve(operation)
+    }
+    return new Client({ ...this.#options, serve: guarded }, this.#informers)
   }
 
   /** Returns an object, or with `subresource` a part of it. Throws NotFound. */
@@ -249,6 +263,8 @@ export class Client {
     return serve({ verb, kind, subresource: '', namespace: '', name: '', user, userAgent, options: {}, ...more })
   }
 }
+
+const reads: ReadonlySet<OperationVerb> = new Set(['get', 'list', 'watch'])
 
 function objectOf<T>(result: ServedResult): T {
   if (result.type === 'object') return result.item.object as T

@@ -3,14 +3,16 @@
 //   standing by ──(nobody holds it, or its holder was silent)──► leading ──(not renewed in time)──► standing by
 //
 // The holder renews the Lease. When that has failed for `renewMs` it stops leading, before others may take the Lease
-// after `leaseMs`. So two processes never lead at the same time, as long as their clocks run at about the same speed
-// and the work ends with its signal. Each process measures a silence by a clock of its own that nobody sets; times in the
-// Lease are not compared.
+// after `leaseMs`. So two processes never lead at the same time, as long as their clocks run at about the same speed,
+// the work ends with its signal, and it asks `holds` before it writes: a process that was stopped for a while goes on
+// where it stood, before its timers have noticed anything. Each process measures a silence by a clock of its own that
+// nobody sets; times in the Lease are not compared. A renewal counts from the moment at which it was asked for, since
+// others may have seen it long before its answer came.
 // Source: client-go tools/leaderelection.
 import { isReason, messageOf } from '../base/errors.ts'
 import { gauge } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import { joined, within } from '../base/waiters.ts'
+import { joined, orAborted, within } from '../base/waiters.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
@@ -43,7 +45,11 @@ export interface LeaderTiming {
 const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
 
 const namespace = 'kube-system'
+const never = new AbortController().signal
 const leads = gauge('leader_election_master_status', 'Whether this process holds a Lease.')
+
+/** Whether this process may still act as the leader, at this very moment. `Client.fenced` asks it before each write. */
+export type Holds = () => boolean
 
 /**
  * Calls `lead` each time this process takes the Lease, with a signal that aborts when the Lease is lost. Resolves when
@@ -51,13 +57,13 @@ const leads = gauge('leader_election_master_status', 'Whether this process holds
  */
 export async function leadWithLease(
   options: LeaderOptions,
-  lead: (signal: AbortSignal) => Promise<void>,
+  lead: (signal: AbortSignal, holds: Holds) => Promise<void>,
 ): Promise<void> {
   const { signal } = options
   const candidate = new Candidate(options)
   leads.set(0, { name: options.name })
   while (!signal.aborted) {
-    if (!(await candidate.tryToHold())) {
+    if (!(await candidate.tryToHold()) || !candidate.holds) {
       options.standingBy?.()
       await candidate.pause()
       continue
@@ -65,7 +71,7 @@ export async function leadWithLease(
     candidate.reportElection()
     const leading = new AbortController()
     const { signal: until } = joined(signal, leading.signal)
-    const led = lead(until)
+    const led = lead(until, () => !until.aborted && candidate.holds)
     leads.set(1, { name: options.name })
     try {
       await Promise.race([candidate.keep(until), led.then(() => ended(until))])
@@ -83,6 +89,8 @@ class Candidate {
   /** The spec of another holder's Lease, and when it was first seen like that, by the clock of this process. */
   #seen: { text: string; at: number } | undefined
   #held: Lease | undefined
+  /** When the last renewal that succeeded was asked for. */
+  #renewedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: LeaderOptions) {
     this.#options = options
@@ -98,18 +106,31 @@ class Candidate {
     return this.#options.client.clock.now()
   }
 
-  async pause(): Promise<void> {
+  /** Whether others still have to wait for this holder. */
+  get holds(): boolean {
+    return this.#leftMs > 0
+  }
+
+  get #leftMs(): number {
+    return this.#renewedAt + this.#timing.renewMs - this.#steady
+  }
+
+  async pause(limitMs = Infinity): Promise<void> {
     const { client, random, signal } = this.#options
     // The jitter keeps candidates from trying all at once.
     const ms = this.#timing.retryMs * (1 + 0.2 * random.float())
-    await client.clock.sleep(ms, signal).catch(() => {})
+    await client.clock.sleep(Math.min(ms, limitMs), signal).catch(() => {})
   }
 
   /** Takes or renews the Lease. Returns false when another holds it, or the API server does not answer in time. */
   async tryToHold(limitMs = this.#timing.renewMs): Promise<boolean> {
     const { client, name, signal } = this.#options
+    const askedAt = this.#steady
     try {
-      return await within(client.clock, limitMs, signal, limit => this.#hold(limit))
+      // A write that the store of this server has been given is not cut short, and nobody waits for it here.
+      const isHeld = await within(client.clock, limitMs, signal, limit => orAborted(this.#hold(limit), limit))
+      this.#renewedAt = isHeld ? askedAt : Number.NEGATIVE_INFINITY
+      return isHeld
     } catch (error) {
       this.#held = undefined
       if (!signal.aborted && !isReason(error, 'Conflict', 'AlreadyExists'))
@@ -134,14 +155,11 @@ class Candidate {
    */
   async keep(signal: AbortSignal): Promise<void> {
     const { client, name } = this.#options
-    let renewedAt = this.#steady
     while (!signal.aborted) {
-      await this.pause()
+      await this.pause(Math.max(0, this.#leftMs))
       if (signal.aborted) return
-      const askedAt = this.#steady
-      const leftMs = renewedAt + this.#timing.renewMs - askedAt
-      if (leftMs > 0 && (await this.tryToHold(leftMs))) renewedAt = askedAt
-      else if (this.#steady - renewedAt >= this.#timing.renewMs) {
+      if (this.holds) await this.tryToHold(this.#leftMs)
+      if (!this.holds) {
         client.log.error('the lease is lost', { lease: name })
         return
       }
@@ -151,14 +169,20 @@ class Candidate {
   /** Writes the Lease without a holder, so that another candidate can take it at once. */
   async release(): Promise<void> {
     const { client, name } = this.#options
-    const lease = this.#held
-    if (!lease) return
-    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimeText(this.#now) }
     try {
-      await client.update(Lease, { ...lease, spec })
+      await within(client.clock, this.#timing.renewMs, never, limit => orAborted(this.#release(limit), limit))
     } catch (error) {
       client.log.debug('cannot release the lease', { lease: name, why: messageOf(error) })
     }
+  }
+
+  async #release(signal: AbortSignal): Promise<void> {
+    const { client, name, identity } = this.#options
+    // A renewal whose answer was not awaited may have been the last write.
+    const lease = this.#held ?? (await client.find(Lease, { namespace, name }, { signal }))
+    if (lease?.spec.holderIdentity !== identity) return
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimeText(this.#now) }
+    await client.update(Lease, { ...lease, spec }, { signal })
   }
 
   reportElection(): void {

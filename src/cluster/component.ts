@@ -10,6 +10,7 @@ import {
   accountClients,
   Client,
   followKinds,
+  type Holds,
   httpsTransport,
   type HttpsTransport,
   type LeaderTiming,
@@ -117,16 +118,22 @@ async function runComponent(
       clock: realClock,
       log: log.with({ part: name }),
     })
-  const work = async (leading: AbortSignal) => {
+  const work = async (leading: AbortSignal, holds: Holds) => {
     // Mirrors from an earlier term as leader are out of date, so each term gets a client with new ones.
     const client = clientOf()
     leading.addEventListener('abort', () => client.close(), { once: true })
     const { server, ca } = credentials
     const accounts = accountClients({ root: client, server: { server, ca }, userAgent: name, signal: leading })
-    await lead({ client, accounts, fetch: transport.fetch, log: log.with({ part: name }), signal: leading })
+    await lead({
+      client: client.fenced(holds),
+      accounts: account => accounts(account).fenced(holds),
+      fetch: transport.fetch,
+      log: log.with({ part: name }),
+      signal: leading,
+    })
   }
   if (options.election === false) {
-    await work(signal)
+    await work(signal, () => true)
     await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   } else {
     const { lease = name, timing } = options.election ?? {}

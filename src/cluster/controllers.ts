@@ -1,7 +1,7 @@
 // Starts the controllers and the scheduler in the server's process, each under a Lease, together with what every node
 // needs from the server no matter where the controllers run.
 import { realRandom } from '../base/random.ts'
-import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
+import { type Client, type Holds, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { type NodeDirectories, startControllers as startAll } from '../controllers/index.ts'
 import { parseDuration } from '../api/time.ts'
 import { loadSchedulerConfig, type Scheduler, startScheduler } from '../scheduler/index.ts'
@@ -62,12 +62,12 @@ export async function startControllers(options: ControllersOptions): Promise<() 
   const leading: Promise<void>[] = []
   const lead = (name: string, work: Work) => parts.push(elected(options, name, work, leading))
   if (runs('controller-manager'))
-    lead('kube-controller-manager', async (manager, signal) => {
+    lead('kube-controller-manager', async (manager, signal, holds) => {
       await startAll({
         ...common,
         signal,
         reader: manager,
-        clientFor: plane.accountClient,
+        clientFor: name => plane.accountClient(name).fenced(holds),
         log: core.log.with({ part: 'controllers' }),
         kinds: plane.kinds,
         caPem: authority.certPem,
@@ -98,7 +98,7 @@ export async function startControllers(options: ControllersOptions): Promise<() 
   return () => Promise.all(leading)
 }
 
-type Work = (client: Client, signal: AbortSignal) => Promise<void>
+type Work = (client: Client, signal: AbortSignal, holds: Holds) => Promise<void>
 
 /** Publishes what nodes need even where no controller runs: cluster-info, kutter-config and the Service kube-dns. */
 async function serveNodes({ plane, config, nodeName, authority, signal }: ControllersOptions): Promise<void> {
@@ -129,8 +129,8 @@ function elected(
     const timing = plane.core.storage.store.isShared ? sharedTiming : aloneTiming
     const led = leadWithLease(
       { client, name, identity, random: realRandom, signal, timing, standingBy: done },
-      async until => {
-        await lead(client, until)
+      async (until, holds) => {
+        await lead(client.fenced(holds), until, holds)
         done()
       },
     ).catch((error: unknown) => {

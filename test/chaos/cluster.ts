@@ -26,7 +26,7 @@ const leaseMs = 15 * second
 /** In which time a cluster without faults has become what it should be. */
 const convergesMs = 15 * minute
 
-type Mend = () => Promise<void> | void
+type Mend = () => void
 
 export class ChaosCluster {
   readonly clock = new VirtualClock()
@@ -43,6 +43,7 @@ export class ChaosCluster {
   readonly #leading: Leading[] = []
   readonly #running: Running[] = []
   readonly #watches: Watched[] = []
+  get debugMemory() { return this.#memory }
   readonly #stop = new AbortController()
   #changes = 0
 
@@ -141,7 +142,7 @@ export class ChaosCluster {
     const client = this.#users.client('user', silentLog)
     for (let i = 0; i < changes; i++) void disturb(client, this.#random, ++this.#changes).catch(() => {})
     await this.clock.forward(second + this.#random.float() * (this.#random.float() < 0.15 ? 3 * minute : 30 * second))
-    for (const mend of mends) await mend()
+    for (const mend of mends) mend()
     await this.clock.forward(this.#random.float() * 15 * second)
     client.close()
   }
@@ -154,8 +155,8 @@ export class ChaosCluster {
     const candidate = this.#candidates[below(this.#random, candidates)]!
     const faults: [string, () => Mend][] = [
       ['none', () => () => {}],
-      ['server killed', () => (server.kill(), () => server.start())],
-      ['leader killed', () => (leader.kill(), () => leader.start())],
+      ['server killed', () => (server.kill(), () => void server.start())],
+      ['leader killed', () => (leader.kill(), () => void leader.start())],
       ['server starts again', () => (server.kill(), void server.start(), () => {})],
       ['server paused', () => (server.pause(), () => server.resume())],
       ['leader paused for just longer than its lease', () => this.#pauseLeader(leader)],

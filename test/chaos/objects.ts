@@ -186,11 +186,11 @@ export async function runCandidate(
 ): Promise<void> {
   const { clock } = client
   const lease = 'fought'
-  await leadWithLease({ client, name: lease, identity: holder, random, signal }, async until => {
+  await leadWithLease({ client, name: lease, identity: holder, random, signal }, async (until, holds) => {
     const term: Leading = { lease, holder, from: clock.steady(), to: clock.steady() }
     leading.push(term)
     while (!until.aborted) {
-      term.to = clock.steady()
+      if (holds()) term.to = clock.steady()
       await clock.sleep(100, until).catch(() => {})
     }
   })

@@ -6,7 +6,7 @@ import type { Log } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
 import { orAborted } from '../../src/base/waiters.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../../src/api/operation.ts'
-import { type Client, leadWithLease } from '../../src/client/index.ts'
+import { type Client, type Holds, leadWithLease } from '../../src/client/index.ts'
 import { type ControlPlane, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
 import { startScheduler } from '../../src/scheduler/index.ts'
@@ -171,10 +171,10 @@ export class Server {
     }
     const life: Life = { clock, plane, stop: new AbortController(), gone: new AbortController() }
     const identity = `server-${this.index}-${++this.#lives}`
-    this.#run(life, own, identity, 'kube-controller-manager', (client, signal) =>
+    this.#run(life, own, identity, 'kube-controller-manager', (client, signal, holds) =>
       startControllers({
         reader: client,
-        clientFor: plane.accountClient,
+        clientFor: name => plane.accountClient(name).fenced(holds),
         clock,
         random: own,
         log: log.with({ server: this.index, part: 'controllers' }),
@@ -197,21 +197,21 @@ export class Server {
     random: Random,
     identity: string,
     name: string,
-    lead: (client: Client, signal: AbortSignal) => Promise<void>,
+    lead: (client: Client, signal: AbortSignal, holds: Holds) => Promise<void>,
   ): void {
     const { clock, plane, stop } = life
     const client = plane.client(`system:${name}`)
-    const works = async (signal: AbortSignal) => {
+    const works = async (signal: AbortSignal, holds: Holds) => {
       const term: Leading = { lease: name, holder: identity, from: clock.steady(), to: clock.steady() }
       this.#around.leading.push(term)
       while (!signal.aborted) {
-        term.to = clock.steady()
+        if (holds()) term.to = clock.steady()
         await clock.sleep(workMs, signal).catch(() => {})
       }
     }
-    leadWithLease({ client, name, identity, random, signal: stop.signal }, async signal => {
-      void works(signal)
-      await lead(client, signal)
+    leadWithLease({ client, name, identity, random, signal: stop.signal }, async (signal, holds) => {
+      void works(signal, holds)
+      await lead(client.fenced(holds), signal, holds)
     }).catch((error: unknown) => {
       if (life.gone.signal.aborted) return
       this.#around.log.warn('a part has failed', { part: name, why: String(error) })
