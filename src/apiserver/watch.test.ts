@@ -125,3 +125,22 @@ test('a watch that has fallen behind the log ends, and others go on', async () =
   quick.stop()
   await storage.close()
 })
+
+test('a bookmark that is due while a slow client takes events does not pass the events that follow them', async () => {
+  const clock = new VirtualClock()
+  const storage = new Storage(openMemoryStore(), clock, silentLog)
+  storage.add(ConfigMap)
+  await storage.load()
+  const watching = await start(storage, { resourceVersion: '0', allowWatchBookmarks: true })
+  assert.deepEqual(await watching.next(), ['BOOKMARK undefined @0'])
+  const first = watching.next()
+  await storage.write(ConfigMap, object('one'), 'absent')
+  assert.deepEqual(await first, ['ADDED one @1'])
+  // The client is busy with the first event when the bookmark becomes due, and another one comes.
+  await clock.forward(60_000)
+  await storage.write(ConfigMap, object('two'), 'absent')
+  assert.deepEqual(await watching.next(), ['ADDED two @2'])
+  assert.deepEqual(await watching.next(), ['BOOKMARK undefined @2'])
+  watching.stop()
+  await storage.close()
+})

@@ -137,7 +137,7 @@ async function* stream(
   try {
     if (first.length) yield first
     for (let position = start; !ending.signal.aborted; ) {
-      const changes = log.from(position)
+      const [changes, revision] = [log.from(position), storage.revision]
       if (!changes) return
       const waiting = makeReadable(kind, filter, () => itemsOf(changes))
       if (waiting) await waiting
@@ -146,8 +146,9 @@ async function* stream(
       )
       position += changes.length
       if (events.length) yield events
-      if (bookmarks?.takeDue()) yield [bookmark(kind, storage.revision, false)]
       if (changes.length) continue
+      // Not after events: there may have been more while a slow client took them, and a bookmark would pass those.
+      if (bookmarks?.takeDue()) yield [bookmark(kind, revision, false)]
       await quietly(bookmarks, ending.signal, signal => log.reach(position, signal))
       await operation.gather?.()
     }

@@ -136,11 +136,12 @@ export class ChaosCluster {
   /** Some faults at once, while people change things; then some time without. */
   async round(): Promise<void> {
     const mends: Mend[] = []
-    const count = 1 + below(this.#random, 2)
+    const count = 1 + below(this.#random, 3)
     for (let i = 0; i < count; i++) mends.push(this.#fault())
-    const changes = below(this.#random, 4)
+    const changes = below(this.#random, 8)
     const client = this.#users.client('user', silentLog)
-    for (let i = 0; i < changes; i++) void disturb(client, this.#random, ++this.#changes).catch(() => {})
+    for (let i = 0; i < changes; i++) void this.clock.sleep(this.#random.float() * 20 * second).then(() => disturb(client, this.#random, ++this.#changes)).then(() => this.#count('changes'), (e) => { this.#count('changes refused'); if (process.env.DBG) console.error('refused', String(e)) })
+    // Most rounds are over before others have noticed; some last until a lost node's pods are elsewhere.
     await this.clock.forward(second + this.#random.float() * (this.#random.float() < 0.15 ? 3 * minute : 30 * second))
     for (const mend of mends) mend()
     await this.clock.forward(this.#random.float() * 15 * second)
@@ -164,10 +165,12 @@ export class ChaosCluster {
       ['store of a server stalls', () => this.#link(server, 'stalled')],
       ['store of the leader cut', () => this.#link(leader, 'cut')],
       ['store of the leader stalls', () => this.#link(leader, 'stalled')],
+      ['store of the leader is deaf', () => this.#link(leader, 'deaf')],
+      ['store of a server is deaf', () => this.#link(server, 'deaf')],
       ['answers of the store lost', () => this.#loseAnswers(server)],
       ['node cut', () => (node.connection.cut(), () => node.connection.mend())],
       ['kubelet killed', () => (void node.kill(), () => node.start())],
-      ['node boots', () => (void node.reboot(), () => {})],
+      ['node boots', () => (node.reboot(), () => {})],
       ['time set', () => (server.setTime(this.#random.float() < 0.5 ? hour : -hour), () => {})],
       ['candidate paused', () => (candidate.clock.pause(), () => candidate.clock.resume())],
       ['candidate cut', () => (candidate.connection.cut(), () => candidate.connection.mend())],
@@ -177,6 +180,10 @@ export class ChaosCluster {
     this.faults[name] = (this.faults[name] ?? 0) + 1
     this.#log.info('FAULT', { name, server: server.index, node: node.name, leader: leader.index })
     return make()
+  }
+
+  #count(what: string): void {
+    this.faults[what] = (this.faults[what] ?? 0) + 1
   }
 
   #leader(): Server | undefined {
@@ -190,7 +197,7 @@ export class ChaosCluster {
     return () => {}
   }
 
-  #link(server: Server, mode: 'cut' | 'stalled'): Mend {
+  #link(server: Server, mode: StoreLink['mode']): Mend {
     const link = this.#links[server.index]!
     link.set(mode)
     return () => link.set('open')

@@ -157,10 +157,10 @@ export class ChaosNode {
   }
 
   /** Everything that ran is gone, and the kubelet starts. */
-  async reboot(): Promise<void> {
-    await this.kill()
+  reboot(): void {
+    void this.kill()
     this.#runtime = this.#newRuntime()
-    if (this.#range) await this.#runtime.setPodCidr(this.#range)
+    if (this.#range) void this.#runtime.setPodCidr(this.#range)
     this.start()
   }
 

@@ -9,8 +9,8 @@ import { LogStore } from '../../src/store/log-store.ts'
 import type { Change, Entry, Revision, Store } from '../../src/store/store.ts'
 
 const maxLatencyMs = 4
-/** After this long the client of the log gives a question up. */
-const patienceMs = 10_000
+/** After this long, or half of it, the client of the log gives a question up. */
+const patienceMs = 40_000
 
 export class SharedMemory {
   readonly rows: Row[] = []
@@ -69,9 +69,12 @@ export class SharedMemory {
   }
 }
 
+/** `deaf`: questions arrive, and nothing comes back. */
+type LinkMode = 'open' | 'cut' | 'stalled' | 'deaf'
+
 /** The connection of one server. */
 export class StoreLink {
-  mode: 'open' | 'cut' | 'stalled' = 'open'
+  mode: LinkMode = 'open'
   /** Whether what is asked next is done, and its answer is lost. */
   losesAnswers = false
   readonly #memory: SharedMemory
@@ -82,18 +85,18 @@ export class StoreLink {
     this.#memory = memory
   }
 
-  set(mode: StoreLink['mode']): void {
+  set(mode: LinkMode): void {
     this.mode = mode
     for (const wake of [...this.#moved]) wake()
     if (mode === 'open') this.notify()
   }
 
   /** Goes over the connection in one direction. Rejects when it is cut, and when it stalls for too long. */
-  async pass(): Promise<void> {
+  async pass(direction: 'there' | 'back' = 'there'): Promise<void> {
     const { clock, random } = this.#memory
-    const givenUpAt = clock.steady() + patienceMs
+    const givenUpAt = clock.steady() + patienceMs * (random.float() < 0.5 ? 1 : 0.5)
     await clock.sleep(random.float() * maxLatencyMs)
-    while (this.mode === 'stalled') {
+    while (this.mode === 'stalled' || (this.mode === 'deaf' && direction === 'back')) {
       const leftMs = givenUpAt - clock.steady()
       if (leftMs <= 0) throw new StatusError('Timeout', 'the store does not answer')
       await new Promise<void>(resolve => {
@@ -140,7 +143,7 @@ class LinkedLog implements SharedLog {
   async newest(): Promise<Revision> {
     await this.#pass()
     const { head } = this.#memory
-    await this.#pass()
+    await this.#pass('back')
     return head
   }
 
@@ -149,13 +152,13 @@ class LinkedLog implements SharedLog {
     await this.#pass()
     const { head } = this.#memory
     if (first !== head + 1) {
-      await this.#pass()
+      await this.#pass('back')
       await this.#reach(head)
       throw new LogMoved()
     }
     this.#memory.append(rows)
     if (this.#link.losesAnswers) throw new StatusError('ServiceUnavailable', 'the answer of the store is lost')
-    await this.#pass()
+    await this.#pass('back')
     await this.#reach(rows.at(-1)!.revision)
   }
 
@@ -195,8 +198,8 @@ class LinkedLog implements SharedLog {
     this.#memory.close(this.#link)
   }
 
-  async #pass(): Promise<void> {
-    await this.#link.pass()
+  async #pass(direction?: 'there' | 'back'): Promise<void> {
+    await this.#link.pass(direction)
     if (this.#closed) throw closed()
   }
 
@@ -217,7 +220,7 @@ class LinkedLog implements SharedLog {
   }
 
   async #bring(): Promise<void> {
-    await this.#pass()
+    await this.#pass('back')
     const rows = this.#memory.after(this.#revision)
     if (!rows.length) return
     for (const row of rows) this.#rows.set(row.revision, row)
