@@ -14,16 +14,20 @@ import { Namespace } from '../kinds/core/namespace.ts'
 import { Client } from './client.ts'
 import { leadWithLease } from './leader.ts'
 
-type Health = 'well' | 'broken' | 'hung'
+/** `late`: what is written is written at once, and the answer comes after some seconds. */
+type Health = 'well' | 'broken' | 'hung' | 'late'
+const lateMs = 9000
 
 class Candidate {
   readonly name: string
   readonly #stop = new AbortController()
+  readonly #clock: VirtualClock
   readonly ended: Promise<void>
   health: Health = 'well'
 
   constructor(name: string, clock: VirtualClock, lease: string, serve: Serve, leaders: Set<string>, seed: number) {
     this.name = name
+    this.#clock = clock
     const client = new Client({
       serve: operation => this.#through(serve, operation),
       user: { name, groups: ['system:masters'] },
@@ -49,7 +53,9 @@ class Candidate {
         if (signal?.aborted) reject(signal.reason)
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
       })
-    return serve(operation)
+    const answer = await serve(operation)
+    if (this.health === 'late' && operation.verb !== 'get') await this.#clock.sleep(lateMs, signal)
+    return answer
   }
 
   stop(): void {
@@ -85,7 +91,7 @@ async function open(t: TestContext) {
 const step = fc.oneof(
   fc.record({
     which: fc.nat({ max: 2 }),
-    health: fc.constantFrom<Health[]>('well', 'well', 'broken', 'hung'),
+    health: fc.constantFrom<Health[]>('well', 'well', 'broken', 'hung', 'late'),
   }),
   fc.record({ ms: fc.oneof(fc.nat({ max: 3000 }), fc.nat({ max: 30_000 })) }),
 )
@@ -138,6 +144,23 @@ test('a leader whose connection is broken stops before another may begin', async
   // It renews every two seconds and tries for ten; others wait for fifteen.
   ok(lost >= 8 && lost <= 13, `lost after ${lost} s`)
   ok(taken > lost && taken <= 20, `taken after ${taken} s`)
+  await stop()
+})
+
+test('a leader whose first answer was late stops before another may begin', async t => {
+  const { clock, start } = await open(t)
+  const { leaders, candidates, stop } = start(2)
+  const [first, other] = candidates as [Candidate, Candidate]
+  first.health = 'late'
+  other.health = 'broken'
+  await clock.forward(1000)
+  other.health = 'well'
+  while (!leaders.size) await clock.forward(100)
+  deepStrictEqual([...leaders], [first.name])
+  first.health = 'broken'
+  // The work of each candidate fails where another one leads.
+  await clock.forward(30_000)
+  deepStrictEqual([...leaders], [other.name])
   await stop()
 })
 

@@ -13,6 +13,7 @@ import { startScheduler } from '../../src/scheduler/index.ts'
 import type { Store } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
 import type { Leading } from './observed.ts'
+import { ProcessClock } from './process-clock.ts'
 
 /** What a server has of the world around it. */
 export interface Around {
@@ -29,70 +30,6 @@ export interface Around {
 const tokenKeys = { key: makeSigningKey() }
 /** How often a leader notes that it works. */
 const workMs = 500
-
-/** A clock of one process: its time may be set, and its timers wait while it is paused. */
-export class ProcessClock implements Clock {
-  readonly #base: Clock
-  #aheadMs = 0
-  /** Timers that became due while the process was paused, in order; undefined while it runs. */
-  #due: (() => void)[] | undefined
-
-  constructor(base: Clock) {
-    this.#base = base
-  }
-
-  now(): number {
-    return this.#base.now() + this.#aheadMs
-  }
-
-  steady(): number {
-    return this.#base.steady()
-  }
-
-  after(delayMs: number, fn: () => void): () => void {
-    let isCancelled = false
-    const fire = () => {
-      if (isCancelled) return
-      if (this.#due) this.#due.push(fire)
-      else fn()
-    }
-    const cancel = this.#base.after(delayMs, fire)
-    return () => {
-      isCancelled = true
-      cancel()
-    }
-  }
-
-  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
-      const onAbort = () => {
-        cancel()
-        reject(signal!.reason)
-      }
-      const cancel = this.after(delayMs, () => {
-        signal?.removeEventListener('abort', onAbort)
-        resolve()
-      })
-      signal?.addEventListener('abort', onAbort, { once: true })
-    })
-  }
-
-  set(ms: number): void {
-    this.#aheadMs += ms
-  }
-
-  pause(): void {
-    this.#due ??= []
-  }
-
-  /** Fires what became due, one after the other: between two of them promises may settle, as in a real process. */
-  resume(): void {
-    const due = this.#due ?? []
-    this.#due = undefined
-    for (const fire of due) this.#base.after(0, fire)
-  }
-}
 
 /** One life of the process, from its start to its end. */
 interface Life {

@@ -1,9 +1,11 @@
 // Two candidates for one Lease: there is never more than one leader, and never none for long.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import { leadWithLease } from '../../src/client/index.ts'
+import { Client, type Holds, leadWithLease } from '../../src/client/index.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { ConfigMap } from '../../src/kinds/core/configmap.ts'
 import { Event } from '../../src/kinds/core/event.ts'
+import { ProcessClock } from '../chaos/process-clock.ts'
 import { type Sim, simulate } from './cluster.ts'
 
 const ref = { namespace: 'kube-system', name: 'worker' }
@@ -118,5 +120,33 @@ test('a leader whose calls are not answered stops before its lease ends', () =>
     await sim.clock.forward(10_000)
     a.hang()
     await sim.until('b leads', () => leaders.has('b'), 30_000)
+    await b.stop()
+  }))
+
+test('a leader that was stopped for longer than its lease writes nothing when it goes on', () =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const leaders = new Set<string>()
+    const clock = new ProcessClock(sim.clock)
+    const user = { name: 'a', groups: ['system:masters'] }
+    const client = new Client({ serve: sim.plane.serve, user, userAgent: 'a', clock, log: sim.client.log })
+    const stop = new AbortController()
+    let holds: Holds = () => false
+    const election = { client, name: 'worker', identity: 'a', random: sim.random, signal: stop.signal }
+    const ended = leadWithLease(election, async (_, asked) => void (holds = asked))
+    await sim.until('a leads', () => holds())
+    const fenced = client.fenced(holds)
+    await fenced.create(ConfigMap, { metadata: { name: 'first', namespace: 'default' } })
+    clock.pause()
+    const b = candidate(sim, 'b', leaders)
+    await sim.until('b leads', () => leaders.has('b'), 30_000)
+    // No timer of the first one has run yet.
+    await rejects(fenced.delete(ConfigMap, { name: 'first', namespace: 'default' }), /must not write any more/)
+    strictEqual((await fenced.get(ConfigMap, { name: 'first', namespace: 'default' })).metadata.name, 'first')
+    clock.resume()
+    await sim.clock.forward(10_000)
+    ok(!holds())
+    stop.abort()
+    await sim.clock.forward(1000)
+    await ended
     await b.stop()
   }))
