@@ -1,9 +1,14 @@
 // The thread that writes the embedded store. It commits and syncs while the main thread goes on serving, so a slow disk
 // delays writers only. A bundle needs this file as a second entry beside the main one.
+//
+// After an error of the disk it writes nothing more. The kernel reports a failed fsync(2) once, and a further one may
+// succeed although what was written before never reached the disk. So the process ends, and the next one opens the store
+// and moves what it finds to the disk again before anybody sees it (embedded.ts).
+// Source: https://wiki.postgresql.org/wiki/Fsync_Errors.
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../base/errors.ts'
-import { checksum, fullCode, isFull, openSqlite } from './sqlite-file.ts'
+import { checksum, fullCode, isFull, isUncertain, openSqlite } from './sqlite-file.ts'
 import type { Row } from './log.ts'
 import { type Lack, Space } from './space.ts'
 import type { Revision } from './store.ts'
@@ -22,6 +27,8 @@ export type Request =
 export interface Reply {
   id: number
   error?: { message: string; errcode?: number; lack?: Lack }
+  /** Whether the thread writes nothing more, because nobody can say what of its last write is on the disk. */
+  isLast?: boolean
 }
 
 /** Rows in transit between threads, with one buffer that is moved instead of copied. Revisions begin at `first`. */
@@ -82,9 +89,10 @@ function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: Wor
         errcode: (error as { errcode?: number }).errcode,
         ...(isFull(error) && { lack: space.lack() }),
       }
+      if (isUncertain(error)) reply.isLast = true
     }
     port.postMessage(reply)
-    if (request.type === 'close') port.close()
+    if (request.type === 'close' || reply.isLast) port.close()
   }
   port.on('message', (request: Request) => void answer(request))
 }

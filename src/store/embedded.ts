@@ -17,6 +17,7 @@ import {
   openSqlite,
   primaryCode,
   readError,
+  settleLog,
   toRow,
   writeError,
   type SqlRow,
@@ -27,7 +28,7 @@ import { StoreFull, type Revision, type Store } from './store.ts'
 export interface EmbeddedOptions extends LogStoreOptions {
   /** Limit of the file's size. Beyond it only deletions succeed until the store is compacted. Default 8 GiB. */
   maxSizeBytes?: number
-  /** Called once when the thread that writes has ended by itself: reads go on, every write fails from then on. */
+  /** Called once when the thread that writes has ended by itself, or the disk has failed: reads go on, every write fails. */
   onFailure?: (error: StatusError) => void
 }
 
@@ -45,6 +46,18 @@ export async function openEmbeddedStore(directory: string, options: EmbeddedOpti
     if (log) await log.close()
     else lock.close()
     throw error instanceof OpenError ? error : openError(join(directory, fileName), error)
+  }
+}
+
+/** What a former process has left in the log of SQLite is on the disk before anybody reads it. */
+function openSettled(file: string, maxSizeBytes: number): DatabaseSync {
+  const db = openSqlite(file, maxSizeBytes)
+  try {
+    settleLog(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
   }
 }
 
@@ -73,7 +86,7 @@ class EmbeddedLog implements Log {
     this.#maxSizeBytes = maxSizeBytes
     this.#onFailure = onFailure ?? (() => {})
     this.#lock = lock
-    this.#db = openSqlite(file, maxSizeBytes)
+    this.#db = openSettled(file, maxSizeBytes)
     this.#read = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev = ?')
     this.#range = this.#db.prepare(
       'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
@@ -207,12 +220,13 @@ class EmbeddedLog implements Log {
     })
   }
 
-  #answer({ id, error }: Reply): void {
+  #answer({ id, error, isLast = false }: Reply): void {
     const waiting = this.#waiting.get(id)!
     this.#waiting.delete(id)
     if (!error) return waiting.resolve()
     const cause = Object.assign(new Error(error.message), { errcode: error.errcode })
     waiting.reject(error.lack ? this.#full(error.lack, cause) : writeError(this.#file, cause))
+    if (isLast) this.#fail(new Error(`the disk has failed (${error.message}); the store must be opened again`))
   }
 
   #full(lack: Lack, cause: Error): StoreFull {
@@ -275,8 +289,13 @@ function prepare(directory: string): DatabaseSync {
       )
     chmodSync(directory, 0o700)
     const lock = takeLock(directory, lockFile)
-    touch(file)
-    return lock
+    try {
+      touch(file)
+      return lock
+    } catch (error) {
+      lock.close()
+      throw error
+    }
   } catch (error) {
     throw error instanceof OpenError ? error : openError(file, error)
   }

@@ -75,6 +75,27 @@ export function writeError(file: string, error: unknown): StatusError {
 export const fullCode = 13
 export const isFull = (error: unknown): boolean => primaryCode(error) === fullCode
 
+const ioCode = 10
+/** Errors of the index that is in shared memory, which is not part of what is durable: SHMOPEN, SHMSIZE, SHMLOCK, SHMMAP. */
+const ofIndex: ReadonlySet<number> = new Set([18, 19, 20, 21].map(detail => ioCode | (detail << 8)))
+
+/** Whether the disk has failed under a write. Source: sqlite.org/rescode.html (SQLITE_IOERR). */
+export const isUncertain = (error: unknown): boolean =>
+  primaryCode(error) === ioCode && !ofIndex.has((error as { errcode: number }).errcode)
+
+/**
+ * Copies what is only in the write-ahead log into the file, and syncs it. Of a write that failed, the log may have what
+ * the page cache has and the disk does not; after this it is on the disk, or an error is thrown. Without space it stays
+ * where it is.
+ */
+export function settleLog(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+}
+
 /** The error for the caller of a read that SQLite cannot answer. */
 export function readError(file: string, what: string, error: unknown): StatusError {
   const message = `cannot read ${what} from the store ${file}: ${reasonOf(error)}`

@@ -1,12 +1,7 @@
 // The embedded store on a disk of its own, which becomes full, hangs, and is left and opened again, with clients that write
 // and read meanwhile. Everything that clients have seen must be that of one log (history.ts), also after a last start.
-//
-// The disk is a file system on a loop device: it is frozen by fsfreeze(8), and filled by a file of others. Rounds and seed
-// are those of store.test.ts.
+// Rounds and seed are those of store.test.ts.
 import { deepStrictEqual, ok } from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
@@ -14,15 +9,12 @@ import { type Random, seededRandom } from '../../src/base/random.ts'
 import { openEmbeddedStore } from '../../src/store/index.ts'
 import type { Store } from '../../src/store/store.ts'
 import { below, rounds, runClient, seed } from './clients.ts'
+import { type Disk, makeDisk, noDisks } from './disk.ts'
 import { type Operation, violations } from './history.ts'
 
-/** Loop devices need root, and a kernel that has them. */
-const skip =
-  process.getuid?.() === 0 && /loop/.test(readFileSync('/proc/devices', 'utf8')) ? false : 'there are no loop devices'
 const clients = 6
-const diskMiB = 128
 
-test('a disk that is full, hangs or is left loses nothing, and doubles nothing', { skip }, async () => {
+test('a disk that is full, hangs or is left loses nothing, and doubles nothing', { skip: noDisks }, async () => {
   const random = seededRandom(seed)
   const disk = makeDisk()
   const operations: Operation[] = []
@@ -62,7 +54,7 @@ const open = (directory: string): Promise<Store> =>
 /** Makes one fault, and returns what ends it. */
 async function fault(
   random: Random,
-  disk: ReturnType<typeof makeDisk>,
+  disk: Disk,
   store: Store,
   reopen: () => Promise<void>,
 ): Promise<[string, () => Promise<void> | void]> {
@@ -75,42 +67,4 @@ async function fault(
   ]
   const [name, make] = faults[below(random, faults.length)]!
   return [name, await make()]
-}
-
-/** A file system in a file. */
-function makeDisk() {
-  const directory = mkdtempSync(join(tmpdir(), 'kutter-disk-'))
-  const [image, path] = [join(directory, 'image'), join(directory, 'mnt')]
-  const others = join(path, 'others')
-  const run = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'pipe' })
-  run('truncate', '-s', `${diskMiB}M`, image)
-  run('mkfs.ext4', '-q', '-m', '0', image)
-  run('mkdir', path)
-  run('mount', '-o', 'loop', image, path)
-  let hanging: Promise<unknown> = Promise.resolve()
-  const mend = async () => {
-    await hanging
-    rmSync(others, { force: true })
-  }
-  return {
-    path,
-    fill() {
-      const { bavail, bsize } = statfsSync(path)
-      try {
-        writeFileSync(others, Buffer.alloc(bavail * bsize))
-      } catch {
-        // It is full before that: the file system has books of its own.
-      }
-    },
-    /** For a moment. This process may hang with it, so that another one ends it. */
-    hang() {
-      const child = spawn('sh', ['-c', `fsfreeze --freeze ${path} && sleep 0.15; fsfreeze --unfreeze ${path}`])
-      hanging = new Promise(resolve => void child.on('exit', resolve))
-    },
-    mend,
-    remove() {
-      run('umount', '-l', path)
-      rmSync(directory, { recursive: true, force: true })
-    },
-  }
 }
