@@ -82,12 +82,14 @@ export class Client {
     this.#options = options
     this.clock = options.clock
     this.log = options.log
-    this.#informers = informers ?? new Informers({
-      clock: options.clock,
-      log: options.log,
-      run: (kind, verb, more) => this.#run(kind, verb, more),
-      ...(options.shared && { shared: options.shared }),
-    })
+    this.#informers =
+      informers ??
+      new Informers({
+        clock: options.clock,
+        log: options.log,
+        run: (kind, verb, more) => this.#run(kind, verb, more),
+        ...(options.shared && { shared: options.shared }),
+      })
   }
 
   /**

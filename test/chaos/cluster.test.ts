@@ -26,6 +26,9 @@ test('servers, nodes, connections and clocks of a cluster fail, and nothing is l
     } finally {
       await cluster.close()
     }
-    if (process.env.KUTTER_CHAOS_ROUNDS) console.log(JSON.stringify({ seed: own, ms: Math.round(performance.now() - began), ...cluster.figures, ...cluster.faults }))
+    if (process.env.KUTTER_CHAOS_ROUNDS)
+      console.log(
+        JSON.stringify({ seed: own, ms: Math.round(performance.now() - began), ...cluster.figures, ...cluster.faults }),
+      )
   }
 })

@@ -13,7 +13,15 @@ import { below } from './clients.ts'
 import { type Operation, violations } from './history.ts'
 import { ChaosNode, Connection } from './node.ts'
 import { logOf, namespace, runCandidate, runWatcher, runWriter, Ticks, withRevisions, writesOf } from './objects.ts'
-import { givenTwice, type Leading, type Running, runsTwice, twoHolders, type Watched, wrongWatches } from './observed.ts'
+import {
+  givenTwice,
+  type Leading,
+  type Running,
+  runsTwice,
+  twoHolders,
+  type Watched,
+  wrongWatches,
+} from './observed.ts'
 import { ProcessClock } from './process-clock.ts'
 import { Server } from './server.ts'
 import { SharedMemory, StoreLink } from './shared-log.ts'
@@ -44,13 +52,16 @@ export class ChaosCluster {
   readonly #leading: Leading[] = []
   readonly #running: Running[] = []
   readonly #watches: Watched[] = []
-  get debugMemory() { return this.#memory }
   readonly #stop = new AbortController()
   #changes = 0
 
   constructor(seed: number) {
     this.#random = seededRandom(seed)
-    this.#log = process.env.KUTTER_LOG ? makeLog(line => process.stderr.write(`${this.clock.steady() - 1.7672256e12} ${line}\n`), 'info') : silentLog
+    const began = this.clock.steady()
+    const sinceBegin = () => Math.round(this.clock.steady() - began)
+    this.#log = process.env.KUTTER_LOG
+      ? makeLog(line => process.stderr.write(`${sinceBegin()} ${line}\n`), 'info')
+      : silentLog
     this.#memory = new SharedMemory(this.clock, seededRandom(seed + 1))
     this.#links = Array.from({ length: servers }, () => new StoreLink(this.#memory))
     const around = {
@@ -92,9 +103,13 @@ export class ChaosCluster {
 
   async open(): Promise<void> {
     const started = Promise.all(this.#servers.map(server => server.start()))
-    await this.#until('the servers run', async () => {
-      return this.#servers.every(({ plane }) => plane)
-    }, minute)
+    await this.#until(
+      'the servers run',
+      async () => {
+        return this.#servers.every(({ plane }) => plane)
+      },
+      minute,
+    )
     await started
     for (const node of this.#nodes) node.start()
     const client = this.#users.client('admin', this.#log)
@@ -111,7 +126,10 @@ export class ChaosCluster {
     for (const [i, server] of this.#servers.entries()) {
       const direct = new Connection([server], clock)
       const roaming = new Connection(this.#servers, clock, i)
-      for (const [kind, connection] of [['direct', direct], ['roaming', roaming]] as const) {
+      for (const [kind, connection] of [
+        ['direct', direct],
+        ['roaming', roaming],
+      ] as const) {
         const client = connection.client(`${kind}-${i}`, silentLog)
         const seed = Math.floor(this.#random.float() * 2 ** 32)
         void runWriter(() => client, `${kind}-${i}`, seededRandom(seed), around)
@@ -141,7 +159,14 @@ export class ChaosCluster {
     for (let i = 0; i < count; i++) mends.push(this.#fault())
     const changes = below(this.#random, 8)
     const client = this.#users.client('user', silentLog)
-    for (let i = 0; i < changes; i++) void this.clock.sleep(this.#random.float() * 20 * second).then(() => disturb(client, this.#random, ++this.#changes)).then(() => this.#count('changes'), (e) => { this.#count('changes refused'); if (process.env.DBG) console.error('refused', String(e)) })
+    for (let i = 0; i < changes; i++)
+      void this.clock
+        .sleep(this.#random.float() * 20 * second)
+        .then(() => disturb(client, this.#random, ++this.#changes))
+        .then(
+          () => this.#count('changes'),
+          () => this.#count('changes refused'),
+        )
     // Most rounds are over before others have noticed; some last until a lost node's pods are elsewhere.
     await this.clock.forward(second + this.#random.float() * (this.#random.float() < 0.15 ? 3 * minute : 30 * second))
     for (const mend of mends) mend()
@@ -179,7 +204,7 @@ export class ChaosCluster {
     ]
     const [name, make] = faults[below(this.#random, faults.length)]!
     this.faults[name] = (this.faults[name] ?? 0) + 1
-    this.#log.info('FAULT', { name, server: server.index, node: node.name, leader: leader.index })
+    this.#log.info('fault', { name, server: server.index, node: node.name, leader: leader.index })
     return make()
   }
 
@@ -253,7 +278,10 @@ export class ChaosCluster {
     try {
       const pods = (await client.list(Pod, { namespace })).items
       for (const { kind, name } of kept) {
-        const { metadata, spec, status } = kind === StatefulSet ? await client.get(StatefulSet, { namespace, name }) : await client.get(Deployment, { namespace, name })
+        const { metadata, spec, status } =
+          kind === StatefulSet
+            ? await client.get(StatefulSet, { namespace, name })
+            : await client.get(Deployment, { namespace, name })
         const wanted = spec.replicas ?? 1
         const own = pods.filter(pod => pod.metadata.labels?.app === name)
         const image = spec.template.spec?.containers[0]?.image
@@ -263,8 +291,10 @@ export class ChaosCluster {
             pod.spec.containers[0]!.image === image &&
             pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
         )
-        if (own.length !== wanted || good.length !== wanted) lacks.push(`${name} has ${own.length} pods, ${good.length} good, and wants ${wanted}`)
-        if ((status.readyReplicas ?? 0) !== wanted || status.observedGeneration !== metadata.generation) lacks.push(`the status of ${name}`)
+        if (own.length !== wanted || good.length !== wanted)
+          lacks.push(`${name} has ${own.length} pods, ${good.length} good, and wants ${wanted}`)
+        if ((status.readyReplicas ?? 0) !== wanted || status.observedGeneration !== metadata.generation)
+          lacks.push(`the status of ${name}`)
       }
       const lease = await client.find(Lease, { namespace: 'kube-system', name: 'fought' })
       if (this.#candidates.length && !lease?.spec.holderIdentity) lacks.push('a holder of the lease')

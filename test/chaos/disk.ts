@@ -1,16 +1,20 @@
-// A disk for tests, which can be full, hang, and fail: a file system on a loop device whose file is on a small tmpfs. It is
-// filled by a file of others, frozen by fsfreeze(8), and fails when the tmpfs is full: then the kernel takes a write, and
-// reports at the next fsync(2) that it did not reach the disk, once. What was written is gone then, though it can be read
-// until it falls out of the page cache, and a further fsync(2) succeeds.
+// Disks for tests: file systems of their own. One on a loop device can be full, and hang by fsfreeze(8). One on a zram
+// device can fail, too: with a limit of memory it refuses every write, which the kernel reports at the next fsync(2), once.
+// What was written is gone then, though it can be read until it falls out of the page cache, and a further fsync(2) may
+// succeed. A loop device cannot be used for that: it reports a write that its file takes only in part as done.
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const isRoot = process.getuid?.() === 0
+const zramControl = '/sys/class/zram-control'
+
 /** Loop devices need root, and a kernel that has them. */
 export const noDisks =
-  process.getuid?.() === 0 && /loop/.test(readFileSync('/proc/devices', 'utf8')) ? false : 'there are no loop devices'
-const [diskMiB, deviceMiB] = [128, 160]
+  isRoot && /loop/.test(readFileSync('/proc/devices', 'utf8')) ? false : 'there are no loop devices'
+export const noFailingDisks = isRoot && existsSync(`${zramControl}/hot_add`) ? noDisks : 'zram devices cannot be added'
+const sizeMiB = 128
 
 export interface Disk {
   path: string
@@ -18,7 +22,7 @@ export interface Disk {
   fill(): void
   /** For a moment. */
   hang(): void
-  /** Blocks that have not been used before cannot be written any more. */
+  /** Nothing that is written reaches it any more. */
   fail(): void
   mend(): Promise<void>
   /** Reads the disk as it would be after a loss of power, mounted elsewhere. */
@@ -29,36 +33,42 @@ export interface Disk {
 }
 
 const run = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'pipe' })
-/** Blocks that are freed are given back, so that they fail as new ones do. */
-const mount = (image: string, path: string) => run('mount', '-o', 'loop,discard', image, path)
 
-export function makeDisk(): Disk {
+export function makeDisk(canFail = false): Disk {
   const directory = mkdtempSync(join(tmpdir(), 'kutter-disk-'))
-  const [device, path, copies] = ['device', 'mnt', 'copy'].map(name => join(directory, name)) as [string, string, string]
-  const [image, others, filler] = [join(device, 'image'), join(path, 'others'), join(device, 'filler')]
-  for (const made of [device, path, copies]) mkdirSync(made)
-  run('mount', '-t', 'tmpfs', '-o', `size=${deviceMiB}m`, 'tmpfs', device)
-  run('truncate', '-s', `${diskMiB}M`, image)
-  run('mkfs.ext4', '-q', '-m', '0', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image)
-  mount(image, path)
+  const [path, copies] = [join(directory, 'mnt'), join(directory, 'copies')]
+  const others = join(path, 'others')
+  for (const made of [path, copies]) mkdirSync(made)
+  const device = canFail ? addZram() : makeFile(join(directory, 'image'))
+  run('mkfs.ext4', '-q', '-m', '0', device.path)
+  const mount = () => run('mount', '-o', canFail ? 'defaults' : 'loop', device.path, path)
+  mount()
   let hanging: Promise<unknown> = Promise.resolve()
   return {
     path,
-    fill: () => fillUp(path, others),
+    fill() {
+      const { bavail, bsize } = statfsSync(path)
+      try {
+        writeFileSync(others, Buffer.alloc(bavail * bsize))
+      } catch {
+        // It is full before that: the file system has books of its own.
+      }
+    },
     /** This process may hang with it, so that another one ends it. */
     hang() {
       const child = spawn('sh', ['-c', `fsfreeze --freeze ${path} && sleep 0.15; fsfreeze --unfreeze ${path}`])
       hanging = new Promise(resolve => void child.on('exit', resolve))
     },
-    fail: () => fillUp(device, filler),
+    fail: () => device.fail(true),
     async mend() {
       await hanging
-      rmSync(filler, { force: true })
-      rmSync(others, { force: true })
+      device.fail(false)
+      // What has failed may have made it one that cannot be written, which has nothing of others.
+      if (existsSync(others)) rmSync(others, { force: true })
     },
     async afterPowerLoss(look) {
       const [copy, at] = [join(copies, 'image'), join(copies, 'mnt')]
-      run('cp', '--sparse=always', image, copy)
+      run('dd', `if=${device.path}`, `of=${copy}`, 'bs=1M', 'iflag=direct', 'conv=sparse')
       mkdirSync(at)
       run('mount', '-o', 'loop', copy, at)
       try {
@@ -71,21 +81,34 @@ export function makeDisk(): Disk {
     },
     remount() {
       run('umount', path)
-      mount(image, path)
+      // To be mounted it must be written.
+      device.fail(false)
+      mount()
     },
     remove() {
-      run('umount', '-l', path)
-      run('umount', '-l', device)
+      run('umount', path)
+      device.remove()
       rmSync(directory, { recursive: true, force: true })
     },
   }
 }
 
-function fillUp(fileSystem: string, file: string): void {
-  const { bavail, bsize } = statfsSync(fileSystem)
-  try {
-    writeFileSync(file, Buffer.alloc(bavail * bsize))
-  } catch {
-    // It is full before that: the file system has books of its own.
+function makeFile(path: string) {
+  run('truncate', '-s', `${sizeMiB}M`, path)
+  return { path, fail: (_fails: boolean) => {}, remove: () => {} }
+}
+
+function addZram() {
+  const number = readFileSync(`${zramControl}/hot_add`, 'utf8').trim()
+  const at = `/sys/block/zram${number}`
+  writeFileSync(`${at}/disksize`, `${sizeMiB}M`)
+  return {
+    path: `/dev/zram${number}`,
+    /** A limit of one page is passed by what it has already. */
+    fail: (fails: boolean) => writeFileSync(`${at}/mem_limit`, fails ? '4096' : '0'),
+    remove() {
+      writeFileSync(`${at}/reset`, '1')
+      writeFileSync(`${zramControl}/hot_remove`, number)
+    },
   }
 }

@@ -99,9 +99,7 @@ function pointOf(op: Operation, from: Revision, states: KeyStates): Revision | s
     case 'list': {
       if (op.at < from) return `a list of revision ${op.at} began after ${from} had been seen`
       const { prefix = '' } = op
-      const wrong = states.keys.find(
-        key => key.startsWith(prefix) && states.at(key, op.at) !== (op.seen.get(key) ?? 0),
-      )
+      const wrong = states.keys.find(key => key.startsWith(prefix) && states.at(key, op.at) !== (op.seen.get(key) ?? 0))
       return wrong === undefined ? op.at : `a list of revision ${op.at} has ${wrong} at ${op.seen.get(wrong) ?? 0}`
     }
   }

@@ -97,7 +97,9 @@ export function logOf(changes: readonly Change[]): Change[] {
   return changes.map(change => {
     const last = before.get(change.key)
     if (change.type === 'put') {
-      const value = change.key.startsWith(prefix) ? Buffer.from(valueOf(change.value)) : Buffer.from(`${change.revision}`)
+      const value = change.key.startsWith(prefix)
+        ? Buffer.from(valueOf(change.value))
+        : Buffer.from(`${change.revision}`)
       const put = { ...change, value }
       before.set(change.key, put)
       return put
@@ -114,7 +116,8 @@ const valueOf = (bytes: Uint8Array): string =>
 export function withRevisions(log: readonly Change[], operations: readonly Operation[]): Operation[] {
   const deleted = new Map<string, number>()
   for (const change of log)
-    if (change.type === 'delete' && change.previous) deleted.set(`${change.key} ${change.previous.revision}`, change.revision)
+    if (change.type === 'delete' && change.previous)
+      deleted.set(`${change.key} ${change.previous.revision}`, change.revision)
   return operations.map(op =>
     op.type === 'delete' && op.outcome === 0 ? { ...op, outcome: deleted.get(`${op.key} ${op.expect}`) ?? -1 } : op,
   )

@@ -31,7 +31,9 @@ test('a pod that moves is accepted, and one that runs twice is found, as is an a
   const pod = (name: string, uid: string, node: string, ip = '') => ({ name, uid, node, ip })
   const moments = (...pods: Running['pods'][]): Running[] => pods.map((running, at) => ({ at, pods: running }))
   deepStrictEqual(
-    runsTwice(moments([pod('db-0', '1', 'a', '10.0.0.1')], [], [pod('db-0', '2', 'b'), pod('db-1', '3', 'a', '10.0.0.1')])),
+    runsTwice(
+      moments([pod('db-0', '1', 'a', '10.0.0.1')], [], [pod('db-0', '2', 'b'), pod('db-1', '3', 'a', '10.0.0.1')]),
+    ),
     [],
   )
   one(runsTwice(moments([pod('db-0', '1', 'a'), pod('db-0', '2', 'b')])), /db-0 runs on a as 1 and on b as 2/, 'twice')
@@ -45,11 +47,21 @@ test('a pod that moves is accepted, and one that runs twice is found, as is an a
 test('what is given up may be given again, and what is held may not', () => {
   const claim = (revision: number, owner: string, ...claims: string[]): Claim => ({ revision, owner, claims })
   deepStrictEqual(
-    givenTwice([claim(1, 's', 'x', 'y'), claim(2, 's', 'x'), claim(3, 't', 'y'), claim(4, 's'), claim(5, 't', 'x', 'y')]),
+    givenTwice([
+      claim(1, 's', 'x', 'y'),
+      claim(2, 's', 'x'),
+      claim(3, 't', 'y'),
+      claim(4, 's'),
+      claim(5, 't', 'x', 'y'),
+    ]),
     [],
   )
   one(givenTwice([claim(1, 's', 'x'), claim(2, 't', 'x')]), /x of s is given to t at revision 2/, 'two owners')
-  one(givenTwice([claim(1, 's', 'x'), claim(2, 's', 'x'), claim(3, 't', 'x')]), /x of s is given to t/, 'after a change')
+  one(
+    givenTwice([claim(1, 's', 'x'), claim(2, 's', 'x'), claim(3, 't', 'x')]),
+    /x of s is given to t/,
+    'after a change',
+  )
   one(givenTwice([claim(1, 's', 'x', 'x')]), /x of s is given to s/, 'one owner twice')
 })
 

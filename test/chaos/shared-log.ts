@@ -87,7 +87,7 @@ export class StoreLink {
 
   set(mode: LinkMode): void {
     this.mode = mode
-    for (const wake of [...this.#moved]) wake()
+    this.#moved.forEach(wake => wake())
     if (mode === 'open') this.notify()
   }
 

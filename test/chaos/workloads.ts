@@ -15,7 +15,10 @@ const deployments = ['web', 'api']
 const [maxReplicas, maxServices] = [4, 20]
 
 /** By whom pods are kept, and how many there should be. */
-export const kept = [...sets.map(name => ({ kind: StatefulSet, name })), ...deployments.map(name => ({ kind: Deployment, name }))]
+export const kept = [
+  ...sets.map(name => ({ kind: StatefulSet, name })),
+  ...deployments.map(name => ({ kind: Deployment, name })),
+]
 
 const podSpec = (image: string) => ({
   terminationGracePeriodSeconds: 5,
