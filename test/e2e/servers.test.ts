@@ -170,7 +170,6 @@ test('a node whose server is gone goes on with the other one', options, async ()
 test('when one server ends, the other goes on with all that it did', options, async () => {
   const holder = async () =>
     (await atSecond('get lease kube-controller-manager -n kube-system -o jsonpath={.spec.holderIdentity}')).stdout
-  const before = await holder()
   assert.equal((await cluster.kutter('down')).code, 0)
   const made = await atSecond('create deployment later --image=none')
   assert.equal(made.code, 0, made.stderr)
@@ -178,7 +177,8 @@ test('when one server ends, the other goes on with all that it did', options, as
     const { stdout } = await atSecond("get pods -l app=later -o jsonpath='{.items[*].spec.nodeName}'")
     return stdout !== ''
   })
-  assert.notEqual(await holder(), before)
+  // It may have been the leader before.
+  assert.match(await holder(), /^further_/)
   await eventually('one endpoint is left', async () => {
     const { stdout } = await atSecond("get endpoints kubernetes -o jsonpath='{.subsets[*].addresses[*].ip}'")
     return stdout === there
