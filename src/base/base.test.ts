@@ -1,12 +1,12 @@
 // The small things that everything is built on: clocks, errors, logs, metrics, chance, files.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { realClock, settle, VirtualClock } from './clock.ts'
 import { assert as invariant, isDefect, isReason, messageOf, type Reason, StatusError, unreachable } from './errors.ts'
-import { namesIn, replaceFile, textOf } from './files.ts'
+import { namesIn, replaceFile, textOf, withFileLocked } from './files.ts'
 import { makeLog } from './log.ts'
 import { counter, exponentialBuckets, gauge, histogram, metricsText } from './metrics.ts'
 import { nameSuffix, realRandom, safeEncode, secretBytes, seededRandom } from './random.ts'
@@ -250,11 +250,41 @@ test('a file is replaced as a whole, and one that is missing is empty', async t 
   t.after(() => rmSync(dir, { recursive: true }))
   const file = join(dir, 'file')
   assert.equal(await textOf(file), '')
-  writeFileSync(`${file}.new`, 'what a program that was killed has left')
   for (const text of ['first', 'second']) {
     await replaceFile(file, text, { mode: 0o600, flush: true })
     assert.equal(await textOf(file), text)
     assert.deepEqual(await namesIn(dir), ['file'])
   }
   assert.deepEqual(await namesIn(file), [])
+  const texts = Array.from({ length: 20 }, (_, i) => `text ${i}`)
+  await Promise.all(texts.map(text => replaceFile(file, text)))
+  assert.ok(texts.includes(await textOf(file)))
+  await assert.rejects(replaceFile(join(dir, 'none', 'file'), 'text'), { code: 'ENOENT' })
+  mkdirSync(join(dir, 'directory'))
+  await assert.rejects(replaceFile(join(dir, 'directory'), 'text'), { code: 'EISDIR' })
+  assert.deepEqual(await namesIn(dir), ['directory', 'file'])
+})
+
+test('a file that several change at once has the changes of all, and a lock that is left over is waited for in vain', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'kutter-base-')), 'file')
+  const add = (text: string) =>
+    withFileLocked(file, realClock, async () => replaceFile(file, (await textOf(file)) + text))
+  await Promise.all(['a', 'b', 'c', 'd'].map(add))
+  assert.deepEqual([...(await textOf(file))].sort(), ['a', 'b', 'c', 'd'])
+  await assert.rejects(
+    withFileLocked(file, realClock, () => Promise.reject(new Error('no'))),
+    { message: 'no' },
+  )
+  assert.deepEqual(await namesIn(dirname(file)), ['file'])
+  writeFileSync(`${file}.lock`, '')
+  const clock = new VirtualClock()
+  let isDone = false
+  const late = withFileLocked(file, clock, async () => void (isDone = true))
+  while (!isDone) {
+    await realClock.sleep(1)
+    await clock.forward(500)
+  }
+  await late
+  assert.deepEqual(await namesIn(dirname(file)), ['file', 'file.lock'])
+  rmSync(dirname(file), { recursive: true })
 })

@@ -5,7 +5,8 @@ import { mkdir, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
-import { replaceFile } from '../base/files.ts'
+import { realClock } from '../base/clock.ts'
+import { replaceFile, withFileLocked } from '../base/files.ts'
 import { type KeyPair, traditionalKey } from '../wire/x509.ts'
 import { defaultName } from './config.ts'
 import { readIfThere } from './files.ts'
@@ -60,14 +61,21 @@ export async function writeKubeconfig(path: string, config: Kubeconfig): Promise
 const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')
 
 /** Adds or replaces the cluster's context in the user's file, and makes it the current one. */
-export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {
-  const file = userKubeconfig()
-  const existing = await readUserConfig(file)
-  const merged: Kubeconfig = existing ?? { apiVersion: 'v1', kind: 'Config', clusters: [], contexts: [], users: [] }
-  for (const list of ['clusters', 'contexts', 'users'] as const)
-    merged[list] = [...(merged[list] ?? []).filter(e => e.name !== own[list][0]!.name), ...own[list]]
-  merged['current-context'] = own['current-context'] ?? ''
-  await writeKubeconfig(file, merged)
+export const mergeIntoUserConfig = (own: Kubeconfig): Promise<void> =>
+  changing(userKubeconfig(), async file => {
+    const existing = await readUserConfig(file)
+    const merged: Kubeconfig = existing ?? { apiVersion: 'v1', kind: 'Config', clusters: [], contexts: [], users: [] }
+    for (const list of ['clusters', 'contexts', 'users'] as const)
+      merged[list] = [...(merged[list] ?? []).filter(e => e.name !== own[list][0]!.name), ...own[list]]
+    merged['current-context'] = own['current-context'] ?? ''
+    await writeKubeconfig(file, merged)
+  })
+
+/** Changes a file of the user's, which other clusters and kubectl may change at the same time. */
+async function changing(path: string, change: (file: string) => Promise<void>): Promise<void> {
+  const file = existsSync(path) ? await realpath(path) : path
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await withFileLocked(file, realClock, () => change(file))
 }
 
 /** The files that may have the context: an earlier `up` may have run with another KUBECONFIG than now. */
@@ -78,16 +86,17 @@ const userFiles = (): string[] => [...new Set([userKubeconfig(), join(homedir(),
  * to a cluster with another authority is left alone.
  */
 export async function removeFromUserConfig(name: string, ca: string | undefined): Promise<void> {
-  for (const file of userFiles()) {
-    const existing = await readUserConfig(file)
-    const cluster = existing?.clusters?.find(c => c.name === name)
-    if (!existing || !cluster || (ca !== undefined && authorityOf(cluster) !== base64(ca))) continue
-    for (const list of ['clusters', 'contexts', 'users'] as const)
-      existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
-    // No other context becomes the current one: a later kubectl must not act on a cluster that the user did not choose.
-    if (existing['current-context'] === name) existing['current-context'] = ''
-    await writeKubeconfig(file, existing)
-  }
+  for (const path of userFiles().filter(file => existsSync(file)))
+    await changing(path, async file => {
+      const existing = await readUserConfig(file)
+      const cluster = existing?.clusters?.find(c => c.name === name)
+      if (!existing || !cluster || (ca !== undefined && authorityOf(cluster) !== base64(ca))) return
+      for (const list of ['clusters', 'contexts', 'users'] as const)
+        existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
+      // No other context becomes the current one: a later kubectl must not act on a cluster that the user did not choose.
+      if (existing['current-context'] === name) existing['current-context'] = ''
+      await writeKubeconfig(file, existing)
+    })
 }
 
 const authorityOf = (cluster: Named): unknown =>
