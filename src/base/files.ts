@@ -38,7 +38,7 @@ let written = 0
  * Writes a file beside the old one, and renames it: a reader, or a program after a crash, finds one of the two whole. Of
  * several that replace it at the same time, also in other processes, the last one counts.
  */
-export async function replaceFile(path: string, text: string, options: WriteOptions = {}): Promise<void> {
+export async function replaceFile(path: string, text: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
   const next = `${path}.${process.pid}-${++written}.new`
   try {
     await writeFile(next, text, options)

@@ -4,10 +4,11 @@
 //
 // Source: OCI image-spec v1 (config, manifest, index, layout); `docker save`'s manifest.json.
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { pack } from 'tar-stream'
+import { replaceFile } from '../base/files.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { run } from '../linux/index.ts'
@@ -175,8 +176,7 @@ async function writeArchive(file: string, names: string[], config: object, layer
   ]
   await mkdir(dirname(file), { recursive: true })
   const bytes = await tarOf(entries)
-  await writeFile(`${file}.part`, bytes)
-  await rename(`${file}.part`, file)
+  await replaceFile(file, bytes)
   return { file, names, digest: described.digest, sizeBytes: bytes.length }
 }
 

@@ -1,8 +1,9 @@
 // Debian packages as parts of an image: finds the dependencies of a package in apt's own lists, downloads each .deb
 // file once, and provides its files as a tar file. Nothing is installed, and no maintainer script runs.
 import { createHash } from 'node:crypto'
-import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '../base/files.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { run } from '../linux/index.ts'
@@ -41,7 +42,7 @@ export async function fetchPackages(
   const stanzas = await closure(packages, new Set([...notForImages, ...(o.skip ?? [])]), o.signal)
   const debs: Deb[] = []
   for (const stanza of stanzas) debs.push(await fetchDeb(stanza, o))
-  await writeWhole(closureFile, JSON.stringify(debs))
+  await replaceFile(closureFile, JSON.stringify(debs))
   return debs
 }
 
@@ -161,11 +162,6 @@ async function readClosure(path: string): Promise<Deb[] | undefined> {
   const debs = JSON.parse(await readFile(path, 'utf8')) as Deb[]
   for (const { tar } of debs) if (!(await exists(tar))) return undefined
   return debs
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.part`, text)
-  await rename(`${path}.part`, path)
 }
 
 async function exists(path: string): Promise<boolean> {

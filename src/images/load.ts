@@ -4,11 +4,12 @@
 // containerd reports `pinned` over CRI only since 1.7, from the label io.cri-containerd.pinned, which is set here. For
 // 1.6 the names are also in a file (`readPins`), from which the kubelet adds them to its own list.
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pack } from 'tar-stream'
+import { replaceFile } from '../base/files.ts'
 import { isReason, StatusError } from '../base/errors.ts'
 import { run } from '../linux/index.ts'
 import { type Archive, type ArchiveImage, eachEntry, readArchive } from './archive.ts'
@@ -124,10 +125,8 @@ async function pin(names: readonly string[], store: ImageStore, signal?: AbortSi
   await writePins(store.pinsFile, new Set([...pins, ...names]))
 }
 
-async function writePins(file: string, pins: ReadonlySet<string>): Promise<void> {
-  await writeFile(`${file}.part`, `${JSON.stringify([...pins].sort(), null, 1)}\n`)
-  await rename(`${file}.part`, file)
-}
+const writePins = (file: string, pins: ReadonlySet<string>): Promise<void> =>
+  replaceFile(file, `${JSON.stringify([...pins].sort(), null, 1)}\n`)
 
 const importTimeoutMs = 600_000
 
