@@ -13,6 +13,7 @@
 // - The log is cut into chunks of few changes, at the same places for all readers. So readers that have fallen behind
 //   by different lengths soon read the same chunks, and share what was computed from them.
 // - The log keeps the newest 4,096 changes, as long as the previous objects that they hold have at most 32 MiB.
+import { firstIndex } from '../base/search.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 
@@ -74,13 +75,7 @@ export class ChangeLog {
   /** The position of the first change after `revision`; undefined when some of them have been dropped. */
   positionAfter(revision: number): number | undefined {
     if (revision < this.#startRevision) return undefined
-    let [low, high] = [0, this.#changes.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#changes[middle]!.item.revision > revision) high = middle
-      else low = middle + 1
-    }
-    return this.#first + low
+    return this.#first + firstIndex(this.#changes.length, i => this.#changes[i]!.item.revision > revision)
   }
 
   /** Ends all readers, as if they had fallen behind. */
@@ -130,13 +125,7 @@ export class ChangeLog {
 
   /** The end of the chunk in which a position is; undefined for the one that is not whole. */
   #endAfter(position: number): number | undefined {
-    let [low, high] = [0, this.#ends.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#ends[middle]! > position) high = middle
-      else low = middle + 1
-    }
-    return this.#ends[low]
+    return this.#ends[firstIndex(this.#ends.length, i => this.#ends[i]! > position)]
   }
 
   #drop(): void {

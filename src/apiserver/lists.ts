@@ -23,7 +23,7 @@ import { jsonSyntaxError } from '../base/json-syntax.ts'
 import { tooLarge } from '../store/index.ts'
 import { counter } from '../base/metrics.ts'
 import { prefixOf } from './kind-storage.ts'
-import { placeOf } from './sorted.ts'
+import { placeAfter } from './sorted.ts'
 import type { Storage } from './storage.ts'
 import { asLastShown, shownItems } from './versions.ts'
 
@@ -145,19 +145,16 @@ function pageOf(
     if (!passes(kind, filter, item)) continue
     items.push(item)
     if (limit === 0 || items.length < limit) continue
-    const rest = source.slice(i + 1)
-    if (!rest.some(other => passes(kind, filter, other))) break
-    const start = item.key
+    let next = i + 1
+    while (next < source.length && !passes(kind, filter, source[next]!)) next++
+    if (next === source.length) break
+    // Without selectors all of the source passes.
     const plain = filter.labels.length === 0 && filter.fields.length === 0
-    const remaining = filter.namespace ? rest.filter(other => other.namespace === filter.namespace).length : rest.length
-    return { type: 'list', kind, items, revision, continue: encodeToken(revision, start), ...(plain && { remaining }) }
+    const remaining = source.length - next
+    const start = encodeToken(revision, item.key)
+    return { type: 'list', kind, items, revision, continue: start, ...(plain && { remaining }) }
   }
   return { type: 'list', kind, items, revision }
-}
-
-const placeAfter = (items: readonly Item[], key: string): number => {
-  const at = placeOf(items, key)
-  return items[at]?.key === key ? at + 1 : at
 }
 
 /** The items to check. A selector by name, by a label with an index, or by a namespace avoids checking all. */

@@ -1,4 +1,5 @@
 // Items in the order of their keys, which changes keep.
+import { firstIndex } from '../base/search.ts'
 import type { Item, MirrorChange } from '../api/mirror.ts'
 
 /** With more items than this, sorting again for the next reader is cheaper than moving items at every change. */
@@ -33,25 +34,20 @@ export class SortedItems {
 }
 
 /** The position of a key in sorted items, or the one at which it would be inserted. */
-export function placeOf(items: readonly Item[], key: string): number {
-  let [low, high] = [0, items.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (items[middle]!.key < key) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+const placeOf = (items: readonly Item[], key: string): number => firstIndex(items.length, i => items[i]!.key >= key)
+
+/** The position of the first item with a greater key. */
+export const placeAfter = (items: readonly Item[], key: string): number =>
+  firstIndex(items.length, i => items[i]!.key > key)
 
 /** Sorted items with other ones, or none, in place of those with the keys of `past`. */
 export function withPast(items: readonly Item[], past: ReadonlyMap<string, Item | undefined>): Item[] {
   const parts: (readonly Item[])[] = []
   let from = 0
   for (const key of [...past.keys()].sort()) {
-    const at = placeOf(items, key)
     const before = past.get(key)
-    parts.push(items.slice(from, at), before ? [before] : [])
-    from = items[at]?.key === key ? at + 1 : at
+    parts.push(items.slice(from, placeOf(items, key)), before ? [before] : [])
+    from = placeAfter(items, key)
   }
   parts.push(items.slice(from))
   return parts.flat()

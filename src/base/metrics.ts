@@ -148,14 +148,11 @@ export function histogram(
     if (!own && all.size < maxSeries) all.set(key, (own = emptySeries(bounds)))
     return own
   }
-  const bucketOf = (value: number) => {
-    let bucket = 0
-    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
-    return bucket
-  }
   const observeIn = (own: HistogramSeries | undefined, value: number) => {
     if (!own) return
-    own.counts[bucketOf(value)]!++
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
+    own.counts[bucket]!++
     own.sum += value
   }
   return {

@@ -53,9 +53,17 @@ export function kubeconfigOf(name: string, server: string, ca: string, client: K
 
 /** Replaces the file. Where it is a link, what it leads to is replaced. */
 export async function writeKubeconfig(path: string, config: Kubeconfig): Promise<void> {
+  await replace(await placeOf(path), config)
+}
+
+const replace = (file: string, config: Kubeconfig): Promise<void> =>
+  replaceFile(file, stringify(config), { mode: 0o600 })
+
+/** The file to which a path leads, in a directory that exists. */
+async function placeOf(path: string): Promise<string> {
   const file = existsSync(path) ? await realpath(path) : path
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await replaceFile(file, stringify(config), { mode: 0o600 })
+  return file
 }
 
 const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')
@@ -68,13 +76,12 @@ export const mergeIntoUserConfig = (own: Kubeconfig): Promise<void> =>
     for (const list of ['clusters', 'contexts', 'users'] as const)
       merged[list] = [...(merged[list] ?? []).filter(e => e.name !== own[list][0]!.name), ...own[list]]
     merged['current-context'] = own['current-context'] ?? ''
-    await writeKubeconfig(file, merged)
+    await replace(file, merged)
   })
 
 /** Changes a file of the user's, which other clusters and kubectl may change at the same time. */
 async function changing(path: string, change: (file: string) => Promise<void>): Promise<void> {
-  const file = existsSync(path) ? await realpath(path) : path
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const file = await placeOf(path)
   await withFileLocked(file, realClock, () => change(file))
 }
 
@@ -95,7 +102,7 @@ export async function removeFromUserConfig(name: string, ca: string | undefined)
         existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
       // No other context becomes the current one: a later kubectl must not act on a cluster that the user did not choose.
       if (existing['current-context'] === name) existing['current-context'] = ''
-      await writeKubeconfig(file, existing)
+      await replace(file, existing)
     })
 }
 
