@@ -235,6 +235,24 @@ describe('network policies', { concurrency: false, skip: cannotRun }, () => {
     await reach('after', (from, to, way) => allows(duringChurn, member(from), member(to), way))
   })
 
+  test('a policy that comes ends the flows of UDP that it forbids, and replies pass', options, async () => {
+    const [from, to] = ['y/c', 'z/c']
+    // Always from the same port, so that it is one flow for the kernel.
+    const tries = ([4, 6] as const).map(family => ({
+      ...tryOf(to, { protocol: 'UDP', port: 80, family }, dropMs),
+      fromPort: 40_000 + family,
+    }))
+    const reached = async () => (await member(from).probe.reached(tries)).size
+    assert.equal(await reached(), 2)
+    await usePolicies(duringChurn)
+    await eventually('nothing gets through', async () => {
+      assert.equal(await reached(), 0)
+      return true
+    })
+    const back = ([4, 6] as const).map(family => tryOf(from, { protocol: 'UDP', port: 80, family }, answerMs))
+    assert.equal((await member(to).probe.reached(back)).size, 2)
+  })
+
   test('a node reaches its pods whatever the policies', options, async () => {
     await usePolicies([['x', { policyTypes: ['Ingress'] }]])
     await reach('x is closed', (from, to) => namespaceOf(to) !== 'x' || from === to)

@@ -10,8 +10,10 @@
 //   input   ─▶ local:   source in out4?       ─▶ its chain      (from a pod to its own node)
 //
 // - Addresses of Services are translated before, and sources replaced after, so rules see the pods themselves.
-// - Connections that exist go on, and replies pass. What the node itself sends is not looked at: probes always arrive.
-//   A pod reaches itself.
+// - Connections of TCP and SCTP that exist go on, and replies pass. Every other packet is judged: a flow of UDP has no
+//   end, and its port may be used again, and so may the address of a pod that is gone. A SYN is the begin of a
+//   connection, even where conntrack has an old one with these ports.
+// - What the node itself sends is not looked at: probes always arrive. A pod reaches itself.
 // - A pod in the network of its node is none of the pods here: no policy selects it, and no selector means it.
 // - Only policies that select pods of this node have rules here, and only the groups that they name have sets.
 // - DNS is served by the node at an address and port of its own. What lets pods of the cluster's DNS through at port 53,
@@ -74,6 +76,13 @@ const mapOf = { ingress: 'in', egress: 'out' } as const
 const dnsNamespace = 'kube-system'
 const dnsLabels = { 'k8s-app': 'kube-dns' }
 const ipWord = { 4: 'ip', 6: 'ip6' } as const
+/** What passes unjudged, most of the packets first. */
+const passing = [
+  'ct state established tcp flags & (syn | ack) != syn',
+  'ct state established ct direction reply',
+  'ct state established meta l4proto sctp',
+  'ct state related',
+]
 const addressType = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const
 
 export class PolicyModel {
@@ -162,7 +171,7 @@ export class PolicyModel {
 
   #lookUps(field: 'saddr' | 'daddr', map: 'in' | 'out'): string[] {
     return [
-      'ct state established,related accept',
+      ...passing.map(match => `${match} accept`),
       // Without these, a pod would not find out where its neighbours and its gateway are.
       ...(this.#options.families.includes(6)
         ? ['icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept']

@@ -16,8 +16,10 @@ import { type NetworkPod, PolicyModel } from './model.ts'
 interface Packet {
   from: string
   to: string
-  protocol: 'tcp' | 'udp'
+  protocol: 'tcp' | 'udp' | 'sctp' | 'icmp'
   port: number
+  /** What conntrack has of it; a packet without is the first one of its flow. */
+  flow?: { state: 'established' | 'related'; direction: 'original' | 'reply'; flags?: 'syn' | 'ack' }
 }
 
 /** The table of the kernel after a number of transactions. */
@@ -75,7 +77,7 @@ class Kernel {
   #uses = (set: string) =>
     [...this.chains.values()].some(rules => rules.some(rule => rule.split(' ').includes(`@${set}`)))
 
-  /** Whether the first packet of a connection between two addresses passes. */
+  /** Whether a packet passes. */
   passes(packet: Packet, isToNode = false): boolean {
     const hooks = isToNode ? ['local'] : ['egress', 'ingress']
     return hooks.every(hook => this.#walk(hook, packet) !== 'drop')
@@ -89,7 +91,8 @@ class Kernel {
     return undefined
   }
 
-  #rule(rule: string, { from, to, protocol, port }: Packet): 'accept' | 'drop' | undefined {
+  #rule(rule: string, packet: Packet): 'accept' | 'drop' | undefined {
+    const { from, to, protocol, port, flow } = packet
     let rest = rule
     const take = (pattern: RegExp) => {
       const match = pattern.exec(rest)
@@ -100,14 +103,19 @@ class Kernel {
     for (;;) {
       const field = (name: string) => (name === 'saddr' ? from : to)
       let found: RegExpExecArray | null
-      if (take(/^ct state established,related accept$/)) return undefined
-      if ((found = take(/^ip saddr \. ip daddr @([\w-]+) /))) {
+      if ((found = take(/^ct state (\w+) /))) {
+        if (found[1] !== flow?.state) return undefined
+      } else if ((found = take(/^ct direction (\w+) /))) {
+        if (found[1] !== flow?.direction) return undefined
+      } else if (take(/^tcp flags & \(syn \| ack\) != syn /)) {
+        if (protocol !== 'tcp' || flow?.flags === 'syn') return undefined
+      } else if ((found = take(/^ip saddr \. ip daddr @([\w-]+) /))) {
         if (!isIn(found[1]!, `${from} . ${to}`)) return undefined
       } else if ((found = take(/^ip daddr \. th dport @([\w-]+) /))) {
         if (!isIn(found[1]!, `${to} . ${port}`)) return undefined
       } else if ((found = take(/^ip (saddr|daddr) vmap @([\w-]+)$/))) {
         const verdict = this.sets.get(found[2]!)?.get(field(found[1]!))
-        return verdict ? this.#walk(verdict.replace('goto ', ''), { from, to, protocol, port }) : undefined
+        return verdict ? this.#walk(verdict.replace('goto ', ''), packet) : undefined
       } else if ((found = take(/^ip (saddr|daddr) @([\w-]+) /))) {
         if (!isIn(found[2]!, field(found[1]!))) return undefined
       } else if ((found = take(/^ip (saddr|daddr) != \{ ([^}]*) \} /))) {
@@ -323,6 +331,30 @@ test('the rules let through what the policies say, whatever changed before', () 
     }),
     { numRuns: 300 },
   )
+})
+
+test('connections that exist go on, replies pass, and every other packet is judged', () => {
+  const [model, kernel] = [makeModel(), new Kernel()]
+  const [from = '', to = ''] = ips
+  const pod = { namespace: 'x', labels: {}, ports: [], isLocal: true }
+  model.setPod('u0', { ...pod, ips: [from] })
+  model.setPod('u1', { ...pod, ips: [to] })
+  const shut = objectOf(NetworkPolicy, { metadata: { namespace: 'x' }, spec: { podSelector: {} } })
+  model.setPolicy('x', 'x/shut', compilePolicy(shut))
+  kernel.apply(model.frame + model.ruleset.transaction().text)
+  const passes = (protocol: Packet['protocol'], flow?: Packet['flow']) =>
+    kernel.passes({ from, to, protocol, port: 80, ...(flow && { flow }) })
+  for (const protocol of ['tcp', 'udp', 'sctp', 'icmp'] as const) {
+    const lasts = protocol === 'tcp' || protocol === 'sctp'
+    const flags = protocol === 'tcp' && { flags: 'ack' as const }
+    assert.equal(passes(protocol), false, `${protocol}, first`)
+    assert.equal(passes(protocol, { state: 'established', direction: 'original', ...flags }), lasts, protocol)
+    assert.equal(passes(protocol, { state: 'established', direction: 'reply', ...flags }), true, `${protocol}, reply`)
+    for (const direction of ['original', 'reply'] as const)
+      assert.equal(passes(protocol, { state: 'related', direction }), true, `${protocol}, related`)
+  }
+  assert.equal(passes('tcp', { state: 'established', direction: 'original', flags: 'syn' }), false, 'an old port')
+  assert.equal(passes('tcp', { state: 'established', direction: 'reply', flags: 'syn' }), true, 'both begin')
 })
 
 test('the kernel takes the rules of random policies, for both families', { skip: !hasNft() && 'needs nft' }, () => {

@@ -21,6 +21,8 @@ export interface Try {
   limitMs: number
   /** An address to send from. */
   from?: string
+  /** The port to send from; any free one otherwise. Only for UDP. */
+  fromPort?: number
 }
 
 const repeatMs = 150
@@ -56,7 +58,7 @@ const connects = ({ host, port, name, limitMs, from }: Try) =>
     realClock.after(limitMs, () => socket.destroy())
   })
 
-const answers = ({ key, host, port, name, limitMs, from }: Try) =>
+const answers = ({ key, host, port, name, limitMs, from, fromPort }: Try) =>
   new Promise<boolean>(resolve => {
     const socket: Socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
     let isOver = false
@@ -74,7 +76,7 @@ const answers = ({ key, host, port, name, limitMs, from }: Try) =>
       socket.send(key, port, host, () => {})
       realClock.after(repeatMs, send)
     }
-    if (from) socket.bind(0, from, send)
+    if (from || fromPort) socket.bind(fromPort ?? 0, from, send)
     else send()
     realClock.after(limitMs, () => end(false))
   })
