@@ -7,8 +7,10 @@ import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
 
-/** Reads the objects of items whose JSON came from a store. Throws for bytes that are no object. */
+/** Reads the objects of items that came from a store. Both throw for what is no object. */
 export interface ItemReader<T extends KubeObject = KubeObject> {
+  /** The JSON as it is stored. */
+  load(key: string, revision: number): Uint8Array
   read(key: string, stored: Uint8Array, revision: number): T
 }
 
@@ -22,6 +24,8 @@ export class Item<T extends KubeObject = KubeObject> {
   /** The JSON as it was stored, without the revision of its own write. */
   #stored: Uint8Array | undefined
   #protobuf: Buffer | undefined
+  /** The length of what is stored, for an item that does not have it yet. */
+  #sizeBytes = 0
   #key: string | undefined
   #reader: ItemReader<T> | undefined
 
@@ -32,17 +36,40 @@ export class Item<T extends KubeObject = KubeObject> {
     this.#stored = stored
   }
 
-  /** An item whose object is read when it is asked for first. */
+  /** An item whose JSON and object are read when they are asked for first. */
   static unread<T extends KubeObject>(
     key: string,
-    stored: Uint8Array,
-    revision: number,
+    { revision, sizeBytes }: { readonly revision: number; readonly sizeBytes: number },
     reader: ItemReader<T>,
   ): Item<T> {
-    const item = new Item<T>(unread, revision, stored)
+    const item = new Item<T>(unread, revision)
     item.#key = key
+    item.#sizeBytes = sizeBytes
     item.#reader = reader
     return item
+  }
+
+  /** Whether its JSON has to be read first. */
+  get isUnloaded(): boolean {
+    return this.#object === unread && !this.#bytes && !this.#stored
+  }
+
+  /** Gives an unloaded item its JSON. */
+  load(stored: Uint8Array): void {
+    this.#stored = stored
+  }
+
+  /** Reads the JSON of an unloaded item. One that cannot be read stays as it is. */
+  tryLoading(): void {
+    try {
+      this.#loaded()
+    } catch {
+      // Who asks for it gets the error.
+    }
+  }
+
+  #loaded(): Uint8Array {
+    return (this.#stored ??= this.#reader!.load(this.key, this.revision))
   }
 
   /** The object. For one that cannot be read, this throws what the reader throws. */
@@ -51,7 +78,7 @@ export class Item<T extends KubeObject = KubeObject> {
   }
 
   #read(): T {
-    const object = this.#reader!.read(this.key, this.#bytes ?? this.#stored!, this.revision)
+    const object = this.#reader!.read(this.key, this.#bytes ?? this.#loaded(), this.revision)
     this.#object = object
     this.#reader = undefined
     return object
@@ -70,7 +97,7 @@ export class Item<T extends KubeObject = KubeObject> {
 
   /** The length of the object's JSON, or 0 if it would have to be written first. */
   get storedBytes(): number {
-    return this.#bytes?.length ?? this.#stored?.length ?? 0
+    return this.#bytes?.length ?? this.#stored?.length ?? this.#sizeBytes
   }
 
   /** The object's protobuf message, which `encode` makes at the first call. */
@@ -81,7 +108,7 @@ export class Item<T extends KubeObject = KubeObject> {
   /** The object's JSON in UTF-8. */
   get bytes(): Buffer {
     if (this.#bytes) return this.#bytes
-    const stored = this.#stored
+    const stored = this.isUnloaded ? this.#loaded() : this.#stored
     const bytes = (stored && atRevision(stored, this.revision)) ?? Buffer.from(JSON.stringify(this.object))
     this.#stored = undefined
     return (this.#bytes = bytes)
@@ -293,6 +320,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
 
   /** Replaces everything by a new list, and calls listeners with the difference. */
   reset(items: Iterable<Item<T>>, revision: number): void {
+    if (this.#items.size === 0 && this.#listeners.size === 0) return this.#fill(items, revision)
     const changes: MirrorChange<T>[] = []
     const gone = new Map(this.#items)
     for (const item of items) {
@@ -305,6 +333,13 @@ export class Mirror<T extends KubeObject = KubeObject> {
     for (const before of gone.values()) changes.push({ type: 'DELETED', item: before, before })
     this.#synced = true
     this.apply(changes, revision)
+  }
+
+  /** Takes the first list, of which there may be a hundred thousand items, when nobody has to be called. */
+  #fill(items: Iterable<Item<T>>, revision: number): void {
+    for (const item of items) this.#add(item.key, item)
+    this.#synced = true
+    this.apply([], revision)
   }
 
   /** Applies changes in order, moves on to `revision`, and returns the changes with the previous items in `before`. */
@@ -329,10 +364,14 @@ export class Mirror<T extends KubeObject = KubeObject> {
     const before = this.#items.get(key)
     if (before) this.#remove(key, before)
     if (type === 'DELETED') return { type, item, before }
+    this.#add(key, item)
+    return { type: before ? 'MODIFIED' : 'ADDED', item, before }
+  }
+
+  #add(key: string, item: Item<T>): void {
     this.#items.set(key, item)
     put(this.#byNamespace, item.namespace, key, item)
     for (const index of this.#indexes.values()) this.#enter(index, key, item)
-    return { type: before ? 'MODIFIED' : 'ADDED', item, before }
   }
 
   #remove(key: string, item: Item<T>): void {

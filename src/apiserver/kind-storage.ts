@@ -5,7 +5,7 @@ import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { type Item, type ItemReader, logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
 import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
-import type { Change } from '../store/index.ts'
+import type { Change, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import type { Transformer } from './encryption/encryption.ts'
 import { encryptedPrefix, startsWith } from './encryption/provider.ts'
@@ -25,7 +25,7 @@ const maxAskedLabels = 1000
 /** After this many lists by a label it gets an index. */
 const listsUntilIndex = 3
 
-/** The objects of one kind: mirror, change log, and orders and indexes for lists. It reads objects from stored bytes. */
+/** The objects of one kind: mirror, change log, and orders and indexes for lists. It reads objects from the store. */
 export class KindStorage implements ItemReader {
   readonly kind: AnyKind
   readonly mirror: Mirror
@@ -40,13 +40,36 @@ export class KindStorage implements ItemReader {
   readonly #askedLabels = new Map<string, number>()
   readonly #indexedLabels = new Set<string>()
 
+  readonly #store: Store
   readonly #onUnreadable: (key: string, error: unknown) => void
 
   /** @param onUnreadable is called with the key in the store of each object that turns out to be unreadable */
-  constructor(kind: AnyKind, log: Log, onUnreadable: (key: string, error: unknown) => void) {
+  constructor(kind: AnyKind, store: Store, log: Log, onUnreadable: (key: string, error: unknown) => void) {
     this.kind = kind
+    this.#store = store
     this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
     this.#onUnreadable = onUnreadable
+  }
+
+  /** Reads the bytes of an object when they are asked for first. */
+  load(key: string, revision: number): Uint8Array {
+    const [stored] = this.#store.values([revision])
+    if (stored && looksLikeObject(stored)) return stored
+    this.#leaveOut(key, noObject())
+    throw new StatusError('InternalError', `Internal error occurred: ${noObject().message}`)
+  }
+
+  /**
+   * Reads the bytes of unloaded items, which is far cheaper together. Leaves out those that are no objects, and they stay
+   * unloaded. Throws when the store cannot be read.
+   */
+  loadAll(items: readonly Item[]): void {
+    const values = this.#store.values(items.map(({ revision }) => revision))
+    for (const [i, item] of items.entries()) {
+      const stored = values[i]!
+      if (looksLikeObject(stored)) item.load(stored)
+      else this.#leaveOut(item.key, noObject())
+    }
   }
 
   /** Reads an object when it is asked for first. One that cannot be read is left out from then on. */
@@ -56,11 +79,15 @@ export class KindStorage implements ItemReader {
       object.metadata.resourceVersion = String(revision)
       return freezeInTests(object)
     } catch (error) {
-      this.mirror.leaveOut(key)
-      this.#sorted.clear()
-      this.#onUnreadable(prefixOf(this.kind) + key, error)
+      this.#leaveOut(key, error)
       throw new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, { cause: error })
     }
+  }
+
+  #leaveOut(key: string, error: unknown): void {
+    this.mirror.leaveOut(key)
+    this.#sorted.clear()
+    this.#onUnreadable(prefixOf(this.kind) + key, error)
   }
 
   /** All items, or those of one namespace, sorted by key. The array is valid until the next change. */
@@ -108,6 +135,8 @@ export class KindStorage implements ItemReader {
 
   apply(changes: readonly MirrorChange[], revision: number): void {
     const applied = this.mirror.apply(changes, revision)
+    // What is no longer present is loaded while it can be: the store may compact it at any time from now on.
+    for (const { before } of applied) if (before?.isUnloaded) before.tryLoading()
     for (const change of applied)
       for (const namespace of new Set(['', change.item.namespace]))
         if (this.#sorted.get(namespace)?.apply(change) === false) this.#sorted.delete(namespace)
@@ -124,8 +153,10 @@ export function parseStored(kind: AnyKind, value: Uint8Array): Mutable<KubeObjec
   return object
 }
 
+const noObject = () => new Error('the stored bytes are no object in JSON')
+
 /** Whether bytes may be an object in JSON. Whether they are is clear only when it is read. */
-export const looksLikeObject = (value: Uint8Array): boolean => value[0] === 0x7b && value.at(-1) === 0x7d
+const looksLikeObject = (value: Uint8Array): boolean => value[0] === 0x7b && value.at(-1) === 0x7d
 
 const freezing = process.env.KUTTER_FREEZE === '1'
 

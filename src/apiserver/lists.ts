@@ -124,9 +124,11 @@ function counted(kind: AnyKind, result: OperationResult): OperationResult {
 async function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): Promise<OperationResult> {
   // The items are those of this revision, whatever is written while they are converted.
   const revision = storage.revision
-  const { source, index } = candidates(storage, kind, filter)
+  const { source: all, index } = candidates(storage, kind, filter)
+  const source = filter.labels.length || filter.fields.length ? await storage.loaded(kind, all) : all
   await makeReadable(kind, filter, () => source)
-  const result = pageOf(kind, filter, { source, revision, limit })
+  const page = pageOf(kind, filter, { source, revision, limit })
+  const result = { ...page, items: [...(await storage.loaded(kind, page.items))] }
   const labels = { group: kind.group, resource: kind.plural }
   cacheLists.add({ ...labels, index })
   cacheFetched.add({ ...labels, index }, source.length)
@@ -189,7 +191,8 @@ async function pageOfHistory(
   const source = pastItems(storage, kind, filter.namespace, at)
   if (source) {
     await makeReadable(kind, filter, () => source)
-    return pageOf(kind, filter, { source, revision: at, limit, ...(token && { after: token.start }) })
+    const page = pageOf(kind, filter, { source, revision: at, limit, ...(token && { after: token.start }) })
+    return { ...page, items: [...(await storage.loaded(kind, page.items))] }
   }
   const base = prefixOf(kind)
   const prefix = filter.namespace ? `${base}${filter.namespace}/` : base

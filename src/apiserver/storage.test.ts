@@ -70,10 +70,41 @@ for (const count of [few, many])
 
 test('what nobody asks for is read in the background, and what cannot be read is left out then', async () => {
   const { storage, of, close } = await loaded(many, damaged)
-  assert.equal(of.sorted().length, many + 2)
+  assert.equal(of.sorted().length, many + Object.keys(damaged).length)
   while (of.mirror.size > many) await realClock.sleep(5)
   assert.equal(of.sorted().length, many)
   assert.throws(() => storage.checkReadable(ConfigMap, 'default', 'cut'))
+  await close()
+})
+
+test('a list has the bytes of all objects together, and leaves out what is none', async () => {
+  const { storage, of, close } = await loaded(many, damaged)
+  const all = of.sorted()
+  const calls: number[] = []
+  const { values } = storage.store
+  storage.store.values = revisions => {
+    calls.push(revisions.length)
+    return values.call(storage.store, revisions)
+  }
+  const found = await storage.loaded(ConfigMap, all)
+  assert.deepEqual(calls, [all.length])
+  // Whether the other two are objects is not clear until they are read.
+  assert.equal(found.length, many + 2)
+  for (const item of found)
+    if (item.key.startsWith('default/m-')) assert.equal(JSON.parse(item.bytes.toString()).data.a, item.key.slice(8))
+  assert.equal(of.sorted().length, many + 2)
+  assert.equal(await storage.loaded(ConfigMap, found), found)
+  await close()
+})
+
+test('what was there before a change can be read when the store is compacted', async () => {
+  const { storage, of, close } = await loaded(many)
+  const before = of.mirror.itemByKey('default/m-3')!
+  assert.ok(before.isUnloaded)
+  const next = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'm-3', namespace: 'default' } }
+  const changed = await storage.write(ConfigMap, next as Mutable<KubeObject>, before.revision)
+  await storage.store.compact(changed.revision)
+  assert.equal(before.object.metadata.labels?.of, 'm-3')
   await close()
 })
 

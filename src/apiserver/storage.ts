@@ -8,9 +8,9 @@ import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { type AnyMirror, Item, type Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import type { Mutable } from '../api/schema/node.ts'
-import type { Change, Entry, Store } from '../store/index.ts'
+import type { Change, Entry, Head, Store } from '../store/index.ts'
 import type { Encryption, Transformer } from './encryption/encryption.ts'
-import { freezeInTests, KindStorage, looksLikeObject, parseStored, prefixOf, root, storageKey } from './kind-storage.ts'
+import { freezeInTests, KindStorage, parseStored, prefixOf, root, storageKey } from './kind-storage.ts'
 import { shownItem } from './versions.ts'
 
 /** How long old states can be read at least. Source: storagebackend.DefaultCompactInterval. */
@@ -22,8 +22,10 @@ const maxUnreadable = 10_000
 
 /** With more objects than this, a server answers before it has read them all. */
 const maxReadAtOnce = 2000
-/** For how long objects are read at a time. */
-const readSliceMs = 4
+/** Of objects whose bytes are read from the store together: when somebody waits for them, and otherwise. */
+const [loadedAtOnce, restAtOnce] = [4000, 250]
+/** For how long objects are read at a time, and after which time when nobody has asked for them. */
+const [readSliceMs, quietMs] = [4, 5000]
 
 const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
 
@@ -91,7 +93,7 @@ export class Storage {
 
   /** Adds a kind before `load`. */
   add(kind: AnyKind): KindStorage {
-    const storage = new KindStorage(kind, this.#log, (key, error) => this.#leftOut(key, error))
+    const storage = new KindStorage(kind, this.store, this.#log, (key, error) => this.#leftOut(key, error))
     storage.transformer = this.#encryption?.of(kind)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
@@ -106,14 +108,8 @@ export class Storage {
     if (this.#byPrefix.has(prefixOf(kind))) return
     const storage = this.add(kind)
     storage.waiting = []
-    const { entries, revision } = await this.store.list(prefixOf(kind))
-    const items: Item[] = []
-    for (const { key, value, revision: at } of entries) {
-      const fetching = storage.transformer?.fetch(value)
-      if (fetching) await fetching
-      const item = this.#loaded(storage, { key, value, revision: at }, entries.length)
-      if (item) items.push(item)
-    }
+    const { heads, revision } = await this.store.heads(prefixOf(kind))
+    const items = await this.#readAtStart(storage, heads, heads.length)
     await this.waitFor(revision)
     // From here on nothing is awaited, so that no change is applied in between.
     const late = storage.waiting.filter(change => change.revision > revision)
@@ -126,7 +122,7 @@ export class Storage {
       if (made) changes.push(made)
     }
     storage.apply(changes, this.#revision)
-    if (entries.length > maxReadAtOnce) void this.#readRest([storage])
+    if (heads.length > maxReadAtOnce) void this.#readRest([storage])
   }
 
   /** Removes a kind whose objects have been deleted. Its watches end. */
@@ -158,37 +154,50 @@ export class Storage {
 
   /** Reads all objects from the store, and follows its changes from there. */
   async load(): Promise<void> {
-    const byKind = new Map<KindStorage, Item[]>()
-    const { entries, revision } = await this.store.list(root)
-    for (const entry of entries) {
-      const storage = this.#owner(entry.key)
-      if (!storage) continue
-      const items = byKind.get(storage) ?? []
-      // Only a seed that is not there yet is waited for.
-      const fetching = storage.transformer?.fetch(entry.value)
-      if (fetching) await fetching
-      const item = this.#loaded(storage, entry, entries.length)
-      if (item) items.push(item)
-      byKind.set(storage, items)
+    const { heads, revision } = await this.store.heads(root)
+    const byKind = new Map<KindStorage, Head[]>()
+    let [prefix, ofKind]: [string, Head[] | undefined] = ['', undefined]
+    // They are sorted, so all of a kind are in a row.
+    for (const head of heads) {
+      if (!prefix || !head.key.startsWith(prefix)) {
+        const storage = this.#owner(head.key)
+        ofKind = storage && (byKind.get(storage) ?? [])
+        prefix = storage ? prefixOf(storage.kind) : ''
+        if (storage && ofKind) byKind.set(storage, ofKind)
+      }
+      ofKind?.push(head)
     }
     for (const storage of this.#byPrefix.values()) {
+      const items = await this.#readAtStart(storage, byKind.get(storage) ?? [], heads.length)
       storage.log.start(revision)
-      storage.mirror.reset(byKind.get(storage) ?? [], revision)
+      storage.mirror.reset(items, revision)
     }
     this.#revision = revision
     this.#watching = this.#follow(revision)
-    if (entries.length > maxReadAtOnce) void this.#readRest([...this.#byPrefix.values()])
+    if (heads.length > maxReadAtOnce) void this.#readRest([...this.#byPrefix.values()])
   }
 
-  /** The item of one of `count` entries. If they are many, its object is read later. */
-  #loaded(
-    storage: KindStorage,
-    { key, value, revision }: Pick<Entry, 'key' | 'value' | 'revision'>,
-    count: number,
-  ): Item | undefined {
-    if (count <= maxReadAtOnce || storage.transformer || !looksLikeObject(value))
-      return this.#readable(key, () => this.#item(storage, key, value, revision))
-    return Item.unread(key.slice(prefixOf(storage.kind).length), value, revision, storage)
+  /** The items of present entries. If `count` is large, they are read later, unless they are encrypted. */
+  async #readAtStart(storage: KindStorage, heads: readonly Head[], count: number): Promise<Item[]> {
+    const { kind, transformer } = storage
+    if (count > maxReadAtOnce && !transformer) {
+      const { length } = prefixOf(kind)
+      return heads.map(head => Item.unread(head.key.slice(length), head, storage))
+    }
+    const items: Item[] = []
+    for (let i = 0; i < heads.length; i += loadedAtOnce) {
+      const some = heads.slice(i, i + loadedAtOnce)
+      const values = this.store.values(some.map(({ revision }) => revision))
+      for (const [k, { key, revision }] of some.entries()) {
+        const value = values[k]!
+        // Only a seed that is not there yet is waited for.
+        const fetching = transformer?.fetch(value)
+        if (fetching) await fetching
+        const item = this.#readable(key, () => this.#item(storage, key, value, revision))
+        if (item) items.push(item)
+      }
+    }
+    return items
   }
 
   /**
@@ -196,16 +205,47 @@ export class Storage {
    * out, which is noticed here at the latest.
    */
   async #readRest(storages: readonly KindStorage[]): Promise<void> {
-    let until = 0
-    for (const { mirror } of storages)
-      for (const item of Array.from(mirror.items())) {
-        if (this.clock.steady() >= until) {
-          await this.clock.sleep(1)
-          if (this.#abort.signal.aborted) return
-          until = this.clock.steady() + readSliceMs
-        }
-        isReadable(item)
+    await this.clock.sleep(quietMs)
+    for (const storage of storages) {
+      const items = Array.from(storage.mirror.items()).sort((a, b) => a.revision - b.revision)
+      for (let i = 0; i < items.length; i += restAtOnce) {
+        await this.clock.sleep(1)
+        if (this.#abort.signal.aborted) return
+        await this.#readSome(storage, items.slice(i, i + restAtOnce))
       }
+    }
+  }
+
+  async #readSome(storage: KindStorage, items: readonly Item[]): Promise<void> {
+    try {
+      storage.loadAll(items.filter(item => item.isUnloaded && storage.mirror.itemByKey(item.key) === item))
+    } catch (error) {
+      // The store says what it means for everything else.
+      this.#log.error('stored objects cannot be read', { resource: storage.kind.plural, why: messageOf(error) })
+      return
+    }
+    let until = this.clock.steady() + readSliceMs
+    for (const item of items) {
+      if (this.clock.steady() >= until) {
+        await this.clock.sleep(1)
+        if (this.#abort.signal.aborted) return
+        until = this.clock.steady() + readSliceMs
+      }
+      isReadable(item)
+    }
+  }
+
+  /** The items with the JSON that those which have none yet have in the store. Those that are no objects are left out. */
+  async loaded(kind: AnyKind, items: readonly Item[]): Promise<readonly Item[]> {
+    const unloaded = items.filter(item => item.isUnloaded)
+    if (unloaded.length === 0) return items
+    // The array may change from the first pause on.
+    const all = Array.from(items)
+    for (let i = 0; i < unloaded.length; i += loadedAtOnce) {
+      if (i > 0) await this.clock.sleep(0)
+      this.of(kind).loadAll(unloaded.slice(i, i + loadedAtOnce).filter(item => item.isUnloaded))
+    }
+    return all.filter(item => !item.isUnloaded)
   }
 
   async close(): Promise<void> {

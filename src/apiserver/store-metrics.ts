@@ -82,6 +82,8 @@ export function measuredStore(store: Store, clock: Clock): Store {
     revision: () => store.revision(),
     get: (key, at) => timed('get', key, () => store.get(key, at)),
     list: (prefix, options) => timed('list', prefix, () => store.list(prefix, options)),
+    heads: prefix => timed('list', prefix, () => store.heads(prefix)),
+    values: revisions => store.values(revisions),
     put: (key, value, options) =>
       timed(options.expect === 'absent' ? 'create' : 'update', key, () => store.put(key, value, options)),
     delete: (key, options) => timed('delete', key, () => store.delete(key, options)),

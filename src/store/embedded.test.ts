@@ -174,6 +174,41 @@ test('a list of most of the store, which is read as it lies on the disk, is that
   await damaged.close()
 })
 
+test('heads are those of present entries, and a present value that is damaged ends all writing', async () => {
+  const directory = fresh()
+  const store = await open(directory)
+  for (let i = 0; i < 20; i++) await store.put(`/a/${i % 7}`, bytes(`value ${i}`), { expect: i < 7 ? 'absent' : i - 6 })
+  await store.delete('/a/3', { expect: 18 })
+  const { heads, revision } = await store.heads('/a/')
+  const { entries } = await store.list('/a/')
+  assert.equal(revision, 21)
+  assert.deepEqual(
+    heads,
+    entries.map(({ key, value, revision: at }) => ({ key, revision: at, sizeBytes: value.byteLength })),
+  )
+  const revisions = heads.map(head => head.revision)
+  assert.deepEqual(
+    store.values(revisions),
+    entries.map(({ value }) => value),
+  )
+  assert.deepEqual(store.values([]), [])
+  await store.close()
+  const db = new DatabaseSync(join(directory, 'log.db'))
+  db.exec("UPDATE log SET v = x'00' WHERE rev = 17")
+  db.close()
+  const failures: unknown[] = []
+  const again = await open(directory, { onFailure: error => failures.push(error) })
+  const message = /the value of \/a\/2 at revision 17 in .* is damaged/
+  // A value of before is nobody's present state.
+  await assert.rejects(again.get('/a/2', 17), { message })
+  assert.deepEqual(failures, [])
+  for (let i = 0; i < 2; i++) assert.throws(() => again.values(revisions), { message })
+  assert.equal(failures.length, 1)
+  await assert.rejects(again.put('/b', bytes('b'), { expect: 'absent' }), { message })
+  assert.equal(again.values([20]).length, 1)
+  await again.close()
+})
+
 test('a full store refuses writes, stays consistent, and accepts writes again after a compaction', async () => {
   const store = await open(fresh(), { maxSizeBytes: 2 << 20 })
   const value = (i: number) => new Uint8Array(50_000).fill(i)

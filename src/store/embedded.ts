@@ -62,8 +62,9 @@ function openSettled(file: string, maxSizeBytes: number): DatabaseSync {
 }
 
 const defaultMaxSizeBytes = 8 * 1024 ** 3
-/** A scan also reads the rows that are not asked for. */
-const scan = { leastRows: 1000, leastShare: 1 / 3 }
+/** Rows that one statement reads. */
+const rowsAtOnce = 1000
+const headsAtOnce = 8192
 
 class EmbeddedLog implements Log {
   #file: string
@@ -73,7 +74,7 @@ class EmbeddedLog implements Log {
   #worker: Worker
   #read
   #range
-  #between
+  #readMany
   #nextId = 1
   #waiting = new Map<number, { resolve(): void; reject(error: unknown): void }>()
   /** Why the thread has ended. Nothing can be written any more. */
@@ -91,8 +92,10 @@ class EmbeddedLog implements Log {
     this.#range = this.#db.prepare(
       'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
     )
-    this.#between = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev BETWEEN ? AND ?')
-    this.#between.setReturnArrays(true)
+    this.#readMany = this.#db.prepare(
+      'SELECT rev, k, created, deleted, crc, v FROM json_each(?) AS wanted CROSS JOIN log ON rev = wanted.value',
+    )
+    this.#readMany.setReturnArrays(true)
     const data: WorkerData = { file, maxSizeBytes }
     // In a bundle, the program of the thread is a file beside the bundle.
     const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -100,8 +103,8 @@ class EmbeddedLog implements Log {
       workerData: { kutterStore: data },
     })
     this.#worker.on('message', reply => this.#answer(reply as Reply))
-    this.#worker.on('error', error => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('it has ended')))
+    this.#worker.on('error', error => this.#ended(error))
+    this.#worker.on('exit', () => this.#ended(new Error('it has ended')))
   }
 
   load() {
@@ -130,47 +133,33 @@ class EmbeddedLog implements Log {
   }
 
   readAll(revisions: readonly Revision[]): Row[] {
-    // In one transaction SQLite need not lock for every row, which saves half of the time.
+    // In the order in which they are on the disk, and in one transaction, so that SQLite need not lock for each statement.
+    const order = Array.from(revisions.keys()).sort((a, b) => revisions[a]! - revisions[b]!)
+    const rows = new Array<Row>(revisions.length)
     this.#db.exec('BEGIN')
     try {
-      return this.#scan(revisions) ?? revisions.map(revision => this.read(revision))
+      for (let from = 0; from < order.length; from += rowsAtOnce)
+        this.#readSome(order.slice(from, from + rowsAtOnce), revisions, rows)
     } finally {
       this.#db.exec('COMMIT')
     }
+    return rows
   }
 
-  /**
-   * Reads a large part of the log, as at the start of a server, in the order in which it is on disk: a third of the time.
-   * Undefined for a part that is better read row by row.
-   */
-  #scan(revisions: readonly Revision[]): Row[] | undefined {
-    if (revisions.length < scan.leastRows) return undefined
-    const [first, last] = [revisions.reduce((a, b) => Math.min(a, b)), revisions.reduce((a, b) => Math.max(a, b))]
-    if (revisions.length < (last - first) * scan.leastShare) return undefined
-    const places = new Int32Array(last - first + 1)
-    for (const [i, revision] of revisions.entries()) places[revision - first] = i + 1
-    const found = new Array<Row>(revisions.length)
-    let count = 0
-    const rows = this.#between.iterate(first, last)
-    for (;;) {
-      const { done, value } = this.#reading(`revisions ${first} to ${last}`, () => rows.next())
-      if (done) break
-      const rev = Number(value[0])
-      const place = places[rev - first]!
-      if (!place) continue
-      const [k, created, deleted, crc, v] = [
-        String(value[1]),
-        Number(value[2]),
-        Number(value[3]),
-        Number(value[4]),
-        value[5],
-      ]
+  /** Reads the rows at some places of `revisions` by one statement. */
+  #readSome(places: readonly number[], revisions: readonly Revision[], into: Row[]): void {
+    const wanted = places.map(place => revisions[place]!)
+    const what = `revisions ${wanted[0]!} to ${wanted.at(-1)!}`
+    const found = this.#reading(what, () => this.#readMany.all(JSON.stringify(wanted)))
+    for (const [i, place] of places.entries()) {
+      const columns = found[i]
+      assert(columns && columns[0] === wanted[i], `revision ${wanted[i]!} is in ${this.#file}`)
+      const [k, v] = [String(columns[1]), columns[5]]
+      const [created, deleted, crc] = [Number(columns[2]), Number(columns[3]), Number(columns[4])]
       // A damaged row may have a value of another type, which then does not match its checksum.
-      found[place - 1] = toRow({ rev, k, created, deleted, crc, v: v instanceof Uint8Array ? v : noValue }, this.#file)
-      count++
+      const sql = { rev: wanted[i]!, k, created, deleted, crc, v: v instanceof Uint8Array ? v : noValue }
+      into[place] = toRow(sql, this.#file)
     }
-    assert(count === revisions.length, `${revisions.length} revisions are in ${this.#file}`)
-    return found
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
@@ -226,7 +215,7 @@ class EmbeddedLog implements Log {
     if (!error) return waiting.resolve()
     const cause = Object.assign(new Error(error.message), { errcode: error.errcode })
     waiting.reject(error.lack ? this.#full(error.lack, cause) : writeError(this.#file, cause))
-    if (isLast) this.#fail(new Error(`the disk has failed (${error.message}); the store must be opened again`))
+    if (isLast) this.#ended(new Error(`the disk has failed (${error.message}); the store must be opened again`))
   }
 
   #full(lack: Lack, cause: Error): StoreFull {
@@ -237,10 +226,14 @@ class EmbeddedLog implements Log {
     return new StoreFull(`cannot write to the store ${this.#file}: ${what}`, cause)
   }
 
-  #fail(cause: Error): void {
+  #ended(cause: Error): void {
+    const message = `the thread that writes ${this.#file} failed: ${cause.message}`
+    this.refuse(new StatusError('InternalError', message, { cause }))
+  }
+
+  refuse(error: StatusError): void {
     if (!this.#dead) {
-      const message = `the thread that writes ${this.#file} failed: ${cause.message}`
-      this.#dead = new StatusError('InternalError', message, { cause })
+      this.#dead = error
       if (!this.#closing) this.#onFailure(this.#dead)
     }
     for (const { reject } of this.#waiting.values()) reject(this.#dead)
@@ -254,20 +247,25 @@ class EmbeddedLog implements Log {
  * compaction point none may be missing.
  */
 function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<RowHead> {
-  const sql = 'SELECT rev, k, created, deleted, crc, length(v) AS size FROM log ORDER BY rev'
-  let before = 0
-  const statement = db.prepare(sql)
+  const statement = db.prepare(
+    `SELECT rev, k, created, deleted, crc, length(v) FROM log WHERE rev > ? ORDER BY rev LIMIT ${headsAtOnce}`,
+  )
   statement.setReturnArrays(true)
-  for (const row of statement.iterate()) {
-    const [revision, key, created] = [Number(row[0]), row[1], Number(row[2])]
-    const [deleted, crc, sizeBytes] = [Number(row[3]), Number(row[4]), Number(row[5])]
-    if (typeof key !== 'string') throw damagedFile(file, `revision ${revision} has no key`)
-    if (revision <= before || revision > Math.max(before, compacted) + 1)
-      throw damagedFile(file, `revision ${revision} follows ${before}`)
-    if (deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, crc)))
-      throw damagedFile(file, `the deletion of ${key} at revision ${revision} does not match its checksum`)
-    before = revision
-    yield { revision, key, created, deleted: deleted === 1, sizeBytes }
+  let before = 0
+  // Many rows at once, as arrays, are read twice as fast as one after the other.
+  for (;;) {
+    const rows = statement.all(before)
+    for (const row of rows) {
+      const [revision, key, created] = [Number(row[0]), row[1], Number(row[2])]
+      const [deleted, crc, sizeBytes] = [Number(row[3]), Number(row[4]), Number(row[5])]
+      if (typeof key !== 'string') throw damagedFile(file, `revision ${revision} has no key`)
+      if (revision > Math.max(before, compacted) + 1) throw damagedFile(file, `revision ${revision} follows ${before}`)
+      if (deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, crc)))
+        throw damagedFile(file, `the deletion of ${key} at revision ${revision} does not match its checksum`)
+      before = revision
+      yield { revision, key, created, deleted: deleted === 1, sizeBytes }
+    }
+    if (rows.length < headsAtOnce) return
   }
 }
 

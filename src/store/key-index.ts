@@ -59,12 +59,12 @@ export class KeyIndex {
     return this.#garbage[(this.#garbageTaken + this.#garbage.length) >>> 1]?.deadAt ?? 0
   }
 
-  /** The revision and creation of the present value of a key; undefined when it has none. */
-  current(key: string): { revision: Revision; created: Revision } | undefined {
+  /** The revision, creation and size of the present value of a key; undefined when it has none. */
+  current(key: string): { revision: Revision; created: Revision; sizeBytes: number } | undefined {
     const history = this.#histories.get(key)
     if (!history) return undefined
     const revision = history.revisions[history.revisions.length - 1]!
-    return revision < 0 ? undefined : { revision, created: history.created }
+    return revision < 0 ? undefined : { revision, created: history.created, sizeBytes: history.sizeBytes }
   }
 
   /** The revision of the value that a key had at `at`; undefined when it had none. */

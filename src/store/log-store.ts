@@ -19,6 +19,7 @@ import {
   watchExpired,
   type Change,
   type Entry,
+  type Head,
   type ListOptions,
   type Page,
   type Revision,
@@ -140,6 +141,26 @@ export class LogStore implements Store {
     const entries = this.#log.readAll(found).map(entryOf)
     if (remaining === 0) return { entries, revision: position }
     return { entries, revision: position, next: entries[entries.length - 1]!.key, ...(!uncounted && { remaining }) }
+  }
+
+  async heads(prefix: string): Promise<{ heads: Head[]; revision: Revision }> {
+    const revision = await this.#position(undefined)
+    const heads: Head[] = []
+    for (const key of this.#index.keys(prefix)) {
+      const current = this.#index.current(key)
+      if (current) heads.push({ key, revision: current.revision, sizeBytes: current.sizeBytes })
+    }
+    return { heads, revision }
+  }
+
+  values(revisions: readonly Revision[]): Uint8Array[] {
+    this.#mustBeOpen()
+    try {
+      return this.#log.readAll(revisions).map(({ value }) => value)
+    } catch (error) {
+      if (error instanceof StatusError) this.#log.refuse?.(error)
+      throw error
+    }
   }
 
   put(key: string, value: Uint8Array, { expect }: { expect: Revision | 'absent' }): Promise<Revision> {

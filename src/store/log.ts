@@ -36,6 +36,8 @@ export interface Log {
   range(prefix: string, after: Revision, upTo: Revision): Iterable<Row>
   /** Stores the compaction point durably, then removes the rows and frees their space. */
   remove(revisions: readonly Revision[], compacted: Revision): Promise<void>
+  /** Ends all writing, since a present value cannot be read. Absent where values are in memory. */
+  refuse?(error: StatusError): void
   /** Gives space that is not used back to the disk. Absent where that is done elsewhere. */
   defragment?(): Promise<void>
   /** Runs `fn` after the callers of the present turn have queued their writes. */

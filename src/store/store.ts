@@ -14,6 +14,14 @@ export interface Entry {
   created: Revision
 }
 
+/** An entry without its value. */
+export interface Head {
+  key: string
+  revision: Revision
+  /** The length of the value. */
+  sizeBytes: number
+}
+
 export interface Page {
   /** Sorted by key. */
   entries: Entry[]
@@ -83,6 +91,13 @@ export interface Store {
   get(key: string, at?: Revision): Promise<Entry | undefined>
   /** Returns the entries whose keys start with `prefix`. Throws like `get`. */
   list(prefix: string, options?: ListOptions): Promise<Page>
+  /** Returns the present entries whose keys start with `prefix` without their values, sorted by key. */
+  heads(prefix: string): Promise<{ heads: Head[]; revision: Revision }>
+  /**
+   * Returns the values of these revisions, which are those of present entries, or of ones that were present a moment ago.
+   * Throws InternalError for a damaged one, and for one that is compacted.
+   */
+  values(revisions: readonly Revision[]): Uint8Array[]
   /** Writes a value, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
   put(key: string, value: Uint8Array, options: { expect: Revision | 'absent' }): Promise<Revision>
   /** Deletes a key, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
