@@ -1,5 +1,6 @@
 // Counts how often a configuration file was read again while the server runs, and shows which one is in effect.
-// Source: apiserver pkg/server/options/authenticationconfig/metrics, authorizationconfig/metrics.
+// Source: apiserver pkg/server/options/authenticationconfig/metrics, authorizationconfig/metrics. Upstream has no such
+// metrics of audits, whose names are Kutter's own.
 import { createHash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { counter, gauge } from '../base/metrics.ts'
@@ -13,10 +14,16 @@ interface Reloads {
 
 const sha256 = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`
 
+const prefixes = {
+  authentication: 'apiserver_authentication_config_controller',
+  authorization: 'apiserver_authorization_config_controller',
+  audit: 'kutter_audit_policy',
+} as const
+
 /** @param identity by which servers of one cluster differ */
-export function reloadsOf(what: 'authentication' | 'authorization', identity: string, clock: Clock): Reloads {
+export function reloadsOf(what: keyof typeof prefixes, identity: string, clock: Clock): Reloads {
   const server = { apiserver_id_hash: sha256(identity) }
-  const prefix = `apiserver_${what}_config_controller`
+  const prefix = prefixes[what]
   const total = counter(`${prefix}_automatic_reloads_total`, `How often the file of ${what} was read again.`)
   const last = gauge(
     `${prefix}_automatic_reload_last_timestamp_seconds`,

@@ -22,6 +22,6 @@ export async function openSecurity(
 ): Promise<Security> {
   const plugins = await pluginSwitches(config)
   const encryption = await openEncryption(config, paths, around)
-  const auditor = await openAuditor(config, paths, around.clock, around.log)
+  const auditor = await openAuditor(config, paths, around)
   return { plugins, encryption, auditor, ...(await openAccess(config, around)) }
 }

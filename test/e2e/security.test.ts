@@ -338,4 +338,26 @@ describe('the security of a cluster', { skip: cannotRun }, () => {
     await cluster.up()
     assert.equal(await word(), expected)
   })
+
+  test('a changed audit policy takes effect while the server runs, and one with mistakes does not', async () => {
+    const file = join(files, 'audit.json')
+    const writePolicy = (...rules: object[]) =>
+      writeFileSync(file, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }))
+    writePolicy({ level: 'None' })
+    await cluster.kutter('down')
+    await cluster.up('--audit-policy-file', file)
+    const isAudited = async (name: string) => {
+      await cluster.kubectl(`create configmap ${name}`)
+      return auditEvents().some(({ objectRef }) => objectRef?.name === name)
+    }
+    assert.equal(await isAudited('before'), false)
+    writePolicy({ level: 'Metadata', resources: [{ group: '', resources: ['configmaps'] }] })
+    let attempts = 0
+    await eventually('the new policy counts', () => isAudited(`after-${attempts++}`))
+    writePolicy({ level: 'Everything' })
+    const failures = /kutter_audit_policy_automatic_reloads_total\{.*status="failure"\} 1/
+    await eventually('the mistake is counted', async () => failures.test(await cluster.kubectl('get --raw /metrics')))
+    assert.match(readFileSync(join(dir, 'logs', 'server.log'), 'utf8'), /rules\[0\]\.level/)
+    await eventually('the policy before counts', () => isAudited(`still-${attempts++}`))
+  })
 })

@@ -49,12 +49,17 @@ export const newAuditId = (given: string | undefined): string =>
 export class Auditor {
   readonly #clock: Clock
   readonly #backends: readonly AuditBackend[]
-  readonly #policy: AuditPolicy
+  #policy: AuditPolicy
 
   constructor(policy: AuditPolicy, backends: readonly AuditBackend[], clock: Clock) {
     this.#policy = policy
     this.#backends = backends
     this.#clock = clock
+  }
+
+  /** Replaces the policy. Requests that have begun are audited to their end by the rule they began with. */
+  use(policy: AuditPolicy): void {
+    this.#policy = policy
   }
 
   /** Begins to follow a request. Undefined when no rule wants it. */
