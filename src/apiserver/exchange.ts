@@ -11,6 +11,19 @@ interface Sent extends Pick<RequestOptions, 'method' | 'agent' | 'headers'> {
   readonly timeoutMs: number
 }
 
+/** The cause of the failure when a server has answered, but not with success. */
+export class Refused extends Error {
+  readonly code: number
+  /** Whole seconds after which the server wants to be asked again, if it says so. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: number, retryAfter: string | undefined) {
+    super(`the server answered with the status code ${code}`)
+    this.code = code
+    this.retryAfterSeconds = retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined
+  }
+}
+
 /** The answer as JSON; undefined for an empty one. Rejects with ServiceUnavailable for every other outcome. */
 export async function exchange(url: string, { body, timeoutMs, ...options }: Sent): Promise<unknown> {
   const late = AbortSignal.timeout(timeoutMs)
@@ -41,7 +54,7 @@ function answerOf(url: string, options: RequestOptions, body: string | undefined
       bodyOf(response, maxAnswerBytes).then(bytes => {
         const code = response.statusCode ?? 0
         if (code >= 200 && code < 300) resolve(bytes.toString())
-        else reject(new Error(`the server answered with the status code ${code}`))
+        else reject(new Refused(code, response.headers['retry-after']))
       }, reject)
     })
     sent.on('error', reject)

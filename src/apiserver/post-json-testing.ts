@@ -2,7 +2,7 @@
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { realClock } from '../base/clock.ts'
+import { realClock, settle, type VirtualClock } from '../base/clock.ts'
 import { issue, makeAuthority } from '../wire/x509.ts'
 import { JsonPoster } from './post-json.ts'
 
@@ -10,6 +10,7 @@ import { JsonPoster } from './post-json.ts'
 export interface JsonAnswer {
   code?: number
   body: unknown
+  headers?: Record<string, string>
 }
 
 /** Answers each body by `answer` until the test ends. `asked` has all bodies in their order. */
@@ -27,8 +28,8 @@ export async function jsonServer<T>(
     request.on('end', () => {
       const given = JSON.parse(text) as T
       asked.push(given)
-      const { code = 200, body } = answer(given)
-      response.writeHead(code).end(JSON.stringify(body))
+      const { code = 200, body, headers } = answer(given)
+      response.writeHead(code, headers).end(JSON.stringify(body))
     })
   })
   await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
@@ -40,4 +41,16 @@ export async function jsonServer<T>(
     server.close()
   })
   return { poster, asked }
+}
+
+/** Moves the clock until a promise settles that also waits for a real server. */
+export async function untilSettled<T>(clock: VirtualClock, promise: Promise<T> | T): Promise<T> {
+  let isSettled = false
+  const watched = Promise.resolve(promise).finally(() => (isSettled = true))
+  watched.catch(() => {})
+  while (!isSettled) {
+    await clock.forward(100)
+    await settle()
+  }
+  return watched
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 import { followFile } from '../base/follow-file.ts'
 import type { Log } from '../base/log.ts'
+import { realRandom } from '../base/random.ts'
 import {
   accountIssuer,
   type AuthorizerChoice,
@@ -43,14 +44,13 @@ const defaultKeptMs = 120_000
 /** Reads all files about it. Throws an error that states what is wrong with one. */
 export async function openAccess(config: ClusterConfig, around: Around): Promise<Access> {
   const { access = {}, tokenFile: tokens, tokenWebhook } = config
-  const { clock, log } = around
   const issuers = await openIssuers(access, config.nodeName, around)
   const sources: TokenSource[] = []
   if (tokens) sources.push(tokenFile(await readText(tokens), tokens))
   sources.push(issuers)
   if (tokenWebhook) {
     const poster = new JsonPoster(readKubeconfig(tokenWebhook))
-    sources.push(new TokenWebhook({ poster, audiences: [], keptMs: defaultKeptMs, clock, log }))
+    sources.push(new TokenWebhook({ poster, audiences: [], keptMs: defaultKeptMs, random: realRandom, ...around }))
   }
   const { passwordFile: passwords } = access
   return {

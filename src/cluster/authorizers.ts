@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { followFile } from '../base/follow-file.ts'
 import type { Log } from '../base/log.ts'
+import { realRandom } from '../base/random.ts'
 import { parseDuration } from '../api/time.ts'
 import {
   AuthorizerChoice,
@@ -11,6 +12,7 @@ import {
   type ChosenAuthorizer,
   defaultTtls,
   JsonPoster,
+  longestQuestionMs,
   parseAuthorization,
   reloadsOf,
   WebhookAuthorizer,
@@ -27,8 +29,8 @@ interface Around {
   readonly signal: AbortSignal
 }
 
-/** How long a server may have to answer, and that of the mode Webhook has. */
-const longestMs = 30_000
+/** How long the server of the mode Webhook has for an answer. */
+const modeTimeoutMs = 30_000
 
 /** Reads the file, if there is one. Throws an error that states what is wrong with it. */
 export async function openAuthorizers(
@@ -49,7 +51,7 @@ export async function openAuthorizers(
     opened = read(next)
     choice.use(opened.chosen)
     // Questions that are on their way still get their answers.
-    around.clock.after(longestMs, () => before.close())
+    around.clock.after(longestQuestionMs, () => before.close())
   }
   void followFile(file, text, next => reloads.count(next, () => replace(next)), around)
   return choice
@@ -66,7 +68,7 @@ function openAll(specs: readonly AuthorizerSpec[], around: Around): Opened {
     if (spec.type !== 'Webhook') return spec
     const poster = new JsonPoster(readKubeconfig(spec.kubeconfig))
     posters.push(poster)
-    const authorizer = new WebhookAuthorizer(spec.settings, { poster, ...around })
+    const authorizer = new WebhookAuthorizer(spec.settings, { poster, random: realRandom, ...around })
     return { type: spec.type, name: spec.name, authorizer }
   })
   return { chosen, close: () => posters.forEach(poster => poster.close()) }
@@ -85,7 +87,7 @@ function specsOf(modes: string, { authorizationWebhook, authorizedTtl, unauthori
       kubeconfig: authorizationWebhook,
       settings: {
         name: 'default',
-        timeoutMs: longestMs,
+        timeoutMs: modeTimeoutMs,
         allowedMs: ms(authorizedTtl || defaultTtls.authorized),
         refusedMs: ms(unauthorizedTtl || defaultTtls.unauthorized),
         version: 'v1',

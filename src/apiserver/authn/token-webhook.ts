@@ -1,12 +1,15 @@
 // Tokens that a server decides about, as `--authentication-token-webhook-config-file` has it: it gets a TokenReview, and
-// answers with the user. Answers are kept for a while, refusals for a shorter one.
+// answers with the user. Answers are kept for a while, refusals for a shorter one. Failures that may pass are tried again
+// a few times.
 // Source: apiserver plugin/pkg/authenticator/token/webhook, pkg/authentication/token/cache.
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
 import type { User } from '../../api/operation.ts'
 import type { JsonPoster } from '../post-json.ts'
+import { askPatiently } from '../retries.ts'
 import type { TokenSource } from './token-source.ts'
 
 const timeoutMs = 10_000
@@ -21,7 +24,9 @@ interface TokenWebhookOptions {
   readonly audiences: readonly string[]
   readonly keptMs: number
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
+  readonly signal: AbortSignal
 }
 
 /** What the server may answer; nothing of it is trusted. */
@@ -49,7 +54,8 @@ export class TokenWebhook implements TokenSource {
     const kept = this.#kept.get(key)
     if (kept && kept.until > clock.steady()) return kept.user
     const user = this.#ask(token)
-    const entry = { user, until: clock.steady() + timeoutMs }
+    // While it is asked, which ends by itself, everyone waits for the same answer.
+    const entry = { user, until: Infinity }
     this.#kept.delete(key)
     this.#kept.set(key, entry)
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
@@ -64,11 +70,9 @@ export class TokenWebhook implements TokenSource {
   async #ask(token: string): Promise<User | undefined> {
     const { poster, audiences, log } = this.#options
     const spec = { token, ...(audiences.length && { audiences }) }
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: {}, spec }
     try {
-      const answer = await poster.post(
-        { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: {}, spec },
-        timeoutMs,
-      )
+      const answer = await askPatiently(ms => poster.post(review, ms), timeoutMs, this.#options)
       return userIn(answer as Answer | undefined, audiences)
     } catch (error) {
       log.warn('the webhook for tokens does not answer', { why: messageOf(error) })

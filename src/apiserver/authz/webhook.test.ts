@@ -4,7 +4,8 @@ import { type TestContext, test } from 'node:test'
 import { VirtualClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { metricsText } from '../../base/metrics.ts'
-import { type JsonAnswer, jsonServer } from '../post-json-testing.ts'
+import { seededRandom } from '../../base/random.ts'
+import { type JsonAnswer, jsonServer, untilSettled } from '../post-json-testing.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 import { AuthorizerChoice, type ChosenAuthorizer, requestAuthorizer } from './chosen.ts'
 import { parseAuthorization } from './configuration.ts'
@@ -159,12 +160,14 @@ interface Review {
   spec: { user: string; resourceAttributes?: { verb: string } }
 }
 
+const around = { random: seededRandom(1), log: silentLog, signal: new AbortController().signal }
+
 async function webhookOf(t: TestContext, answer: (review: Review) => JsonAnswer, more: object = {}) {
   const { poster, asked } = await jsonServer<Review>(t, answer)
   const clock = new VirtualClock()
   const [spec] = parse(hook(more))
   if (spec?.type !== 'Webhook') throw new Error('no webhook')
-  return { webhook: new WebhookAuthorizer(spec.settings, { poster, clock, log: silentLog }), asked, clock }
+  return { webhook: new WebhookAuthorizer(spec.settings, { poster, clock, ...around }), asked, clock }
 }
 
 const status = (allowed: unknown, more: object = {}): JsonAnswer => ({ body: { status: { allowed, ...more } } })
@@ -260,7 +263,8 @@ test('an answer is not trusted, and a failure is decided by the policy and not k
   const [open, closed] = await Promise.all(
     ['NoOpinion', 'Deny'].map(failurePolicy => webhookOf(t, ({ spec }) => answers[spec.user]!, { failurePolicy })),
   )
-  const decide = (of: typeof open, name: string) => of!.webhook.authorize({ ...request, user: { name, groups: [] } })
+  const decide = (of: typeof open, name: string) =>
+    untilSettled(of!.clock, of!.webhook.authorize({ ...request, user: { name, groups: [] } }))
   deepStrictEqual(await decide(open, 'both'), { allowed: false, denied: true, reason: 'odd' })
   deepStrictEqual(await decide(open, 'denied'), { allowed: false, denied: true, reason: 'no' })
   deepStrictEqual(await decide(closed, 'none'), refused)
@@ -270,15 +274,36 @@ test('an answer is not trusted, and a failure is decided by the policy and not k
   }
   const before = closed!.asked.length
   await decide(closed, 'failing')
-  strictEqual(closed!.asked.length, before + 1)
+  strictEqual(closed!.asked.length, before + 5)
+})
+
+test('a failure that passes is asked about again, and everyone who asks meanwhile waits for the answer', async t => {
+  let failures = 3
+  const {
+    webhook: authorizer,
+    asked,
+    clock,
+  } = await webhookOf(t, () => (failures-- > 0 ? { code: 500, body: {} } : status(true, { reason: 'at last' })), {
+    failurePolicy: 'Deny',
+    timeout: '1s',
+  })
+  const first = authorizer.authorize(request)
+  // The waits together are longer than the time for one attempt.
+  await clock.forward(900)
+  const decisions = untilSettled(clock, Promise.all([first, authorizer.authorize(request)]))
+  deepStrictEqual(
+    await decisions,
+    Array.from({ length: 2 }, () => ({ allowed: true, reason: 'at last' })),
+  )
+  strictEqual(asked.length, 4)
 })
 
 test('a server that hangs is waited for no longer than its time', async () => {
   const [spec] = parse(hook({ failurePolicy: 'Deny' }))
   if (spec?.type !== 'Webhook') throw new Error('no webhook')
   const poster = { post: async (_: unknown, ms: number) => Promise.reject(new Error(`no answer within ${ms} ms`)) }
-  const around = { poster, clock: new VirtualClock(), log: silentLog }
-  deepStrictEqual(await new WebhookAuthorizer(spec.settings, around).authorize(request), { ...refused, denied: true })
+  const hanging = { ...around, poster, clock: new VirtualClock() }
+  deepStrictEqual(await new WebhookAuthorizer(spec.settings, hanging).authorize(request), { ...refused, denied: true })
   match(metricsText(), /webhook_evaluations_total\{name="w",result="timeout"\} 1/)
 })
 

@@ -1,14 +1,15 @@
 // An authorizer that asks a server with a SubjectAccessReview. Its answers are kept for a while, and requests that ask
-// the same at the same time share one question. While it does not answer, its failure policy decides.
-//
-// The server is asked once, and not again when it fails: the client may do that.
+// the same at the same time share one question. Failures that may pass are tried again a few times; then, and while it
+// does not answer, its failure policy decides.
 // Source: apiserver plugin/pkg/authorizer/webhook/webhook.go.
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { counter, histogram } from '../../base/metrics.ts'
+import type { Random } from '../../base/random.ts'
 import type { JsonPoster } from '../post-json.ts'
+import { askPatiently } from '../retries.ts'
 import { reviewSpec } from './access-review.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
 import { type MatchCondition, meets } from './match-conditions.ts'
@@ -20,6 +21,7 @@ const maxKeptQuestion = 10_000
 /** How a server is asked. */
 export interface WebhookSettings {
   readonly name: string
+  /** How long one attempt may take. */
   readonly timeoutMs: number
   /** For how long answers are kept; 0 for those that are not. */
   readonly allowedMs: number
@@ -32,7 +34,9 @@ export interface WebhookSettings {
 interface Around {
   readonly poster: Pick<JsonPoster, 'post'>
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
+  readonly signal: AbortSignal
 }
 
 const evaluations = counter('apiserver_authorization_webhook_evaluations_total', 'Questions to webhooks, by result.')
@@ -80,8 +84,9 @@ export class WebhookAuthorizer implements Authorizer {
     this.#kept.delete(key)
     const asked = this.#ask(spec)
     const decision = asked.then(found => found ?? this.#failure)
-    const { timeoutMs, allowedMs, refusedMs } = this.#settings
-    const entry = { decision, until: clock.steady() + timeoutMs }
+    const { allowedMs, refusedMs } = this.#settings
+    // While it is asked, which ends by itself, everyone waits for the same answer.
+    const entry = { decision, until: Infinity }
     this.#kept.set(key, entry)
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
     // Neither a failure nor what a client has made long is kept.
@@ -96,29 +101,33 @@ export class WebhookAuthorizer implements Authorizer {
   /** What the server decides; undefined if it does not. */
   async #ask(spec: object): Promise<Decision | undefined> {
     const { name, timeoutMs, version, onFailure } = this.#settings
-    const { poster, log } = this.#around
-    const started = performance.now()
-    const end = (result: string) => {
-      evaluations.add({ name, result })
-      seconds.observe((performance.now() - started) / 1000, { name, result })
-    }
+    const review = { apiVersion: `authorization.k8s.io/${version}`, kind: 'SubjectAccessReview', metadata: {} }
+    // The groups of a user have another name in the older version.
+    const { groups, ...rest } = spec as { groups?: readonly string[] }
+    const asked = version === 'v1' ? spec : { ...rest, ...(groups && { group: groups }) }
+    let result = 'error'
     try {
-      const review = { apiVersion: `authorization.k8s.io/${version}`, kind: 'SubjectAccessReview', metadata: {} }
-      // The groups of a user have another name in the older version.
-      const { groups, ...rest } = spec as { groups?: readonly string[] }
-      const asked = version === 'v1' ? spec : { ...rest, ...(groups && { group: groups }) }
-      const decision = decisionIn(await poster.post({ ...review, spec: asked }, timeoutMs))
-      end('success')
-      return decision
+      return await askPatiently(
+        async ms => {
+          const started = performance.now()
+          const posted = this.#around.poster.post({ ...review, spec: asked }, ms).then(decisionIn)
+          result = await posted.then(() => 'success', resultOf)
+          evaluations.add({ name, result })
+          seconds.observe((performance.now() - started) / 1000, { name, result })
+          return posted
+        },
+        timeoutMs,
+        this.#around,
+      )
     } catch (error) {
-      const result = /no answer within/.test(messageOf(error)) ? 'timeout' : 'error'
-      end(result)
       if (onFailure === 'NoOpinion') failOpen.add({ name, result })
-      log.warn('a webhook for authorization does not decide', { name, why: messageOf(error) })
+      this.#around.log.warn('a webhook for authorization does not decide', { name, why: messageOf(error) })
       return undefined
     }
   }
 }
+
+const resultOf = (error: unknown) => (/no answer within|status code 504/.test(messageOf(error)) ? 'timeout' : 'error')
 
 /** The decision in an answer, of which nothing is trusted. Throws if there is none. */
 function decisionIn(answer: unknown): Decision {
