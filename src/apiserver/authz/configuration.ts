@@ -208,7 +208,8 @@ function* connectionProblems(
   const ofFile = at.field('kubeConfigFile')
   if (!type) yield at.field('type').required()
   else if (type === 'InClusterConfig') {
-    yield at.field('type').invalid(type, 'the API server does not run in a pod; use KubeConfigFile')
+    // Upstream documents that it is for other servers than kube-apiserver, which crashes on it.
+    yield at.field('type').invalid(type, 'is not allowed for the API server; use KubeConfigFile')
     if (file !== undefined) yield ofFile.invalid(file, 'can only be set when type=KubeConfigFile')
   } else if (type !== 'KubeConfigFile') yield at.field('type').notSupported(type, ['InClusterConfig', 'KubeConfigFile'])
   else if (!file) yield ofFile.required()

@@ -96,7 +96,14 @@ const table: readonly (readonly [authorizers: unknown[], expected: readonly stri
   ],
   [hook({ connectionInfo: {} }), ['connectionInfo.type: Required value']],
   [hook({ connectionInfo: { type: 'Http' } }), ['connectionInfo.type: Unsupported value: "Http"']],
-  [hook({ connectionInfo: { type: 'InClusterConfig' } }), ['connectionInfo.type: Invalid value: "InClusterConfig"']],
+  [
+    hook({ connectionInfo: { type: 'InClusterConfig' } }),
+    ['authorizers[0].connectionInfo.type: Invalid value: "InClusterConfig": is not allowed for the API server'],
+  ],
+  [
+    hook({ connectionInfo: { type: 'InClusterConfig', kubeConfigFile: '/there' } }),
+    ['type: Invalid value: "InClusterConfig"', 'Invalid value: "/there": can only be set when type=KubeConfigFile'],
+  ],
   [hook({ connectionInfo: { type: 'KubeConfigFile' } }), ['connectionInfo.kubeConfigFile: Required value']],
   [hook({ connectionInfo: { type: 'KubeConfigFile', kubeConfigFile: 'a' } }), ['must be an absolute path']],
   [hook({ connectionInfo: { type: 'KubeConfigFile', kubeConfigFile: '/a' } }), ['"/a": error loading file: none']],
