@@ -25,26 +25,40 @@ export class Refused extends Error {
 }
 
 /** The answer as JSON; undefined for an empty one. Rejects with ServiceUnavailable for every other outcome. */
-export async function exchange(url: string, { body, timeoutMs, ...options }: Sent): Promise<unknown> {
+export const exchange = (url: string, sent: Sent): Promise<unknown> =>
+  answered(url, sent, text => (text.trim() ? (JSON.parse(text) as unknown) : undefined))
+
+/** Reads a document. */
+export const fetchJson = (url: string, ca: readonly string[], timeoutMs: number): Promise<unknown> =>
+  fetched(ca, agent => exchange(url, { agent, timeoutMs, headers: { accept: 'application/json' } }))
+
+/** Reads a text of any type, such as a token. */
+export const fetchText = (
+  url: string,
+  ca: readonly string[],
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>>,
+): Promise<string> => fetched(ca, agent => answered(url, { agent, timeoutMs, headers }, text => text))
+
+/** Certificates are verified by the given authorities; without one, by none. */
+async function fetched<T>(ca: readonly string[], fetch: (agent: Agent) => Promise<T>): Promise<T> {
+  const agent = new Agent({ ca: [...ca] })
+  try {
+    return await fetch(agent)
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function answered<T>(url: string, { body, timeoutMs, ...options }: Sent, read: (text: string) => T): Promise<T> {
   const late = AbortSignal.timeout(timeoutMs)
   const { method = 'GET' } = options
   try {
-    const text = await answerOf(url, { ...options, method, signal: late }, body)
-    return text.trim() ? (JSON.parse(text) as unknown) : undefined
+    return read(await answerOf(url, { ...options, method, signal: late }, body))
   } catch (cause) {
     const why = late.aborted ? `no answer within ${timeoutMs} ms` : messageOf(cause)
     const verb = `${method[0]}${method.slice(1).toLowerCase()}`
     throw new StatusError('ServiceUnavailable', `${verb} ${JSON.stringify(url)}: ${why}`, { cause })
-  }
-}
-
-/** Reads a document. Without an authority, the certificate of the server is verified by those of the machine. */
-export async function fetchJson(url: string, ca: readonly string[], timeoutMs: number): Promise<unknown> {
-  const agent = new Agent({ ca: [...ca] })
-  try {
-    return await exchange(url, { agent, timeoutMs, headers: { accept: 'application/json' } })
-  } finally {
-    agent.destroy()
   }
 }
 

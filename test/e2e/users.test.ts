@@ -273,6 +273,16 @@ describe('users of a cluster', { skip: cannotRun }, () => {
       await whoAmI(`--token ${issuer.token({ groups: 'dev' })}`),
       `${issuer.url}#jane dev,system:authenticated`,
     )
+    // Groups that a token only refers to.
+    issuer.answers.set('/groups', (response, { headers }) => {
+      const isAllowed = headers.authorization === 'Bearer f005ba11'
+      response.end(isAllowed ? issuer.token({ groups: ['far', 'away'] }) : '')
+    })
+    const source = { endpoint: `${issuer.url}/groups`, access_token: 'f005ba11' }
+    const refers = { _claim_names: { groups: 'src1' }, _claim_sources: { src1: source } }
+    assert.equal(await whoAmI(`--token ${issuer.token(refers)}`), `${issuer.url}#jane far,away,system:authenticated`)
+    const wrong = { ...refers, _claim_sources: { src1: { ...source, access_token: 'guessed' } } }
+    assert.match(await whoAmI(`--token ${issuer.token(wrong)}`), /Unauthorized|logged in/)
     assert.match(await whoAmI('--username ann --password swordfish'), /Unauthorized|logged in/)
     assert.equal(await anonymous('/livez'), 401)
     assert.equal((await run('ss', ['-Hltn', `sport = :${insecurePort}`])).stdout, '')

@@ -20,6 +20,10 @@ export interface Issuer {
   readonly ca?: string
 }
 
+/** The PEM of the authorities that the certificates of an issuer may have. */
+export const authoritiesOf = ({ ca }: Issuer): readonly string[] =>
+  ca === undefined ? getCACertificates('system') : [ca]
+
 export class IssuerKeys {
   readonly #issuer: Issuer
   readonly #clock: Clock
@@ -53,8 +57,8 @@ export class IssuerKeys {
   }
 
   async #read(): Promise<void> {
-    const { url, discoveryUrl, ca } = this.#issuer
-    const authorities = ca === undefined ? getCACertificates('system') : [ca]
+    const { url, discoveryUrl } = this.#issuer
+    const authorities = authoritiesOf(this.#issuer)
     if (this.#keysUrl === undefined) {
       const at = discoveryUrl ?? `${url.replace(/\/$/, '')}/.well-known/openid-configuration`
       this.#keysUrl = keysUrlIn(await fetchJson(at, authorities, timeoutMs), url, at)

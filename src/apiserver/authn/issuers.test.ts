@@ -1,46 +1,16 @@
 // Tokens of issuers over HTTPS: which count, what users they are of, and what a hostile or broken issuer can do.
 import { deepStrictEqual, match, ok, rejects, strictEqual } from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { VirtualClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { parseAuthentication } from './configuration.ts'
 import { Issuers } from './issuers.ts'
-import { openIssuer, type TestIssuer } from './testing.ts'
+import { openIssuer, openIssuers } from './testing.ts'
 
 const start = Date.parse('2026-01-01T00:00:00Z')
 
-async function opened(t: TestContext) {
-  const clock = new VirtualClock()
-  const issuer = await openIssuer(() => clock.now())
-  t.after(() => issuer.close())
-  const issuers = new Issuers({ clock, log: silentLog, anonymous: true })
-  const specOf = (more: object = {}, more2: object = {}, of: TestIssuer = issuer) =>
-    parseAuthentication(
-      JSON.stringify({
-        apiVersion: 'apiserver.config.k8s.io/v1',
-        kind: 'AuthenticationConfiguration',
-        jwt: [
-          {
-            issuer: {
-              url: of.url,
-              certificateAuthority: of.ca,
-              audiences: ['kutter', 'b'],
-              audienceMatchPolicy: 'MatchAny',
-              ...more2,
-            },
-            claimMappings: { username: { claim: 'sub', prefix: 'x:' } },
-            ...more,
-          },
-        ],
-      }),
-      'f',
-      [],
-    )
-  return { clock, issuer, issuers, specOf }
-}
-
 test('a token of an issuer has a user, and its keys are read once', async t => {
-  const { issuer, issuers, specOf } = await opened(t)
+  const { issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(
     specOf({
       claimMappings: {
@@ -64,7 +34,7 @@ test('a token of an issuer has a user, and its keys are read once', async t => {
 })
 
 test('a token must be for an audience, and valid now', async t => {
-  const { clock, issuer, issuers, specOf } = await opened(t)
+  const { clock, issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(specOf())
   const now = Math.floor(clock.now() / 1000)
   const bad: readonly (readonly [claims: object, why: RegExp])[] = [
@@ -99,7 +69,7 @@ test('a token must be for an audience, and valid now', async t => {
 })
 
 test('a signature of another key is refused, and new keys are read at most once in five seconds', async t => {
-  const { clock, issuer, issuers, specOf } = await opened(t)
+  const { clock, issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(specOf())
   const old = issuer.token()
   await issuers.userOf(old)
@@ -120,7 +90,7 @@ test('a signature of another key is refused, and new keys are read at most once 
 })
 
 test('an issuer that fails, hangs or answers too much leaves its tokens undecided, and recovers', async t => {
-  const { clock, issuer, issuers, specOf } = await opened(t)
+  const { clock, issuer, issuers, specOf } = await openIssuers(t)
   const answers: readonly (readonly [path: string, body: string | undefined, why: RegExp])[] = [
     ['/.well-known/openid-configuration', '{}', /document of another issuer/],
     ['/.well-known/openid-configuration', '[1', /JSON/],
@@ -153,7 +123,7 @@ test('an issuer that fails, hangs or answers too much leaves its tokens undecide
 })
 
 test('the certificate of an issuer must be of its authority', async t => {
-  const { issuer, issuers, specOf } = await opened(t)
+  const { issuer, issuers, specOf } = await openIssuers(t)
   const other = await openIssuer()
   other.close()
   issuers.begin(specOf({}, { certificateAuthority: other.ca }))
@@ -164,14 +134,14 @@ test('the certificate of an issuer must be of its authority', async t => {
 })
 
 test('the document may be elsewhere', async t => {
-  const { issuer, issuers, specOf } = await opened(t)
+  const { issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(specOf({}, { discoveryURL: `${issuer.url}/in/cluster` }))
   strictEqual((await issuers.userOf(issuer.token()))?.name, 'x:jane')
   deepStrictEqual(issuer.asked, ['/in/cluster', '/keys'])
 })
 
 test('expressions make users, and rules refuse them', async t => {
-  const { issuer, issuers, specOf } = await opened(t)
+  const { issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(
     specOf({
       claimValidationRules: [
@@ -215,7 +185,7 @@ test('expressions make users, and rules refuse them', async t => {
 })
 
 test('an address that is not verified is no name, and names of JavaScript are no claims', async t => {
-  const { issuer, issuers, specOf } = await opened(t)
+  const { issuer, issuers, specOf } = await openIssuers(t)
   issuers.begin(
     specOf({
       claimMappings: { username: { claim: 'email', prefix: '' }, groups: { claim: 'constructor', prefix: '' } },
@@ -229,7 +199,7 @@ test('an address that is not verified is no name, and names of JavaScript are no
 })
 
 test('a new configuration takes effect when the keys of its issuers are there, or not at all', async t => {
-  const { clock, issuer, issuers, specOf } = await opened(t)
+  const { clock, issuer, issuers, specOf } = await openIssuers(t)
   const second = await openIssuer(() => clock.now())
   t.after(() => second.close())
   issuers.begin(specOf())
@@ -251,7 +221,7 @@ test('a new configuration takes effect when the keys of its issuers are there, o
 })
 
 test('anonymous requests may be limited to paths', async t => {
-  const { issuers } = await opened(t)
+  const { issuers } = await openIssuers(t)
   const use = (anonymous?: object) => {
     const head = { apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthenticationConfiguration' }
     issuers.begin(parseAuthentication(JSON.stringify({ ...head, anonymous }), 'f', []))

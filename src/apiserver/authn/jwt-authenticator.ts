@@ -2,8 +2,8 @@
 // audiences, and it is valid now; what its claims become is written in the configuration. Users are kept for a moment,
 // so that a client with many requests does not cost a verification for each.
 //
-// Claims that a token only refers to (`_claim_sources`) are not fetched.
-// Source: apiserver plugin/pkg/authenticator/token/oidc/oidc.go; github.com/coreos/go-oidc v2 (verify.go).
+// Groups that a token only refers to are fetched (distributed-claims.ts).
+// Source: apiserver plugin/pkg/authenticator/token/oidc/oidc.go.
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -12,27 +12,38 @@ import { own } from '../../base/own.ts'
 import type { User } from '../../api/operation.ts'
 import type { SignedToken } from '../../wire/jws.ts'
 import { evaluate, stringsOf } from './claim-expressions.ts'
+import { checkSources, DistributedClaims } from './distributed-claims.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import type { CheckedJwt, Mapping, Rule } from './jwt-checks.ts'
+import { type Claims, verifyToken } from './token-checks.ts'
 
-/** How far a token may be ahead of this clock. */
-const leewaySeconds = 60
-/** How long a user is kept, and of how many tokens. Source: apiserver token cache (10 s). */
+/** How long a user is kept, of how many tokens, and of how many bytes of tokens. Source: apiserver token cache (10 s). */
 const keptMs = 10_000
 const maxKept = 4096
+const maxKeptBytes = 32 << 20
 
-type Claims = SignedToken['claims']
+interface Kept {
+  readonly user: User
+  readonly until: number
+  readonly expiresAt: number
+  readonly sizeBytes: number
+}
 
 export class JwtAuthenticator {
   readonly #spec: CheckedJwt
   readonly #keys: IssuerKeys
+  readonly #distributed: DistributedClaims | undefined
   readonly #clock: Clock
   readonly #log: Log
-  readonly #kept = new Map<string, { readonly user: User; readonly until: number; readonly expiresAt: number }>()
+  readonly #kept = new Map<string, Kept>()
+  #keptBytes = 0
+  readonly #asking = new Map<string, Promise<Kept>>()
 
   constructor(spec: CheckedJwt, { clock, log }: { clock: Clock; log: Log }) {
     this.#spec = spec
     this.#keys = new IssuerKeys(spec.issuer, clock)
+    const { groups } = spec
+    if (groups && 'claim' in groups) this.#distributed = new DistributedClaims(groups.claim, spec, this.#keys, clock)
     this.#clock = clock
     this.#log = log
   }
@@ -51,37 +62,42 @@ export class JwtAuthenticator {
     const key = createHash('sha256').update(token).digest('base64')
     const kept = this.#kept.get(key)
     if (kept && this.#clock.steady() < kept.until && this.#clock.now() < kept.expiresAt) return kept.user
-    this.#kept.delete(key)
+    this.#drop(key)
+    // Requests with the same token share its verification, which may ask other servers.
+    const asking = this.#asking.get(key) ?? this.#verify(split, token.length).finally(() => this.#asking.delete(key))
+    this.#asking.set(key, asking)
     try {
-      const expiresAt = this.#checkClaims(split.claims)
-      if (!this.#spec.algorithms.includes(split.algorithm))
-        throw new Error(`the token is signed with ${split.algorithm}, which is not one of those that are accepted`)
-      if (!(await this.#keys.haveSigned(split))) throw new Error('failed to verify id token signature')
-      const user = userIn(split.claims, this.#spec)
-      this.#keep(key, user, expiresAt)
-      return user
+      const found = await asking
+      this.#keep(key, found)
+      return found.user
     } catch (error) {
       this.#log.debug('a token of an issuer is refused', { issuer: this.issuer, why: messageOf(error) })
       throw error
     }
   }
 
-  #keep(key: string, user: User, expiresAt: number): void {
-    this.#kept.set(key, { user, until: this.#clock.steady() + keptMs, expiresAt })
-    if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
+  async #verify(split: SignedToken, sizeBytes: number): Promise<Kept> {
+    const expiresAt = await verifyToken(split, this.#keys, this.#spec, this.#clock.now())
+    checkSources(split.claims)
+    const more = await this.#distributed?.expand(split.claims)
+    return {
+      user: userIn(more?.claims ?? split.claims, this.#spec),
+      until: this.#clock.steady() + keptMs,
+      expiresAt: Math.min(expiresAt, more?.expiresAt ?? Infinity),
+      sizeBytes: sizeBytes + (more?.sizeBytes ?? 0),
+    }
   }
 
-  /** Checks audience and times. Returns when the token expires; throws if it is not valid. */
-  #checkClaims(claims: Claims): number {
-    const [aud, exp, nbf] = ['aud', 'exp', 'nbf'].map(name => own(claims, name))
-    const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? aud : []
-    if (!audiences.some(one => this.#spec.audiences.includes(one as string)))
-      throw new Error('expected audience is none of those of the token')
-    const now = this.#clock.now()
-    if (typeof exp !== 'number' || exp * 1000 < now) throw new Error('token is expired')
-    if (nbf !== undefined && (typeof nbf !== 'number' || now + leewaySeconds * 1000 < nbf * 1000))
-      throw new Error('current time before the nbf (not before) time')
-    return exp * 1000
+  #keep(key: string, kept: Kept): void {
+    this.#drop(key)
+    this.#kept.set(key, kept)
+    this.#keptBytes += kept.sizeBytes
+    while (this.#kept.size > maxKept || this.#keptBytes > maxKeptBytes) this.#drop(this.#kept.keys().next().value!)
+  }
+
+  #drop(key: string): void {
+    this.#keptBytes -= this.#kept.get(key)?.sizeBytes ?? 0
+    this.#kept.delete(key)
   }
 }
 

@@ -1,12 +1,18 @@
 // An issuer of tokens for tests: a server over HTTPS with a document and keys, and the tokens that it signs.
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { realClock } from '../../base/clock.ts'
+import type { TestContext } from 'node:test'
+import { realClock, VirtualClock } from '../../base/clock.ts'
+import { silentLog } from '../../base/log.ts'
 import { issue, makeAuthority } from '../../wire/x509.ts'
+import { type AuthenticationSpec, parseAuthentication } from './configuration.ts'
+import { Issuers } from './issuers.ts'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+type Answer = (response: ServerResponse, request: IncomingMessage) => void
 
 export interface TestIssuer {
   readonly url: string
@@ -15,7 +21,7 @@ export interface TestIssuer {
   /** The paths that were asked for. */
   readonly asked: string[]
   /** What it answers to some paths instead. */
-  readonly answers: Map<string, (response: ServerResponse) => void>
+  readonly answers: Map<string, Answer>
   /** A token of it, signed by the newest key, which is for an hour unless the claims differ. */
   token(claims?: object, header?: object): string
   /** Signs with a new key from now on, and publishes that alone. */
@@ -29,7 +35,7 @@ export async function openIssuer(now: () => number = () => realClock.now()): Pro
   const authority = await makeAuthority({ commonName: 'ca', ...valid })
   const pair = await issue(authority, { commonName: 's', ips: ['127.0.0.1'] }, { usages: ['server auth'], ...valid })
   const asked: string[] = []
-  const answers = new Map<string, (response: ServerResponse) => void>()
+  const answers = new Map<string, Answer>()
   let count = 0
   let key: { publicKey: KeyObject; privateKey: KeyObject }
   const rotate = () => {
@@ -37,10 +43,11 @@ export async function openIssuer(now: () => number = () => realClock.now()): Pro
     count++
   }
   rotate()
-  const server = createServer({ key: pair.keyPem, cert: pair.certPem }, ({ url: path = '' }, response) => {
+  const server = createServer({ key: pair.keyPem, cert: pair.certPem }, (request, response) => {
+    const { url: path = '' } = request
     asked.push(path)
     const special = answers.get(path)
-    if (special) return special(response)
+    if (special) return special(response, request)
     const document = { issuer: url, jwks_uri: `${url}/keys` }
     const keys = { keys: [{ ...key.publicKey.export({ format: 'jwk' }), kid: `k${count}`, use: 'sig' }] }
     response.end(JSON.stringify(path === '/keys' ? keys : document))
@@ -65,4 +72,40 @@ export async function openIssuer(now: () => number = () => realClock.now()): Pro
       server.close()
     },
   }
+}
+
+/** A source of tokens without a configuration yet, an issuer, and configurations with it. */
+export async function openIssuers(t: TestContext): Promise<{
+  clock: VirtualClock
+  issuer: TestIssuer
+  issuers: Issuers
+  specOf(more?: object, ofIssuer?: object, of?: TestIssuer): AuthenticationSpec
+}> {
+  const clock = new VirtualClock()
+  const issuer = await openIssuer(() => clock.now())
+  t.after(() => issuer.close())
+  const issuers = new Issuers({ clock, log: silentLog, anonymous: true })
+  const specOf = (more: object = {}, ofIssuer: object = {}, of: TestIssuer = issuer) =>
+    parseAuthentication(
+      JSON.stringify({
+        apiVersion: 'apiserver.config.k8s.io/v1',
+        kind: 'AuthenticationConfiguration',
+        jwt: [
+          {
+            issuer: {
+              url: of.url,
+              certificateAuthority: of.ca,
+              audiences: ['kutter', 'b'],
+              audienceMatchPolicy: 'MatchAny',
+              ...ofIssuer,
+            },
+            claimMappings: { username: { claim: 'sub', prefix: 'x:' } },
+            ...more,
+          },
+        ],
+      }),
+      'f',
+      [],
+    )
+  return { clock, issuer, issuers, specOf }
 }

@@ -1,5 +1,5 @@
 // Tokens that are not the cluster's own: of a file, and of a server that is asked.
-import { deepStrictEqual, match, rejects, strictEqual, throws } from 'node:assert/strict'
+import { deepStrictEqual, match, strictEqual, throws } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { VirtualClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
