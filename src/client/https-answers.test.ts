@@ -1,8 +1,9 @@
 // The client's requests on the wire, and how it reads the answers.
-import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
+import { deepStrictEqual, match, rejects, strictEqual } from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { metricsText } from '../base/metrics.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { Deployment } from '../kinds/apps/deployment.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
@@ -287,5 +288,118 @@ test('a renewed token is used at once, and a renewed certificate with the next c
   strictEqual(sessions(), 1)
   transport.renew()
   await transport.serve(operation({}))
+  strictEqual(sessions(), 2)
+})
+
+/** Refuses the first requests, and answers the others. */
+const later =
+  (count: number, status: number, retryAfter: string, answer: unknown): Answer =>
+  (stream, asked) => {
+    if (count-- <= 0) return send(200, answer)(stream, asked)
+    stream.respond({ ':status': status, 'retry-after': retryAfter })
+    const refusal = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'TooManyRequests', message: 'later' }
+    stream.end(JSON.stringify(refusal))
+  }
+
+test('what a server refuses with Retry-After is sent again as it was, whatever its verb', async t => {
+  const list = { kind: 'ConfigMapList', apiVersion: 'v1', metadata: { resourceVersion: '9' }, items: [] }
+  const event = `${JSON.stringify({ type: 'ADDED', object })}\n`
+  const table: [more: Partial<Operation>, answer: unknown][] = [
+    [{}, object],
+    [{ verb: 'list', name: '' }, list],
+    [{ verb: 'create', name: '', body: { data: { a: 'b' } } }, object],
+    [{ verb: 'update', body: { data: { a: 'b' } } }, object],
+    [{ verb: 'patch', patchType: 'merge', body: { data: null } }, object],
+    [{ verb: 'delete', body: { gracePeriodSeconds: 0 } }, object],
+    [{ verb: 'deletecollection', name: '' }, list],
+    [{ verb: 'watch', name: '' }, event],
+  ]
+  for (const [more, answer] of table) {
+    for (const status of [429, 500, 503]) {
+      const { asked, transport, sessions } = await open(t, later(2, status, '0', answer))
+      const about = `${more.verb} ${status}`
+      const result = await transport.serve(operation(more))
+      if (result.type === 'watch') {
+        const seen = []
+        for await (const events of result.events) seen.push(...events)
+        strictEqual(seen.length, 1, about)
+      }
+      strictEqual(asked.length, 3, about)
+      for (const again of asked.slice(1))
+        deepStrictEqual([again.method, again.path, again.body], [asked[0]!.method, asked[0]!.path, asked[0]!.body])
+      strictEqual(sessions(), 1, about)
+    }
+  }
+  const { asked, transport } = await open(t, later(1, 429, '0', 'ok'))
+  strictEqual(await transport.fetch('/healthz'), 'ok')
+  strictEqual(asked.length, 2)
+  match(metricsText(), /rest_client_request_retries_total\{code="429",host="127\.0\.0\.1:\d+",verb="GET"\} 1/)
+})
+
+test('it is sent again ten times, and not for other answers or after more than a minute', async t => {
+  const often = await open(t, later(99, 429, '0', object))
+  await rejects(often.transport.serve(operation({})), { reason: 'TooManyRequests', message: 'later' })
+  strictEqual(often.asked.length, 11)
+  const watch = await often.transport.serve(operation({ verb: 'watch', name: '' }))
+  if (watch.type !== 'watch') throw new Error('no watch')
+  await rejects(
+    async () => {
+      for await (const _ of watch.events);
+    },
+    { message: 'later' },
+  )
+  strictEqual(often.asked.length, 22)
+  for (const [status, retryAfter] of [
+    [409, '0'],
+    [404, '0'],
+    [429, 'Thu, 01 Jan 2026 00:00:00 GMT'],
+    [429, '-1'],
+    [503, '61'],
+  ] as const) {
+    const { asked, transport } = await open(t, later(1, status, retryAfter, object))
+    await rejects(transport.serve(operation({})), { message: 'later' })
+    strictEqual(asked.length, 1, `${status} ${retryAfter}`)
+  }
+})
+
+test('a wait ends with the request, and with the transport', async t => {
+  const refused = (abort: () => void): Answer => {
+    const refuse = later(99, 429, '60', object)
+    // The answer has arrived when the abort follows it on the same connection.
+    return (stream, asked) => {
+      stream.on('close', abort)
+      refuse(stream, asked)
+    }
+  }
+  const abort = new AbortController()
+  const aborted = await open(
+    t,
+    refused(() => setImmediate(() => abort.abort())),
+  )
+  await rejects(aborted.transport.serve(operation({ signal: abort.signal })), { name: 'AbortError' })
+  strictEqual(aborted.asked.length, 1)
+  let close = () => {}
+  const closed = await open(
+    t,
+    refused(() => setImmediate(() => close())),
+  )
+  close = () => closed.transport.close()
+  await rejects(closed.transport.fetch('/a'), { reason: 'ServiceUnavailable' })
+  strictEqual(closed.sessions(), 1)
+})
+
+test('what is sent again has the credentials of its moment, and goes over a new connection when the old one ends', async t => {
+  const { asked, transport, sessions, setToken } = await open(t, (stream, one) => {
+    const isFirst = asked.length === 1
+    setToken('second')
+    later(isFirst ? 1 : 0, 429, '1', object)(stream, one)
+    // A server that ends lets no more requests begin on the connection.
+    if (isFirst) stream.session?.close()
+  })
+  await transport.serve(operation({}))
+  deepStrictEqual(
+    asked.map(({ headers }) => headers['authorization']),
+    ['Bearer first', 'Bearer second'],
+  )
   strictEqual(sessions(), 2)
 })

@@ -7,15 +7,18 @@
 // - A lost connection fails its requests and watches with ServiceUnavailable. That it is lost is noticed by pings:
 //   every 30 s one must be answered within 15 s.
 // - A request other than a watch fails with Timeout when nothing arrives for a minute. A watch may be silent for ever.
+// - A request that is refused with 429 or a failure of the server, and Retry-After, has not been carried out. It is sent
+//   again after that time, whatever its verb, up to ten times; those who asked only get the last answer.
 // - When an operation's signal aborts, its stream is reset and the call rejects; the server may have carried it out.
 // - A slow reader of a watch holds back the server by the flow control of HTTP/2, and at most a window of bytes waits
 //   here.
 // - Responses are not limited in size: the server is trusted with that, as it is with the content.
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2'
 import { PassThrough } from 'node:stream'
 import { realClock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 import { counter, histogram } from '../base/metrics.ts'
+import { withJoined } from '../base/waiters.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
 import { errorOf, eventsOf, requestOf, resultOf } from '../api/rest.ts'
@@ -44,19 +47,27 @@ const durations = histogram(
   [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60],
 )
 
+const retries = counter('rest_client_request_retries_total', 'Requests to API servers that were sent again.')
+
+const hostOf = ({ server }: Credentials) => server.replace(/^https?:\/\//, '')
+
 /** Counts a request when its answer begins, or when there is none. */
-function count(server: string, method: string, status: Promise<number>): void {
-  const host = server.replace(/^https?:\/\//, '')
+function count(credentials: Credentials, method: string, head: Promise<Head>): void {
+  const host = hostOf(credentials)
   const from = realClock.now()
   const answered = (code: string) => {
     requests.add({ code, host, method })
     durations.observe((realClock.now() - from) / 1000, { host, verb: method })
   }
-  status.then(
-    code => answered(String(code)),
+  head.then(
+    ({ status }) => answered(String(status)),
     () => answered('<error>'),
   )
 }
+
+/** Limits of what is sent again. Source: client-go rest/request.go (maxRetries); the longest wait is not upstream's. */
+const maxRetries = 10
+const longestWaitMs = 60_000
 
 /** How long a request may go on without anything arriving. */
 const requestTimeoutMs = 60_000
@@ -82,22 +93,17 @@ export interface HttpsTransport {
 /** A transport with these credentials, which are read for each connection and request. */
 export function httpsTransport(credentials: () => Credentials, patience = usualPatience): HttpsTransport {
   let session: ClientHttp2Session | undefined
+  const closing = new AbortController()
   const current = () => {
     if (session && !session.closed && !session.destroyed) return session
     session = open(credentials(), patience)
     return session
   }
   return {
-    serve: operation => serve(current(), credentials(), operation),
+    serve: operation => serve(() => sendOperation(current(), credentials(), operation), operation, closing.signal),
     fetch: async (path, signal, method = 'GET') => {
-      const connection = current()
-      connection.ref()
-      const stream = connection.request(headersOf(credentials(), method, path), signal ? { signal } : {})
-      // A request that could have a body is not complete before its end.
-      stream.end()
-      const answer = answerOf(stream)
-      count(credentials().server, method, answer.status)
-      const { status, body } = await readAll(answer)
+      const send = () => sendFetch(current(), credentials(), { path, method, ...(signal && { signal }) })
+      const { status, body } = await readAll(await lastAnswer(send(), send, signal, closing.signal))
       if (status >= 400) throw errorOf(status, body)
       return body
     },
@@ -105,7 +111,10 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
       session?.close()
       session = undefined
     },
-    close: () => session?.destroy(),
+    close: () => {
+      closing.abort(new StatusError('ServiceUnavailable', 'the connection to the server is closed'))
+      session?.destroy()
+    },
   }
 }
 
@@ -160,43 +169,100 @@ function headersOf({ token }: Credentials, method: string, path: string, content
   }
 }
 
-async function serve(
-  session: ClientHttp2Session,
-  credentials: Credentials,
-  operation: Operation,
-): Promise<ServedResult> {
+async function serve(send: () => Answer, operation: Operation, closed: AbortSignal): Promise<ServedResult> {
   const { verb, kind, signal } = operation
+  const first = send()
+  const last = () => lastAnswer(first, send, signal, closed)
+  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(kind, first, last) }
+  const answered = await readAll(await last())
+  return resultOf(operation, answered.status, answered.body)
+}
+
+function sendOperation(session: ClientHttp2Session, credentials: Credentials, operation: Operation): Answer {
+  const { verb, signal, userAgent } = operation
   const { method, path, contentType, body } = requestOf(operation)
   session.ref()
   const stream = session.request(
-    headersOf(credentials, method, path, contentType, operation.userAgent),
+    headersOf(credentials, method, path, contentType, userAgent),
     // By default Node.js ends the stream of a DELETE at once, without a body.
     { endStream: false, ...(signal && { signal }) },
   )
-  const answer = answerOf(stream)
-  count(credentials.server, method, answer.status)
+  const answer = answerOf(stream, credentials, method)
   if (body === undefined) stream.end()
   else stream.end(body)
-  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(kind, stream, answer) }
-  stream.setTimeout(requestTimeoutMs, () =>
-    stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
-  )
-  const answered = await readAll(answer)
-  return resultOf(operation, answered.status, answered.body)
+  if (verb !== 'watch')
+    stream.setTimeout(requestTimeoutMs, () =>
+      stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
+    )
+  return answer
+}
+
+function sendFetch(
+  session: ClientHttp2Session,
+  credentials: Credentials,
+  { path, method, signal }: { path: string; method: string; signal?: AbortSignal },
+): Answer {
+  session.ref()
+  const stream = session.request(headersOf(credentials, method, path), signal ? { signal } : {})
+  // A request that could have a body is not complete before its end.
+  stream.end()
+  return answerOf(stream, credentials, method)
+}
+
+/**
+ * The first answer that does not ask for the request to be sent again, or the last one that is waited for. `send` uses
+ * the connection and the credentials of its moment. Rejects when the request is aborted, or the transport is closed.
+ */
+async function lastAnswer(
+  first: Answer,
+  send: () => Answer,
+  signal: AbortSignal | undefined,
+  closed: AbortSignal,
+): Promise<Answer> {
+  let answer = first
+  for (let left = maxRetries; left > 0; left--) {
+    const { status, retryAfterMs } = await answer.head
+    if (retryAfterMs === undefined) return answer
+    answer.body.resume()
+    await withJoined([signal, closed], until => realClock.sleep(retryAfterMs, until))
+    // Most have ended by themselves.
+    answer.discard()
+    answer.retried(status)
+    answer = send()
+  }
+  return answer
+}
+
+interface Head {
+  readonly status: number
+  /** After which time the request is to be sent again. */
+  readonly retryAfterMs: number | undefined
+}
+
+function headOf({
+  ':status': status = 0,
+  'retry-after': after = '',
+}: IncomingHttpHeaders & { ':status'?: number }): Head {
+  const waitMs = /^\d{1,9}$/.test(after) ? Number(after) * 1000 : Infinity
+  return { status, retryAfterMs: (status === 429 || status >= 500) && waitMs <= longestWaitMs ? waitMs : undefined }
 }
 
 /** A response whose body is kept from the first byte on. When a stream closes, HTTP/2 drops what has not been read. */
 interface Answer {
-  status: Promise<number>
-  body: PassThrough
+  readonly head: Promise<Head>
+  readonly body: PassThrough
+  /** Gives up what has not arrived. */
+  discard(): void
+  /** Counts that the request is sent again because of this answer. */
+  retried(status: number): void
 }
 
-function answerOf(stream: ClientHttp2Stream): Answer {
+function answerOf(stream: ClientHttp2Stream, credentials: Credentials, method: string): Answer {
   const body = new PassThrough()
   stream.pipe(body)
   const lost = () => new StatusError('ServiceUnavailable', 'the connection to the server was lost')
-  const status = new Promise<number>((resolve, reject) => {
-    stream.once('response', headers => resolve(headers[':status'] ?? 0))
+  const head = new Promise<Head>((resolve, reject) => {
+    stream.once('response', headers => resolve(headOf(headers)))
     stream.once('error', error => reject(ownError(error)))
     stream.once('close', () => reject(lost()))
   })
@@ -205,27 +271,35 @@ function answerOf(stream: ClientHttp2Stream): Answer {
   stream.once('close', () => !body.writableEnded && body.destroy(lost()))
   // A reader gets the error. While there is none, the event must not end the process.
   body.on('error', () => {})
-  status.catch(() => {})
-  return { status, body }
+  head.catch(() => {})
+  count(credentials, method, head)
+  return {
+    head,
+    body,
+    discard: () => void stream.destroy(),
+    retried: status => retries.add({ code: String(status), host: hostOf(credentials), verb: method }),
+  }
 }
 
 /** The error with which this process destroyed a connection, which Node.js reports only as the cause of its own. */
 const ownError = (error: Error) => (error.cause instanceof StatusError ? error.cause : error)
 
-async function readAll({ status, body }: Answer): Promise<{ status: number; body: string }> {
-  const code = await status
+async function readAll({ head, body }: Answer): Promise<{ status: number; body: string }> {
+  const { status } = await head
   const chunks: Buffer[] = []
   for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk)
-  return { status: code, body: Buffer.concat(chunks).toString() }
+  return { status, body: Buffer.concat(chunks).toString() }
 }
 
 async function* watchEvents(
   kind: AnyKind,
-  stream: ClientHttp2Stream,
-  answer: Answer,
+  first: Answer,
+  last: () => Promise<Answer>,
 ): AsyncGenerator<readonly WatchEvent[]> {
-  const status = await answer.status
+  let answer = first
   try {
+    answer = await last()
+    const { status } = await answer.head
     if (status >= 400) {
       const { body } = await readAll(answer)
       throw errorOf(status, body)
@@ -237,6 +311,6 @@ async function* watchEvents(
       if (read.events.length) yield read.events
     }
   } finally {
-    stream.destroy()
+    answer.discard()
   }
 }
