@@ -12,6 +12,7 @@ import {
   quorumProblem,
 } from '../store/index.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { settleAddress } from './etcd-address.ts'
 import { etcdPki, memberCertificate, membersHere, ownEndpoints, rememberMembers } from './etcd-member.ts'
 import { etcdClientCertificate, etcdMemberCertificate, ownEtcdTls } from './etcd-pki.ts'
 import { keepCertificates } from './kept-certificates.ts'
@@ -57,6 +58,8 @@ export async function watchEtcd(options: EtcdHealthOptions): Promise<EtcdHealth 
     use: () => health.renew(),
   }
   void keepCertificates(etcdPki(paths), [own, ...members], { clock, log, signal })
+  // Its certificate has been issued for its present address above.
+  void settleAddress(options)
   return health
 }
 

@@ -39,10 +39,21 @@ export function spawnEtcd(config: ClusterConfig, paths: ClusterPaths, name: stri
 }
 
 /** The process ids of members of a cluster on this machine; with a name, only those of that one. */
-export async function etcdProcesses(paths: Pick<ClusterPaths, 'root'>, name?: string): Promise<number[]> {
+export const etcdProcesses = async (paths: Pick<ClusterPaths, 'root'>, name?: string): Promise<number[]> =>
+  (await etcdCommands(paths, name)).map(({ pid }) => pid)
+
+/** At which URL the member of a node on this machine listens for the others; undefined if it does not run. */
+export async function listensAt(paths: Pick<ClusterPaths, 'root'>, name: string): Promise<string | undefined> {
+  const [command] = await etcdCommands(paths, name)
+  return command?.words.find(word => word.startsWith(peerOption))?.slice(peerOption.length)
+}
+
+const peerOption = '--listen-peer-urls='
+
+async function etcdCommands(paths: Pick<ClusterPaths, 'root'>, name?: string) {
   const directory = `--data-dir=${name === undefined ? etcdDir(paths) : memberDir(paths, name)}/`
-  return (await commandLines()).flatMap(({ pid, words }) =>
-    basename(words[0] ?? '') === 'etcd' && words.some(word => word.startsWith(directory)) ? [pid] : [],
+  return (await commandLines()).filter(
+    ({ words }) => basename(words[0] ?? '') === 'etcd' && words.some(word => word.startsWith(directory)),
   )
 }
 

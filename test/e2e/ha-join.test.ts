@@ -29,7 +29,7 @@ const newToken = async () => (await cluster.kutter('token', 'create', '--for-ser
 const members = async () =>
   (
     JSON.parse((await cluster.kutter('member', 'list', '-o', 'json')).stdout) as {
-      members: { name: string; answers: boolean; isLearner: boolean }[]
+      members: { name: string; answers: boolean; isLearner: boolean; peerUrls: string[] }[]
     }
   ).members
 const atSecond = (args: string) =>
@@ -140,6 +140,34 @@ test('a second machine joins as server and member', options, async () => {
   const again = await machine.kutter('up')
   assert.equal(again.code, 0, again.stderr)
   await eventually('writes go on', async () => (await cluster.tryKubectl('create configmap three')).code === 0)
+})
+
+test('a machine with a member may get another address, while it runs and while it is stopped', options, async () => {
+  const moveTo = async (address: string) => {
+    const { code, stderr } = await inside(
+      `ip address flush dev eth0 scope global; ip address add ${address}/24 dev eth0; ip route add default via ${here}`,
+    )
+    assert.equal(code, 0, stderr)
+  }
+  const isAt = async (address: string) => {
+    const moved = (await members().catch(() => [])).find(({ name }) => name === 'hatwo')
+    return moved?.answers === true && new RegExp(`^https://${address}:\\d+$`).test(moved.peerUrls.join())
+  }
+  const listens = async (address: string) => {
+    const { stdout } = await run('pgrep', ['-af', `${at('hatwo')}/etcd/`])
+    return stdout.includes(`--listen-peer-urls=https://${address}:`)
+  }
+  const other = '198.18.8.3'
+  await moveTo(other)
+  await eventually('the member has moved', async () => (await isAt(other)) && (await listens(other)), 120_000)
+  await eventually('writes go on', async () => (await cluster.tryKubectl('create configmap moved')).code === 0)
+  await eventually('they do there', async () => (await atSecond('create configmap moved-there')).code === 0)
+  assert.equal((await machine.kutter('down')).code, 0)
+  await moveTo(there)
+  const again = await machine.kutter('up')
+  assert.equal(again.code, 0, again.stderr)
+  await eventually('the member is back', async () => (await isAt(there)) && (await listens(there)))
+  await eventually('writes go on', async () => (await cluster.tryKubectl('create configmap back')).code === 0)
 })
 
 test('a server that was removed stops, and says so', options, async () => {

@@ -202,6 +202,25 @@ describe('with three members', { skip: noEtcd }, () => {
   after(() => etcd.stop())
   afterEach(closeAll)
 
+  test('a member that does not run gets another address by those that do, and has it when it is back', async () => {
+    const member = etcd.members[0]!
+    member.kill()
+    await withMembers(undefined, async membership => {
+      const own = async () => (await membership.list(etcd.endpoints)).find(({ name }) => name === 'm0')!
+      const { id, peerUrls } = await own()
+      const elsewhere = 'http://127.0.0.2:1'
+      await membership.update(etcd.endpoints, id, elsewhere)
+      assert.deepEqual([(await own()).id, (await own()).peerUrls], [id, [elsewhere]])
+      await assert.rejects(membership.update(etcd.endpoints, 'abc', elsewhere), /member not found/)
+      const other = (await membership.list(etcd.endpoints)).find(({ name }) => name === 'm1')!
+      await assert.rejects(membership.update(etcd.endpoints, id, other.peerUrls[0]!), /Peer URLs already exists/)
+      await membership.update(etcd.endpoints, id, peerUrls[0]!)
+      await member.start()
+      do await soon(50)
+      while (!(await membership.states(etcd.endpoints)).every(({ answers, hasLeader }) => answers && hasLeader))
+    })
+  })
+
   test('writes, reads and watches go on while members die, hang and come back', async () => {
     const from = (first: number) => {
       const endpoints = [...etcd.endpoints.slice(first), ...etcd.endpoints.slice(0, first)]

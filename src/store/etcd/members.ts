@@ -19,6 +19,7 @@ const definition = {
     MemberAddRequest: { peerURLs: 'string[] = 1', isLearner: 'bool = 2' },
     MemberAddResponse: { member: 'Member = 2', members: 'Member[] = 3' },
     MemberRequest: { ID: 'digits = 1' },
+    MemberUpdateRequest: { ID: 'digits = 1', peerURLs: 'string[] = 2' },
     MemberListRequest: {},
     MembersResponse: { members: 'Member[] = 2' },
     StatusRequest: {},
@@ -41,6 +42,7 @@ const definition = {
     Cluster: {
       memberAdd: 'MemberAddRequest MemberAddResponse',
       memberRemove: 'MemberRequest MembersResponse',
+      memberUpdate: 'MemberUpdateRequest MembersResponse',
       memberPromote: 'MemberRequest MembersResponse',
       memberList: 'MemberListRequest MembersResponse',
     },
@@ -115,6 +117,11 @@ export class EtcdMembership {
   /** Gives a learner its vote. etcd refuses while it is behind. */
   async promote(endpoints: readonly string[], id: string): Promise<void> {
     await this.#change(endpoints, 'memberPromote', { ID: digitsOf(id) })
+  }
+
+  /** Lets the others look for a member at another address. */
+  async update(endpoints: readonly string[], id: string, peerUrl: string): Promise<void> {
+    await this.#change(endpoints, 'memberUpdate', { ID: digitsOf(id), peerURLs: [peerUrl] })
   }
 
   async remove(endpoints: readonly string[], id: string): Promise<void> {
