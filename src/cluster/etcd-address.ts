@@ -18,7 +18,8 @@ import { endEtcd, listensAt } from './etcd-process.ts'
 
 const lookMs = 2_000
 
-interface AddressOptions {
+/** The server of which a member is, and what it works with. */
+export interface MemberOptions {
   config: ClusterConfig
   /** The node beside which the server runs. */
   nodeName: string
@@ -62,7 +63,7 @@ export function planAddress({ wanted, before, listens, listed }: Seen): AddressP
 const isLoopback = (url: string): boolean => /^127\.|^\[::1\]$|^localhost$/.test(new URL(url).hostname)
 
 /** Carries the plan out until all agree, or the signal aborts. The certificate must be for the new address already. */
-export async function settleAddress(o: AddressOptions): Promise<void> {
+export async function settleAddress(o: MemberOptions): Promise<void> {
   const { config, nodeName, paths, clock, log, signal } = o
   if (!membersHere(config).some(({ name }) => name === nodeName)) return
   let before: string | undefined
@@ -84,7 +85,7 @@ export async function settleAddress(o: AddressOptions): Promise<void> {
 
 /** One look, and what follows from it. Returns whether all agree. */
 async function step(
-  { config, nodeName, paths, clock, log }: AddressOptions,
+  { config, nodeName, paths, clock, log }: MemberOptions,
   membership: EtcdMembership,
   wanted: string,
   before: string | undefined,

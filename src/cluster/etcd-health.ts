@@ -1,8 +1,6 @@
 // Watches over the members of the cluster's own etcd from a server: learns of new ones, reports when a quorum is lost, and
 // lets calls fail with that reason rather than wait for what cannot come.
-import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
-import type { Log } from '../base/log.ts'
 import {
   type EtcdClient,
   type EtcdMembership,
@@ -11,21 +9,13 @@ import {
   openEtcdMembership,
   quorumProblem,
 } from '../store/index.ts'
-import type { ClusterConfig, ClusterPaths } from './config.ts'
-import { settleAddress } from './etcd-address.ts'
+import { type MemberOptions, settleAddress } from './etcd-address.ts'
 import { etcdPki, memberCertificate, membersHere, ownEndpoints, rememberMembers } from './etcd-member.ts'
 import { etcdClientCertificate, etcdMemberCertificate, ownEtcdTls } from './etcd-pki.ts'
 import { keepCertificates } from './kept-certificates.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
 
-interface EtcdHealthOptions {
-  config: ClusterConfig
-  /** The node beside which the server runs. */
-  nodeName: string
-  paths: ClusterPaths
-  clock: Clock
-  log: Log
-  signal: AbortSignal
+interface EtcdHealthOptions extends MemberOptions {
   /** Called with what is wrong, or undefined when nothing is any more. */
   report(problem: string | undefined): void
 }
