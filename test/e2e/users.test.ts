@@ -48,6 +48,8 @@ async function openDecider() {
   const decider = {
     decide: (_: Spec): object | undefined => ({ allowed: false }),
     asked: [] as Spec[],
+    /** How many of the next questions are answered with 500. */
+    failures: 0,
     close: () => {},
   }
   const server = createServer({ key: pair.keyPem, cert: pair.certPem }, (request, response) => {
@@ -56,6 +58,10 @@ async function openDecider() {
     request.on('end', () => {
       const { spec } = JSON.parse(text) as { spec: Spec }
       decider.asked.push(spec)
+      if (decider.failures > 0) {
+        decider.failures--
+        return void response.writeHead(500).end()
+      }
       const status = decider.decide(spec)
       if (status) response.end(JSON.stringify({ status }))
     })
@@ -230,6 +236,10 @@ describe('users of a cluster', { skip: cannotRun }, () => {
     const asked = decider.asked.find(({ user, resourceAttributes }) => user === 'ann' && resourceAttributes)
     assert.equal(asked?.resourceAttributes?.verb, 'list')
     assert.ok(!decider.asked.some(({ user }) => user.startsWith('system:')))
+    // One that fails for a moment is asked again.
+    decider.failures = 3
+    assert.equal((await as(joe, 'get configmaps')).code, 0)
+    assert.equal(decider.failures, 0)
     decider.decide = () => undefined
     assert.match((await as(joe, 'get configmaps')).stderr, /forbidden/)
     assert.equal(
