@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import type { EtcdTls } from '../store/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { hostAddresses } from './machine.ts'
 import { etcdPki, memberAddress, memberCertificate, membersHere } from './etcd-member.ts'
 import { Pki } from './pki.ts'
 
@@ -23,6 +24,8 @@ export const etcdClientCertificate = (paths: Pick<ClusterPaths, 'pki'>, clock: C
     'digital signature',
   ])
 
+const maxAddresses = 32
+
 /** The certificate of a member, by which it serves, and calls the other members. etcd reads it for each connection. */
 export function etcdMemberCertificate(
   config: ClusterConfig,
@@ -30,7 +33,9 @@ export function etcdMemberCertificate(
   name: string,
   clock: Clock,
 ): Promise<KeyPair> {
-  const ips = [...new Set(['127.0.0.1', '::1', memberAddress(config, name)])]
+  // A member is asked for the address from which it calls, which on a machine with several depends on the way.
+  const here = name === config.nodeName ? [...hostAddresses(4), ...hostAddresses(6)].slice(0, maxAddresses) : []
+  const ips = [...new Set(['127.0.0.1', '::1', memberAddress(config, name), ...here])]
   return etcdPkiOf(paths, clock).certificate(
     memberCertificate(name),
     { commonName: `kutter-etcd-${name}`, dnsNames: [serverName], ips },

@@ -167,6 +167,9 @@ test('a machine with a member may get another address, while it runs and while i
   const again = await machine.kutter('up')
   assert.equal(again.code, 0, again.stderr)
   await eventually('the member is back', async () => (await isAt(there)) && (await listens(there)))
+  // This machine calls it from an address that is not that of its own member.
+  const { stdout: refused } = await run('grep', ['-rhc', 'does not match any of DNSNames', `${at('hatwo')}/logs`])
+  assert.match(refused, /^(0\n)+$/)
   await eventually('writes go on', async () => (await cluster.tryKubectl('create configmap back')).code === 0)
 })
 
