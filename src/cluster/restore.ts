@@ -29,6 +29,9 @@ import { etcdPlace, openStore } from './store-location.ts'
  */
 const revisionGap = 1_000_000_000
 
+/** At which revision a store goes on, given those of the snapshot and of what is known of the store before. */
+export const revisionAfterRestore = (snapshot: number, known: number): number => Math.max(snapshot, known) + revisionGap
+
 interface Restored {
   revision: number
   keys: number
@@ -44,7 +47,7 @@ export async function restoreSnapshot(file: string, paths: ClusterPaths, name: s
   const info = await checkSnapshot(file)
   const existing = readConfig(paths) ?? (await clusterOf(file, paths, name))
   const known = await withEtcd(existing, paths, () => newestOf(existing, paths))
-  const revision = Math.max(info.revision, known) + revisionGap
+  const revision = revisionAfterRestore(info.revision, known)
   // Members on other machines hold the lost state, so they are left behind, and join again.
   const config = withFreshEtcd(existing)
   const aside = hasOwnEtcd(config) ? await moveEtcdAside(paths, stampNow()) : undefined
@@ -82,7 +85,7 @@ export async function migrateStore(
 export async function repairStore(config: ClusterConfig, paths: ClusterPaths) {
   const { entries, revision, lost } = salvage(paths.store)
   if (!lost.length) return { lost, keys: entries.length }
-  const restored = await replaceStore(config, paths, entries, revision + revisionGap)
+  const restored = await replaceStore(config, paths, entries, revisionAfterRestore(revision, revision))
   return { lost, ...restored }
 }
 

@@ -19,9 +19,11 @@ test('servers, nodes, connections and clocks of a cluster fail, and nothing is l
       await cluster.open()
       for (let round = 0; round < Math.min(roundsOfCluster, rounds - done); round++) await cluster.round()
       await cluster.calm().catch(async (error: unknown) => {
-        throw new Error(`with seed ${own}: ${String(error)}: ${cluster.violations().join('; ')}`, { cause: error })
+        throw new Error(`with seed ${own}: ${String(error)}: ${(await cluster.violations()).join('; ')}`, {
+          cause: error,
+        })
       })
-      deepStrictEqual(cluster.violations().slice(0, 10), [], `with seed ${own}`)
+      deepStrictEqual((await cluster.violations()).slice(0, 10), [], `with seed ${own}`)
       ok(cluster.figures.writes > 0, 'nothing was written')
     } finally {
       await cluster.close()

@@ -1,6 +1,7 @@
 // A whole cluster whose parts fail, from a seed: three servers over one store, two nodes, and clients that write, watch,
 // want a Lease and change workloads. All that is observed is kept, for the checks of observed.ts and history.ts.
 import { VirtualClock } from '../../src/base/clock.ts'
+import { assert } from '../../src/base/errors.ts'
 import { type Log, makeLog, silentLog } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
 import type { Client } from '../../src/client/index.ts'
@@ -10,32 +11,28 @@ import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import type { Store } from '../../src/store/store.ts'
 import { below } from './clients.ts'
-import { type Operation, violations } from './history.ts'
+import { type Beginning, wrongEras } from './eras.ts'
+import { faultsOf, type Mend } from './faults.ts'
+import type { Operation } from './history.ts'
+import type { Medium } from './medium.ts'
 import { ChaosNode, Connection } from './node.ts'
-import { logOf, namespace, runCandidate, runWatcher, runWriter, Ticks, withRevisions, writesOf } from './objects.ts'
-import {
-  givenTwice,
-  type Leading,
-  type Running,
-  runsTwice,
-  twoHolders,
-  type Watched,
-  wrongWatches,
-} from './observed.ts'
+import { namespace, runCandidate, runWatcher, runWriter, Ticks } from './objects.ts'
+import { type Leading, type Running, twoHolders, type Watched } from './observed.ts'
 import { ProcessClock } from './process-clock.ts'
 import { Server } from './server.ts'
-import { SharedMemory, StoreLink } from './shared-log.ts'
-import { claimsOf, createWorkloads, disturb, kept } from './workloads.ts'
+import { SavedSnapshots } from './saved.ts'
+import { SharedMemory } from './shared-log.ts'
+import { Traps } from './trap.ts'
+import { createWorkloads, disturb, halfDone, kept, takeAllAddresses } from './workloads.ts'
 
 const [servers, nodes, candidates] = [3, 2, 3]
 const second = 1000
 const minute = 60 * second
-const hour = 60 * minute
 const leaseMs = 15 * second
+/** Of the range of Services, see server.ts. */
+const usableAddresses = 62
 /** In which time a cluster without faults has become what it should be. */
 const convergesMs = 15 * minute
-
-type Mend = () => void
 
 export class ChaosCluster {
   readonly clock = new VirtualClock()
@@ -43,8 +40,9 @@ export class ChaosCluster {
   readonly operations: Operation[] = []
   readonly #random: Random
   readonly #log: Log
-  readonly #memory: SharedMemory
-  readonly #links: StoreLink[]
+  readonly #medium: Medium
+  readonly #traps = new Traps()
+  readonly #saved = new SavedSnapshots()
   readonly #servers: Server[]
   readonly #nodes: ChaosNode[]
   readonly #users: Connection
@@ -52,27 +50,28 @@ export class ChaosCluster {
   readonly #leading: Leading[] = []
   readonly #running: Running[] = []
   readonly #watches: Watched[] = []
+  readonly #ticks = new Ticks()
+  /** Of the time from one restore to the next. */
+  readonly #beginnings: Beginning[] = [{ at: 0, tick: 0 }]
   readonly #stop = new AbortController()
   #changes = 0
+  /** Whether the store is being restored. */
+  #isDown = false
 
-  constructor(seed: number) {
+  constructor(seed: number, medium = (clock: VirtualClock, random: Random): Medium => new SharedMemory(clock, random)) {
     this.#random = seededRandom(seed)
     const began = this.clock.steady()
     const sinceBegin = () => Math.round(this.clock.steady() - began)
     this.#log = process.env.KUTTER_LOG
       ? makeLog(line => process.stderr.write(`${sinceBegin()} ${line}\n`), 'info')
       : silentLog
-    this.#memory = new SharedMemory(this.clock, seededRandom(seed + 1))
-    this.#links = Array.from({ length: servers }, () => new StoreLink(this.#memory))
+    this.#medium = medium(this.clock, seededRandom(seed + 1))
     const around = {
       clock: this.clock,
       random: seededRandom(seed + 2),
       log: this.#log,
       openStore: (server: number): Promise<Store> => this.#openStore(server),
-      store: (server: number) => {
-        const link = this.#links[server]!
-        return { cut: () => link.set('cut'), stall: () => link.set('stalled'), mend: () => link.set('open') }
-      },
+      link: (server: number) => this.#medium.link(server),
       leading: this.#leading,
     }
     this.#servers = Array.from({ length: servers }, (_, i) => new Server(i, around))
@@ -94,11 +93,9 @@ export class ChaosCluster {
     )
   }
 
-  /** Each life of a server has a connection of its own, so that what is left of a former one reaches nothing. */
-  #openStore(server: number): Promise<Store> {
-    const link = new StoreLink(this.#memory)
-    this.#links[server] = link
-    return this.#memory.open(link)
+  async #openStore(server: number): Promise<Store> {
+    if (this.#isDown) throw new Error('the store is being restored')
+    return this.#traps.around(await this.#medium.open(server), server)
   }
 
   async open(): Promise<void> {
@@ -122,7 +119,7 @@ export class ChaosCluster {
   #startClients(): void {
     const { clock } = this
     const { signal } = this.#stop
-    const around = { clock, ticks: new Ticks(), operations: this.operations, watches: this.#watches, signal }
+    const around = { clock, ticks: this.#ticks, operations: this.operations, watches: this.#watches, signal }
     for (const [i, server] of this.#servers.entries()) {
       const direct = new Connection([server], clock)
       const roaming = new Connection(this.#servers, clock, i)
@@ -168,42 +165,37 @@ export class ChaosCluster {
           () => this.#count('changes refused'),
         )
     // Most rounds are over before others have noticed; some last until a lost node's pods are elsewhere.
-    await this.clock.forward(second + this.#random.float() * (this.#random.float() < 0.15 ? 3 * minute : 30 * second))
+    const lastsMs = second + this.#random.float() * (this.#random.float() < 0.15 ? 3 * minute : 30 * second)
+    const part = this.#random.float()
+    await this.#medium.pass(lastsMs * part)
+    if (this.#random.float() < 0.3) await this.#snapshot()
+    await this.#medium.pass(lastsMs * (1 - part))
     for (const mend of mends) mend()
-    await this.clock.forward(this.#random.float() * 15 * second)
+    await this.#medium.pass(this.#random.float() * 15 * second)
+    if (this.#saved.count && this.#random.float() < 0.15) await this.#restore()
     client.close()
   }
 
   /** Makes one fault, and returns what ends it. */
   #fault(): Mend {
-    const server = this.#servers[below(this.#random, servers)]!
+    const random = this.#random
+    const server = this.#servers[below(random, servers)]!
     const leader = this.#leader() ?? server
-    const node = this.#nodes[below(this.#random, nodes)]!
-    const candidate = this.#candidates[below(this.#random, candidates)]!
-    const faults: [string, () => Mend][] = [
-      ['none', () => () => {}],
-      ['server killed', () => (server.kill(), () => void server.start())],
-      ['leader killed', () => (leader.kill(), () => void leader.start())],
-      ['server starts again', () => (server.kill(), void server.start(), () => {})],
-      ['server paused', () => (server.pause(), () => server.resume())],
-      ['leader paused for just longer than its lease', () => this.#pauseLeader(leader)],
-      ['store of a server cut', () => this.#link(server, 'cut')],
-      ['store of a server stalls', () => this.#link(server, 'stalled')],
-      ['store of the leader cut', () => this.#link(leader, 'cut')],
-      ['store of the leader stalls', () => this.#link(leader, 'stalled')],
-      ['store of the leader is deaf', () => this.#link(leader, 'deaf')],
-      ['store of a server is deaf', () => this.#link(server, 'deaf')],
-      ['answers of the store lost', () => this.#loseAnswers(server)],
-      ['node cut', () => (node.connection.cut(), () => node.connection.mend())],
-      ['kubelet killed', () => (void node.kill(), () => node.start())],
-      ['node boots', () => (node.reboot(), () => {})],
-      ['time set', () => (server.setTime(this.#random.float() < 0.5 ? hour : -hour), () => {})],
-      ['candidate paused', () => (candidate.clock.pause(), () => candidate.clock.resume())],
-      ['candidate cut', () => (candidate.connection.cut(), () => candidate.connection.mend())],
-      ['history compacted', () => (void this.#compact(server).catch(() => {}), () => {})],
-    ]
-    const [name, make] = faults[below(this.#random, faults.length)]!
-    this.faults[name] = (this.faults[name] ?? 0) + 1
+    const node = this.#nodes[below(random, nodes)]!
+    const faults = faultsOf({
+      random,
+      medium: this.#medium,
+      server,
+      leader,
+      servers: this.#servers,
+      node,
+      candidate: this.#candidates[below(random, candidates)]!,
+      traps: this.#traps,
+      after: (ms, run) => void this.clock.after(ms, run),
+      count: what => this.#count(what),
+    })
+    const [name, make] = faults[below(random, faults.length)]!
+    this.#count(name)
     this.#log.info('fault', { name, server: server.index, node: node.name, leader: leader.index })
     return make()
   }
@@ -217,37 +209,60 @@ export class ChaosCluster {
     return this.#servers[Number(term?.holder.split('-')[1])]
   }
 
-  #pauseLeader(leader: Server): Mend {
-    leader.pause()
-    this.clock.after(leaseMs + this.#random.float() * 4 * second, () => leader.resume())
-    return () => {}
+  /** Takes a snapshot by a server that runs. One that fails is none. */
+  async #snapshot(): Promise<void> {
+    const store = this.#servers.find(({ plane, isPaused }) => plane && !isPaused)?.plane?.core.storage.store
+    if (!store) return
+    const start = this.#ticks.next()
+    let isAsked = false
+    const taken = this.#saved.take(store, this.#beginnings.length - 1, () => (isAsked = true))
+    taken.catch(() => (isAsked = true))
+    while (!isAsked) await this.#medium.pass(5)
+    try {
+      const { revision, entries } = await taken
+      const seen = new Map(entries.map(({ key, revision }) => [key, revision]))
+      this.operations.push({ type: 'list', start, end: this.#ticks.next(), at: revision, seen })
+      this.#count('snapshots')
+    } catch (error) {
+      this.#log.info('no snapshot', { why: String(error) })
+      this.#count('snapshots that failed')
+    }
   }
 
-  #link(server: Server, mode: StoreLink['mode']): Mend {
-    const link = this.#links[server.index]!
-    link.set(mode)
-    return () => link.set('open')
-  }
-
-  #loseAnswers({ index }: Server): Mend {
-    const link = this.#links[index]!
-    link.losesAnswers = true
-    return () => void (link.losesAnswers = false)
-  }
-
-  /** Leaves enough for watches that have not seen all yet, or little, after which they begin again. */
-  async #compact(server: Server): Promise<void> {
-    const { store } = server.plane?.core.storage ?? {}
-    const left = this.#random.float() < 0.5 ? 500 : 5
-    await store?.compact(Math.max(0, store.stats().revision - left))
+  /**
+   * Stops all servers, restores a snapshot, and starts them again, as an operator does. The servers are down for longer
+   * than Leases last: else who holds one by the lost state, and who does by the restored one, could do so at once.
+   */
+  async #restore(): Promise<void> {
+    const random = this.#random
+    const [kills, boots] = [random.float() < 0.5, random.float() < 0.5]
+    this.#count(boots ? 'restores with nodes that boot' : 'restores')
+    this.#log.info('fault', { name: 'restore' })
+    this.#isDown = true
+    for (let tries = 0; this.#medium.isOpen || this.#servers.some(({ plane }) => plane); tries++) {
+      assert(tries < 600, 'servers do not stop')
+      for (const server of this.#servers)
+        if (kills) server.kill()
+        else void server.stop()
+      await this.#medium.pass(500)
+    }
+    await this.#medium.pass(leaseMs + random.float() * 25 * second)
+    const { entries, restore } = await this.#saved.restore(random.float(), await this.#medium.newest())
+    await this.#medium.replace(entries, restore)
+    this.#beginnings.push({ at: this.clock.steady(), tick: this.#ticks.next() })
+    this.#isDown = false
+    if (boots) for (const node of this.#nodes) node.reboot()
+    for (const server of this.#servers) void server.start()
   }
 
   /** Ends all faults, and waits until the cluster is what it should be. */
   async calm(): Promise<void> {
-    for (const link of this.#links) {
+    for (const { index } of this.#servers) {
+      const link = this.#medium.link(index)
       link.losesAnswers = false
       link.set('open')
     }
+    this.#traps.clear()
     for (const server of this.#servers) server.resume()
     for (const node of this.#nodes) {
       node.connection.mend()
@@ -261,6 +276,11 @@ export class ChaosCluster {
     const client = this.#users.client('admin', silentLog)
     try {
       await this.#until('the cluster converges', () => this.#converged(client), convergesMs)
+      let taken = 0
+      const takeAll = async () => (taken = await takeAllAddresses(client)) === usableAddresses
+      await this.#until('every address can be given', takeAll, minute).catch((error: unknown) => {
+        throw new Error(`${taken} of ${usableAddresses} addresses are given`, { cause: error })
+      })
     } finally {
       client.close()
     }
@@ -302,6 +322,7 @@ export class ChaosCluster {
       const ran = this.#running.at(-1)!.pods.filter(({ name }) => name.startsWith(`${namespace}/`)).length
       const live = pods.filter(pod => !pod.metadata.deletionTimestamp).length
       if (ran !== live) lacks.push(`${ran} pods run, and there should be ${live}`)
+      lacks.push(...(await halfDone(client)))
     } catch (error) {
       lacks.push(String(error))
     }
@@ -309,16 +330,10 @@ export class ChaosCluster {
   }
 
   /** Everything that is wrong with what has been observed. */
-  violations(): string[] {
-    const changes = this.#memory.changes()
-    const log = logOf(changes)
-    return [
-      ...violations(log, withRevisions(log, this.operations)),
-      ...wrongWatches(writesOf(changes), this.#watches),
-      ...twoHolders(this.#leading),
-      ...runsTwice(this.#running.map(({ at, pods }) => ({ at, pods }))),
-      ...givenTwice(claimsOf(changes)),
-    ]
+  async violations(): Promise<string[]> {
+    const seen = { operations: this.operations, watches: this.#watches, running: this.#running }
+    const eras = await this.#medium.eras()
+    return [...twoHolders(this.#leading), ...wrongEras(eras, this.#beginnings, seen)]
   }
 
   get figures() {
@@ -329,7 +344,7 @@ export class ChaosCluster {
       watches: this.#watches.length,
       terms: this.#leading.length,
       starts: this.#running.length,
-      revisions: this.#memory.head,
+      eras: this.#beginnings.length,
       hours: Math.round((this.clock.steady() - Date.UTC(2026, 0, 1)) / 36_000) / 100,
     }
   }
@@ -342,10 +357,10 @@ export class ChaosCluster {
         held => (answer = held),
         () => (answer = false),
       )
-      while (answer === undefined) await this.clock.forward(500)
+      while (answer === undefined) await this.#medium.pass(500)
       if (answer) return
       if (this.clock.steady() > until) throw new Error(`not in time: ${what}`)
-      await this.clock.forward(1000)
+      await this.#medium.pass(1000)
     }
   }
 
@@ -357,6 +372,8 @@ export class ChaosCluster {
     })()
     let isOver = false
     void ended.then(() => (isOver = true))
-    while (!isOver) await this.clock.forward(second)
+    while (!isOver) await this.#medium.pass(second)
+    this.#saved.close()
+    await this.#medium.close()
   }
 }

@@ -27,17 +27,32 @@ export type Operation = Times &
 
 const decoder = new TextDecoder()
 
-/** What is wrong, in sentences; nothing when all is well. The log begins at revision 1. */
-export function violations(log: readonly Change[], operations: readonly Operation[]): string[] {
-  return [...gaps(log), ...wrongWrites(log, operations), ...wrongOrder(log, operations)]
+/** What a log has of its past. */
+export interface Past {
+  /** The newest revision when the operations began: that at which the log went on after the last restore. */
+  begins: Revision
+  /** For the revision of each snapshot that was restored, that at which the log went on. */
+  jumps: ReadonlyMap<Revision, Revision>
 }
 
-function* gaps(log: readonly Change[]): Iterable<string> {
-  for (const [i, { revision }] of log.entries())
-    if (revision !== i + 1) return yield `the log has revision ${revision} where ${i + 1} belongs`
+const noPast: Past = { begins: 0, jumps: new Map() }
+
+/** What is wrong, in sentences; nothing when all is well. The log begins at revision 1. */
+export function violations(log: readonly Change[], operations: readonly Operation[], past = noPast): string[] {
+  return [...gaps(log, past), ...wrongWrites(log, operations), ...wrongOrder(log, operations, past)]
+}
+
+function* gaps(log: readonly Change[], { jumps }: Past): Iterable<string> {
+  let last: Revision = 0
+  for (const { revision } of log) {
+    while (jumps.has(last)) last = jumps.get(last)!
+    if (revision !== last + 1) return yield `the log has revision ${revision} where ${last + 1} belongs`
+    last = revision
+  }
 }
 
 function* wrongWrites(log: readonly Change[], operations: readonly Operation[]): Iterable<string> {
+  const at = new Map(log.map(change => [change.revision, change]))
   const byValue = new Map<string, Revision[]>()
   for (const change of log)
     if (change.type === 'put') {
@@ -46,7 +61,7 @@ function* wrongWrites(log: readonly Change[], operations: readonly Operation[]):
     }
   for (const op of operations) {
     if (op.type === 'delete' && typeof op.outcome === 'number') {
-      const change = log[op.outcome - 1]
+      const change = at.get(op.outcome)
       if (change?.type !== 'delete' || change.key !== op.key || change.previous?.revision !== op.expect)
         yield `the deletion of ${op.key} at revision ${op.outcome} is not in the log`
     }
@@ -57,17 +72,16 @@ function* wrongWrites(log: readonly Change[], operations: readonly Operation[]):
     if (typeof op.outcome !== 'number') continue
     if (found[0] !== op.outcome)
       yield `${op.value} was acknowledged at ${op.outcome}, and is at ${found[0] ?? 'no revision'}`
-    else if (log[op.outcome - 1]!.key !== op.key)
-      yield `${op.value} is at ${log[op.outcome - 1]!.key}, not at ${op.key}`
+    else if (at.get(op.outcome)!.key !== op.key) yield `${op.value} is at ${at.get(op.outcome)!.key}, not at ${op.key}`
   }
 }
 
 /** Goes through the beginnings and ends of operations in the order of time. */
-function* wrongOrder(log: readonly Change[], operations: readonly Operation[]): Iterable<string> {
+function* wrongOrder(log: readonly Change[], operations: readonly Operation[], { begins }: Past): Iterable<string> {
   const states = new KeyStates(log)
   const began = new Map<Operation, Revision>()
   /** No operation that begins from now on may be of an older state than this. */
-  let least: Revision = 0
+  let least = begins
   const moments = operations.flatMap(op => [
     { at: op.start, op, isEnd: false },
     { at: op.end, op, isEnd: true },

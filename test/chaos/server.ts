@@ -12,6 +12,7 @@ import { startControllers } from '../../src/controllers/index.ts'
 import { startScheduler } from '../../src/scheduler/index.ts'
 import type { Store } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
+import type { StoreConnection } from './medium.ts'
 import type { Leading } from './observed.ts'
 import { ProcessClock } from './process-clock.ts'
 
@@ -21,8 +22,8 @@ export interface Around {
   random: Random
   log: Log
   openStore(server: number): Promise<Store>
-  /** The connections to the store. */
-  store(server: number): { cut(): void; stall(): void; mend(): void }
+  /** The connection to the store of a server that runs. */
+  link(server: number): StoreConnection
   /** Receives who leads, and each time that a leader works. */
   leading: Leading[]
 }
@@ -169,14 +170,12 @@ export class Server {
 
   /** What is left of the process in this one can reach nothing, and is put away. */
   #bury({ clock, plane, stop, gone }: Life): void {
-    const link = this.#around.store(this.index)
-    link.cut()
+    this.#around.link(this.index).end()
     gone.abort(lost())
     clock.resume()
     stop.abort()
     void plane.core.storage.store.close().catch(() => {})
     void plane.close().catch(() => {})
-    link.mend()
   }
 
   /** Ends the process in order. */
@@ -195,7 +194,7 @@ export class Server {
     const ended = new Promise<void>(resolve => (end = resolve))
     this.#paused = { ended, end }
     this.#life.clock.pause()
-    this.#around.store(this.index).stall()
+    this.#around.link(this.index).set('stalled')
   }
 
   resume(): void {
@@ -203,7 +202,7 @@ export class Server {
     this.#paused = undefined
     // Timers first, as the event loop has it; then what came over connections.
     this.#life?.clock.resume()
-    this.#around.store(this.index).mend()
+    if (this.#life) this.#around.link(this.index).set('open')
     paused?.end()
   }
 

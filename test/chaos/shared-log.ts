@@ -1,44 +1,76 @@
 // The twin of an etcd: one log in memory that several servers append to, each over a connection of its own with latency,
 // which can be cut, stall, and lose answers. On a virtual clock a run of it can be repeated.
-import type { Clock } from '../../src/base/clock.ts'
+import type { VirtualClock } from '../../src/base/clock.ts'
 import { assert, StatusError } from '../../src/base/errors.ts'
 import type { Random } from '../../src/base/random.ts'
 import { Waiters } from '../../src/base/waiters.ts'
 import { LogMoved, type Row, type RowHead, type SharedLog } from '../../src/store/log.ts'
 import { LogStore } from '../../src/store/log-store.ts'
 import type { Change, Entry, Revision, Store } from '../../src/store/store.ts'
+import type { Era } from './eras.ts'
+import type { LinkMode, Medium, Restore, StoreConnection } from './medium.ts'
 
 const maxLatencyMs = 4
 /** After this long, or half of it, the client of the log gives a question up. */
 const patienceMs = 40_000
 
-export class SharedMemory {
-  readonly rows: Row[] = []
-  readonly clock: Clock
+export class SharedMemory implements Medium {
+  /** Of the present era. */
+  rows: Row[] = []
+  readonly clock: VirtualClock
   readonly random: Random
+  /** Those that are open. */
   readonly #links = new Set<StoreLink>()
-  /** The rows that a log begins with: those of a snapshot. */
-  #start: { revision: Revision; rows: readonly Row[] } = { revision: 0, rows: [] }
+  /** The newest connection of each server. */
+  readonly #newest = new Map<number, StoreLink>()
+  readonly #eras: { from: number; kept: Revision; begins: Revision; entries: readonly Entry[]; rows: Row[] }[] = []
 
-  constructor(clock: Clock, random: Random) {
+  constructor(clock: VirtualClock, random: Random) {
     this.clock = clock
     this.random = random
+    this.#eras.push({ from: 0, kept: 0, begins: 0, entries: [], rows: this.rows })
   }
 
   get head(): Revision {
-    return this.rows.at(-1)?.revision ?? this.#start.revision
+    return this.rows.at(-1)?.revision ?? this.start.revision
   }
 
+  /** The rows that the log begins with: those of a snapshot. */
   get start(): { revision: Revision; rows: readonly Row[] } {
-    return this.#start
+    const { begins, entries } = this.#eras.at(-1)!
+    return { revision: begins, rows: entries.map(entry => ({ ...entry, deleted: false })) }
   }
 
-  /** Takes the entries of a snapshot in place of what is there. No server may have it open. */
-  replace(entries: readonly Entry[], revision: Revision): void {
-    assert(this.#links.size === 0, 'the log is open')
-    this.rows.length = 0
-    this.#start = { revision, rows: entries.map(entry => ({ ...entry, deleted: false })) }
+  get isOpen(): boolean {
+    return this.#links.size > 0
   }
+
+  async newest(): Promise<Revision> {
+    return this.head
+  }
+
+  async replace(entries: readonly Entry[], { from, kept, begins }: Restore): Promise<void> {
+    assert(!this.isOpen, 'the log is open')
+    this.rows = []
+    this.#eras.push({ from, kept, begins, entries, rows: this.rows })
+  }
+
+  async eras(): Promise<Era[]> {
+    return this.#eras.map(({ rows, ...era }) => ({ ...era, changes: rows.map(changeOf) }))
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.clock.forward(ms)
+  }
+
+  link(server: number): StoreLink {
+    return this.#newest.get(server)!
+  }
+
+  /** There is nothing but connections. */
+  readonly faults = []
+
+  async close(): Promise<void> {}
 
   append(rows: readonly Row[]): void {
     this.rows.push(...rows)
@@ -47,36 +79,31 @@ export class SharedMemory {
 
   /** Rows with bytes of their own, as those that come over a connection are. */
   after(revision: Revision): Row[] {
-    const first = this.#start.revision + 1
+    const first = this.#eras.at(-1)!.begins + 1
     return this.rows.slice(revision + 1 - first).map(row => ({ ...row, value: Uint8Array.from(row.value) }))
   }
 
-  async open(link: StoreLink): Promise<Store> {
+  async open(server: number): Promise<Store> {
+    const link = new StoreLink(this)
+    this.#newest.set(server, link)
     await link.pass()
     this.#links.add(link)
     return new LogStore(new LinkedLog(this, link))
   }
 
-  close(link: StoreLink): void {
+  forget(link: StoreLink): void {
     this.#links.delete(link)
-  }
-
-  /** All that was ever written, as changes. */
-  changes(): Change[] {
-    return this.rows.map(({ key, deleted, value, revision, created }) =>
-      deleted ? { type: 'delete', key, revision } : { type: 'put', key, value, revision, created },
-    )
   }
 }
 
-/** `deaf`: questions arrive, and nothing comes back. */
-type LinkMode = 'open' | 'cut' | 'stalled' | 'deaf'
+const changeOf = ({ key, deleted, value, revision, created }: Row): Change =>
+  deleted ? { type: 'delete', key, revision } : { type: 'put', key, value, revision, created }
 
-/** The connection of one server. */
-export class StoreLink {
+/** The connection of one life of a server. */
+class StoreLink implements StoreConnection {
   mode: LinkMode = 'open'
-  /** Whether what is asked next is done, and its answer is lost. */
   losesAnswers = false
+  #isOver = false
   readonly #memory: SharedMemory
   readonly #moved = new Set<() => void>()
   notify: () => void = () => {}
@@ -85,7 +112,13 @@ export class StoreLink {
     this.#memory = memory
   }
 
+  end(): void {
+    this.set('cut')
+    this.#isOver = true
+  }
+
   set(mode: LinkMode): void {
+    if (this.#isOver) return
     this.mode = mode
     this.#moved.forEach(wake => wake())
     if (mode === 'open') this.notify()
@@ -195,7 +228,7 @@ class LinkedLog implements SharedLog {
     this.#closed = true
     this.#delivered.fail(closed())
     this.#link.notify = () => {}
-    this.#memory.close(this.#link)
+    this.#memory.forget(this.#link)
   }
 
   async #pass(direction?: 'there' | 'back'): Promise<void> {
