@@ -35,9 +35,11 @@ const usableAddresses = 62
 const convergesMs = 15 * minute
 
 export class ChaosCluster {
-  readonly clock = new VirtualClock()
+  readonly clock: VirtualClock
   readonly faults: Record<string, number> = {}
   readonly operations: Operation[] = []
+  /** What the cluster lacked when that was last looked at. */
+  lacking: readonly string[] = []
   readonly #random: Random
   readonly #log: Log
   readonly #medium: Medium
@@ -58,14 +60,20 @@ export class ChaosCluster {
   /** Whether the store is being restored. */
   #isDown = false
 
-  constructor(seed: number, medium = (clock: VirtualClock, random: Random): Medium => new SharedMemory(clock, random)) {
+  /** @param medium where the store is; it moves the clock */
+  constructor(
+    seed: number,
+    clock = new VirtualClock(),
+    medium: Medium = new SharedMemory(clock, seededRandom(seed + 1)),
+  ) {
+    this.clock = clock
+    this.#medium = medium
     this.#random = seededRandom(seed)
     const began = this.clock.steady()
     const sinceBegin = () => Math.round(this.clock.steady() - began)
     this.#log = process.env.KUTTER_LOG
       ? makeLog(line => process.stderr.write(`${sinceBegin()} ${line}\n`), 'info')
       : silentLog
-    this.#medium = medium(this.clock, seededRandom(seed + 1))
     const around = {
       clock: this.clock,
       random: seededRandom(seed + 2),
@@ -288,11 +296,11 @@ export class ChaosCluster {
 
   /** Every workload has its pods, of the newest template, and all of them run and are ready. */
   async #converged(client: Client): Promise<boolean> {
-    return (await this.lacks(client)).length === 0
+    this.lacking = await this.#lacks(client)
+    return this.lacking.length === 0
   }
 
-  /** What a cluster lacks. */
-  async lacks(client = this.#users.client('admin', silentLog)): Promise<string[]> {
+  async #lacks(client: Client): Promise<string[]> {
     const lacks: string[] = []
     if (this.#servers.some(({ plane }) => !plane)) return ['a server']
     try {

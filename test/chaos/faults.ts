@@ -51,6 +51,7 @@ export function faultsOf(parts: Parts): Fault[] {
     ['leader killed', () => (leader.kill(), () => void leader.start())],
     ['server starts again', () => (server.kill(), void server.start(), () => {})],
     ['a trap between writes', () => trap(parts)],
+    ['a trap between writes', () => trap(parts)],
     ['server paused', () => (server.pause(), () => server.resume())],
     ['leader paused for just longer than its lease', () => pauseLeader(leader, random, after)],
     ...linkFaults(medium, server, 'a server'),
@@ -62,7 +63,7 @@ export function faultsOf(parts: Parts): Fault[] {
     ['time set', () => (server.setTime(random.float() < 0.5 ? hour : -hour), () => {})],
     ['candidate paused', () => (candidate.clock.pause(), () => candidate.clock.resume())],
     ['candidate cut', () => (candidate.connection.cut(), () => candidate.connection.mend())],
-    ['history compacted', () => (void compact(server, random).catch(() => {}), () => {})],
+    ['history compacted', () => (void compact(server, medium, random).catch(() => {}), () => {})],
     ...medium.faults,
   ]
 }
@@ -112,8 +113,8 @@ function loseAnswers(medium: Medium, { index }: Server): Mend {
 }
 
 /** Leaves enough for watches that have not seen all yet, or little, after which they begin again. */
-async function compact(server: Server, random: Random): Promise<void> {
+async function compact(server: Server, { leastHistory }: Medium, random: Random): Promise<void> {
   const { store } = server.plane?.core.storage ?? {}
-  const left = random.float() < 0.5 ? 500 : 5
+  const left = random.float() < 0.5 ? 500 : leastHistory
   await store?.compact(Math.max(0, store.stats().revision - left))
 }

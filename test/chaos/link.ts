@@ -5,7 +5,9 @@ export class Link {
   readonly endpoint: string
   readonly #server: Server
   readonly #sockets: Set<Socket>
-  #mode: 'open' | 'cut' | 'stalled' = 'open'
+  #mode: 'open' | 'cut' | 'stalled' | 'deaf' = 'open'
+  /** Those from the target, of all sockets. */
+  readonly #far = new Set<Socket>()
 
   private constructor(server: Server, target: string) {
     this.#server = server
@@ -34,6 +36,12 @@ export class Link {
     for (const socket of this.#sockets) socket.pause()
   }
 
+  /** Lets questions through, and no answers. */
+  deafen(): void {
+    this.#mode = 'deaf'
+    for (const socket of this.#far) socket.pause()
+  }
+
   mend(): void {
     this.#mode = 'open'
     for (const socket of this.#sockets) socket.resume()
@@ -47,6 +55,8 @@ export class Link {
   #lead(near: Socket, host: string, port: number): void {
     if (this.#mode === 'cut') return void near.destroy()
     const far = connect(port, host)
+    this.#far.add(far)
+    far.on('close', () => this.#far.delete(far))
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -58,7 +68,7 @@ export class Link {
         this.#sockets.delete(from)
         to.destroy()
       })
-      if (this.#mode === 'stalled') from.pause()
+      if (this.#mode === 'stalled' || (this.#mode === 'deaf' && from === far)) from.pause()
     }
   }
 }

@@ -30,6 +30,8 @@ export interface Medium {
   replace(entries: readonly Entry[], restore: Restore): Promise<void>
   /** All that was ever written. */
   eras(): Promise<Era[]>
+  /** When history is compacted, so much of it is left. */
+  readonly leastHistory: number
   /** Lets the time of the cluster's clock go on. */
   pass(ms: number): Promise<void>
   /** Faults of its own, each of which returns what ends it. */

@@ -69,6 +69,7 @@ export class SharedMemory implements Medium {
 
   /** There is nothing but connections. */
   readonly faults = []
+  readonly leastHistory = 5
 
   async close(): Promise<void> {}
 
