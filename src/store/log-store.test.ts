@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../base/errors.ts'
+import { Waiters } from '../base/waiters.ts'
 import { bytes, has, text } from './contract.ts'
-import type { Log, Row } from './log.ts'
+import type { Log, Row, SharedLog } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'
 import { storeLimits, type Change, type Revision } from './store.ts'
 
@@ -89,6 +90,25 @@ class TestLog implements Log {
 
   release(): void {
     for (const go of this.held!.splice(0)) go()
+  }
+}
+
+/** A log that others append to, over a connection that is lost: their rows are counted, and do not come. */
+class TestSharedLog extends TestLog implements SharedLog {
+  newestRevision: Revision = 0
+  readonly #others = new Waiters()
+
+  override async append(rows: readonly Row[]): Promise<void> {
+    if (rows[0]!.revision <= this.newestRevision) await this.#others.wait(this.newestRevision)
+    return super.append(rows)
+  }
+
+  follow(): void {}
+
+  newest = async () => this.newestRevision
+
+  endWaits(): void {
+    this.#others.fail(new StatusError('ServiceUnavailable', 'the store is closed'))
   }
 }
 
@@ -253,6 +273,23 @@ test('closing waits for the append under way, and refuses what is queued behind 
   ])
     await assert.rejects(refused, has('ServiceUnavailable'))
   await store.close()
+})
+
+test('closing does not wait for what others have written, which may not come', async () => {
+  for (const doing of ['append', 'plan'] as const) {
+    const log = new TestSharedLog()
+    const store = new LogStore(log)
+    log.newestRevision = 1
+    // One that expects a value has to see the rows of others before it is planned at all.
+    const expect = doing === 'plan' ? 1 : 'absent'
+    const refused = assert.rejects(store.put('/a', bytes('1'), { expect }), has('ServiceUnavailable'))
+    await settled()
+    const closing = store.close()
+    await refused
+    await closing
+    assert.ok(log.closed)
+    assert.deepEqual(log.batches, [])
+  }
 })
 
 test('a change whose old value is damaged is given without it, and the damage is reported', async () => {

@@ -219,10 +219,11 @@ export class LogStore implements Store {
     if (this.#closed) return
     this.#closed = true
     for (const write of this.#queue.splice(0)) write.reject(storeClosed())
+    this.#shown.fail(storeClosed())
+    this.#shared?.endWaits()
     await this.#flushing
     // A failure is reported to the caller of the compaction.
     await this.#compacting.catch(() => {})
-    this.#shown.fail(storeClosed())
     this.#hub.close(storeClosed())
     await this.#log.close()
   }

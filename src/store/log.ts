@@ -66,6 +66,11 @@ export interface SharedLog extends Log {
   follow(show: (rows: readonly Row[]) => void, fail: (error: StatusError) => void): void
   /** The newest durable revision, of all processes. What `append` has resolved anywhere before the call is part of it. */
   newest(): Promise<Revision>
+  /**
+   * Ends the appends that wait for rows of others, and lets none wait any more, since the store closes: with the
+   * connection lost these rows may not come for a long time. An append that others do not delay ends as it does.
+   */
+  endWaits(): void
 }
 
 /** The rows of an append were planned at an old state; the newer rows have been shown. Nothing was appended. */

@@ -156,6 +156,8 @@ class LinkedLog implements SharedLog {
   #show: (rows: readonly Row[]) => void = () => {}
   #delivering: Promise<void> | undefined
   #closed = false
+  /** Whether nobody waits for rows any more. */
+  #isEnding = false
 
   constructor(memory: SharedMemory, link: StoreLink) {
     this.#memory = memory
@@ -225,6 +227,11 @@ class LinkedLog implements SharedLog {
     return 0
   }
 
+  endWaits(): void {
+    this.#isEnding = true
+    this.#delivered.fail(closed())
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#delivered.fail(closed())
@@ -238,8 +245,9 @@ class LinkedLog implements SharedLog {
   }
 
   async #reach(revision: Revision): Promise<void> {
-    if (this.#closed) throw closed()
-    if (this.#revision < revision) await this.#delivered.wait(revision)
+    if (this.#revision >= revision) return
+    if (this.#isEnding || this.#closed) throw closed()
+    await this.#delivered.wait(revision)
   }
 
   /** Brings what has been written, once at a time. One that fails is begun again when the connection is mended. */

@@ -88,6 +88,8 @@ class EtcdLog implements SharedLog {
   #fail: (error: StatusError) => void = () => {}
   #following: Promise<void> | undefined
   #failed: StatusError | undefined
+  /** Whether nobody waits for rows any more. */
+  #isEnding = false
   #size = { bytes: 0, askedAt: Number.NEGATIVE_INFINITY }
   readonly #newest = new Latest(() => this.#readNewest())
 
@@ -226,8 +228,13 @@ class EtcdLog implements SharedLog {
     return this.#size.bytes
   }
 
+  endWaits(): void {
+    this.#isEnding = true
+    this.#delivered.fail(closed())
+  }
+
   async close(): Promise<void> {
-    this.#closing.abort(new StatusError('ServiceUnavailable', 'the store is closed'))
+    this.#closing.abort(closed())
     this.#client.close()
     this.#delivered.fail(this.#closing.signal.reason)
     await this.#following
@@ -377,7 +384,9 @@ class EtcdLog implements SharedLog {
 
   async #reach(revision: Revision): Promise<void> {
     this.#mustRun()
-    if (this.#revision < revision) await this.#delivered.wait(revision)
+    if (this.#revision >= revision) return
+    if (this.#isEnding) throw closed()
+    await this.#delivered.wait(revision)
   }
 
   #mustRun(): void {
@@ -408,6 +417,8 @@ export async function openEtcdLog(client: EtcdClient, layout: Layout, options: L
   if (!state) throw new StatusError('ServiceUnavailable', 'etcd gave up its newest revision while it was read')
   return new EtcdLog(client, layout, state, options)
 }
+
+const closed = () => new StatusError('ServiceUnavailable', 'the store is closed')
 
 /** Another etcd answers, or one that was restored: what this server holds is not what is stored. */
 const goneBack = (now: Revision, before: Revision) =>
