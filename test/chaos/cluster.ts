@@ -267,6 +267,7 @@ export class ChaosCluster {
   async calm(): Promise<void> {
     for (const { index } of this.#servers) {
       const link = this.#medium.link(index)
+      if (!link) continue
       link.losesAnswers = false
       link.set('open')
     }

@@ -79,8 +79,8 @@ const linkFaults = (medium: Medium, { index }: Server, whose: string): Fault[] =
 
 function setLink(medium: Medium, server: number, mode: LinkMode): Mend {
   const link = medium.link(server)
-  link.set(mode)
-  return () => link.set('open')
+  link?.set(mode)
+  return () => link?.set('open')
 }
 
 /** Most traps are sprung by the next change that somebody makes; one that is not is put away. */
@@ -108,6 +108,7 @@ function pauseLeader(leader: Server, random: Random, after: Parts['after']): Men
 
 function loseAnswers(medium: Medium, { index }: Server): Mend {
   const link = medium.link(index)
+  if (!link) return () => {}
   link.losesAnswers = true
   return () => void (link.losesAnswers = false)
 }

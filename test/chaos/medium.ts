@@ -21,8 +21,8 @@ export type Restore = Pick<Era, 'from' | 'kept' | 'begins'>
 export interface Medium {
   /** Opens the store for a life of a server, over a connection of its own. */
   open(server: number): Promise<Store>
-  /** The newest connection of a server, which has opened the store before. */
-  link(server: number): StoreConnection
+  /** The newest connection of a server. */
+  link(server: number): StoreConnection | undefined
   /** Whether a server has the store open. */
   readonly isOpen: boolean
   newest(): Promise<Revision>

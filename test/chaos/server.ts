@@ -23,7 +23,7 @@ export interface Around {
   log: Log
   openStore(server: number): Promise<Store>
   /** The connection to the store of a server that runs. */
-  link(server: number): StoreConnection
+  link(server: number): StoreConnection | undefined
   /** Receives who leads, and each time that a leader works. */
   leading: Leading[]
 }
@@ -46,6 +46,9 @@ export class Server {
   readonly #around: Around
   #life: Life | undefined
   #starting: Promise<void> | undefined
+  #isWanted = false
+  /** How often the process was ended: one that was starting then does not run. */
+  #kills = 0
   #lives = 0
   /** Resolves when a paused process goes on; undefined while it runs. */
   #paused: { ended: Promise<void>; end(): void } | undefined
@@ -66,6 +69,8 @@ export class Server {
 
   /** Starts the process, again and again until it runs, as a supervisor does. */
   start(): Promise<void> {
+    this.#isWanted = true
+    if (this.#life) return Promise.resolve()
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined
     })
@@ -73,10 +78,15 @@ export class Server {
   }
 
   async #start(): Promise<void> {
-    for (;;) {
+    while (this.#isWanted) {
+      const kills = this.#kills
       try {
-        this.#life = await this.#begin()
-        return
+        const life = await this.#begin()
+        if (kills === this.#kills) {
+          this.#life = life
+          return
+        }
+        this.#bury(life)
       } catch (error) {
         this.#around.log.warn('a server did not start', { server: this.index, why: String(error) })
         await this.#around.clock.sleep(1000)
@@ -160,8 +170,13 @@ export class Server {
 
   /** Ends the process without a chance to do anything more. */
   kill(): void {
+    this.#isWanted = false
+    this.#kills++
     const life = this.#life
-    if (!life) return
+    if (!life) {
+      if (this.#starting) this.#around.link(this.index)?.end()
+      return
+    }
     this.#life = undefined
     this.#paused?.end()
     this.#paused = undefined
@@ -170,7 +185,7 @@ export class Server {
 
   /** What is left of the process in this one can reach nothing, and is put away. */
   #bury({ clock, plane, stop, gone }: Life): void {
-    this.#around.link(this.index).end()
+    this.#around.link(this.index)?.end()
     gone.abort(lost())
     clock.resume()
     stop.abort()
@@ -180,6 +195,8 @@ export class Server {
 
   /** Ends the process in order. */
   async stop(): Promise<void> {
+    this.#isWanted = false
+    this.#kills++
     const life = this.#life
     this.#life = undefined
     if (!life) return
@@ -194,7 +211,7 @@ export class Server {
     const ended = new Promise<void>(resolve => (end = resolve))
     this.#paused = { ended, end }
     this.#life.clock.pause()
-    this.#around.link(this.index).set('stalled')
+    this.#around.link(this.index)?.set('stalled')
   }
 
   resume(): void {
@@ -202,7 +219,7 @@ export class Server {
     this.#paused = undefined
     // Timers first, as the event loop has it; then what came over connections.
     this.#life?.clock.resume()
-    if (this.#life) this.#around.link(this.index).set('open')
+    if (this.#life) this.#around.link(this.index)?.set('open')
     paused?.end()
   }
 

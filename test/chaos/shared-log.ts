@@ -63,8 +63,8 @@ export class SharedMemory implements Medium {
     return this.clock.forward(ms)
   }
 
-  link(server: number): StoreLink {
-    return this.#newest.get(server)!
+  link(server: number): StoreLink | undefined {
+    return this.#newest.get(server)
   }
 
   /** There is nothing but connections. */
