@@ -10,7 +10,7 @@ import { seed } from './clients.ts'
 import { ChaosCluster } from './cluster.ts'
 import { EtcdMedium } from './etcd-medium.ts'
 
-const rounds = Number(process.env.KUTTER_CHAOS_ROUNDS ?? 3)
+const rounds = Number(process.env.KUTTER_CHAOS_ROUNDS ?? 2)
 const roundsOfCluster = 10
 
 test('members of etcd fail under a cluster whose parts fail, and nothing is lost, doubled or held by two', {
