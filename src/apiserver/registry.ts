@@ -146,10 +146,11 @@ export class Registry {
       warn,
       now,
       nameIsGenerated,
+      requires: new Map(),
       next: object,
     }
     await run(createSteps, write, this.admission)
-    if (!options.dryRun) return this.storage.write(kind, write.next, 'absent')
+    if (!options.dryRun) return this.storage.write(kind, write.next, 'absent', write.requires)
     if (this.#live(target)) throw alreadyExists(kind, target.name)
     delete write.next.metadata.resourceVersion
     return new Item(write.next, 0)
@@ -177,7 +178,16 @@ export class Registry {
     const live = kind.versions ? await shownItem(kind, stored) : stored
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
-    const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
+    const write: Write = {
+      operation,
+      live,
+      rules,
+      warn,
+      now: this.clock.now(),
+      requires: new Map(),
+      next,
+      sent: options.sent?.(),
+    }
     const admission = options.isAdmitted ? admitted : this.admission
     await run(rules === 'none' ? uncheckedSteps : updateSteps, write, admission)
     const isCurrent = async () => !this.storage.isStale(kind, stored) && (await isStoredSo(kind, write.next, stored))
@@ -187,7 +197,7 @@ export class Registry {
       await this.storage.remove(kind, stored)
       return new Item(write.next, live.revision)
     }
-    return this.storage.write(kind, write.next, live.revision)
+    return this.storage.write(kind, write.next, live.revision, write.requires)
   }
 
   #live({ kind, namespace, name }: Operation): Item | undefined {

@@ -8,7 +8,7 @@ import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { type AnyMirror, Item, type Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import type { Mutable } from '../api/schema/node.ts'
-import type { Change, Entry, Head, Store } from '../store/index.ts'
+import type { Change, Entry, Head, PutOptions, Store } from '../store/index.ts'
 import type { Encryption, Transformer } from './encryption/encryption.ts'
 import { freezeInTests, KindStorage, parseStored, prefixOf, root, storageKey } from './kind-storage.ts'
 import { shownItem } from './versions.ts'
@@ -267,13 +267,19 @@ export class Storage {
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Writes an object, and returns it as its kind shows it. Throws StoreConflict when it is not at `expect`. */
-  async write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
-    if (!kind.versions) return this.#write(kind, object, expect)
-    return shownItem(kind, await this.#write(kind, await kind.versions.toStored(object), expect))
+  /** Writes an object, and returns it as its kind shows it. Throws as `Store.put` does. */
+  async write(
+    kind: AnyKind,
+    object: Mutable<KubeObject>,
+    expect: number | 'absent',
+    requires?: ReadonlyMap<string, number>,
+  ): Promise<Item> {
+    const options = { expect, ...(requires?.size && { requires }) }
+    if (!kind.versions) return this.#write(kind, object, options)
+    return shownItem(kind, await this.#write(kind, await kind.versions.toStored(object), options))
   }
 
-  async #write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
+  async #write(kind: AnyKind, object: Mutable<KubeObject>, options: PutOptions): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write. It is set when the bytes come back from the store.
     object.metadata.resourceVersion = unknownRevision
@@ -283,7 +289,7 @@ export class Storage {
     const bytes = storage.transformer ? storage.transformer.seal(key, plain) : plain
     if (bytes !== plain) this.#plain.set(bytes, plain)
     this.#written.set(bytes, object)
-    const revision = await this.store.put(key, bytes, { expect })
+    const revision = await this.store.put(key, bytes, options)
     await this.waitFor(revision)
     const current: Item | undefined = storage.mirror.item(kind.namespaced ? namespace : undefined, name)
     return current?.revision === revision ? current : this.#item(storage, key, bytes, revision)

@@ -48,6 +48,8 @@ export interface Write {
   readonly now: number
   /** Whether the server has made up the name of a new object. */
   readonly nameIsGenerated?: boolean
+  /** See AdmissionRequest. */
+  readonly requires: Map<string, number>
   /** The object to be stored. Only this write has it, and steps change or replace it. */
   next: Mutable<KubeObject>
 }
@@ -191,10 +193,10 @@ function validate(write: Write, admission: Admission): void | Promise<void> {
   return admission.validate(requestOf(write))
 }
 
-const requestOf = ({ operation, next, live, warn, nameIsGenerated = false }: Write): AdmissionRequest =>
+const requestOf = ({ operation, next, live, warn, requires, nameIsGenerated = false }: Write): AdmissionRequest =>
   live
-    ? { type: 'UPDATE', operation, object: next, old: live.object, warn }
-    : { type: 'CREATE', operation, object: next, warn, nameIsGenerated }
+    ? { type: 'UPDATE', operation, object: next, old: live.object, warn, requires }
+    : { type: 'CREATE', operation, object: next, warn, requires, nameIsGenerated }
 
 /** Sets the status. Objects of built-in kinds have one always, even if it is empty. */
 function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {

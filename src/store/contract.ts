@@ -148,6 +148,22 @@ function reads(check: Check): void {
     assert.equal((await store.list('')).entries.length, 6)
   })
 
+  check('a write that requires another key at a revision is stored only while it is there', async store => {
+    const claim = await store.put('/claim', bytes('1'), { expect: 'absent' })
+    const requires = new Map([['/claim', claim]])
+    const value = await store.put('/a', bytes('1'), { expect: 'absent', requires })
+    // In one batch each write sees those before it.
+    const taken = store.put('/claim', bytes('2'), { expect: claim })
+    const late = assert.rejects(store.put('/a', bytes('2'), { expect: value, requires }), has('ServerTimeout'))
+    await Promise.all([taken, late])
+    await assert.rejects(store.put('/b', bytes('1'), { expect: 'absent', requires }), has('ServerTimeout'))
+    await store.delete('/claim', { expect: await taken })
+    await assert.rejects(store.put('/b', bytes('1'), { expect: 'absent', requires }), has('ServerTimeout'))
+    const never = new Map([['/none', 1]])
+    await assert.rejects(store.put('/b', bytes('1'), { expect: 'absent', requires: never }), has('ServerTimeout'))
+    assert.deepEqual([text((await store.get('/a'))!.value), await store.get('/b')], ['1', undefined])
+  })
+
   check('many keys stay in order', async store => {
     const keys = Array.from({ length: 3000 }, (_, i) => `/k/${(i * 7919) % 3000}`)
     await Promise.all(keys.map(key => store.put(key, bytes(key), { expect: 'absent' })))

@@ -22,6 +22,7 @@ import {
   type Head,
   type ListOptions,
   type Page,
+  type PutOptions,
   type Revision,
   type Store,
   type StoreStats,
@@ -163,8 +164,8 @@ export class LogStore implements Store {
     }
   }
 
-  put(key: string, value: Uint8Array, { expect }: { expect: Revision | 'absent' }): Promise<Revision> {
-    return this.#write(key, value, expect)
+  put(key: string, value: Uint8Array, { expect, requires }: PutOptions): Promise<Revision> {
+    return this.#write(key, value, expect, requires)
   }
 
   delete(key: string, { expect }: { expect: Revision }): Promise<Revision> {
@@ -256,7 +257,12 @@ export class LogStore implements Store {
     return at
   }
 
-  #write(key: string, value: Uint8Array | undefined, expect: Revision | 'absent'): Promise<Revision> {
+  #write(
+    key: string,
+    value: Uint8Array | undefined,
+    expect: Revision | 'absent',
+    requires?: ReadonlyMap<string, Revision>,
+  ): Promise<Revision> {
     return new Promise((resolve, reject) => {
       this.#mustBeOpen()
       checkKey(key)
@@ -266,7 +272,7 @@ export class LogStore implements Store {
         throw new StatusError('TooManyRequests', 'too many writes are waiting for the disk, please try again later', {
           details: { retryAfterSeconds: 1 },
         })
-      this.#queue.push({ key, value, expect, resolve, reject })
+      this.#queue.push({ key, value, expect, requires, resolve, reject })
       this.#queuedBytes += value?.byteLength ?? 0
       this.#flushing ??= this.#turn().then(() => this.#flush())
     })
@@ -332,8 +338,9 @@ export class LogStore implements Store {
    * Whether a write that conflicts with what has been shown here may not conflict with what others have written since.
    * Revisions of a key only grow, so an expected one that has been passed does not come back.
    */
-  #isUncertain({ expect }: Write): boolean {
-    return expect === 'absent' || expect > this.#revision
+  #isUncertain({ expect, requires }: Write): boolean {
+    const isAhead = (revision: Revision) => revision > this.#revision
+    return expect === 'absent' || isAhead(expect) || [...(requires?.values() ?? [])].some(isAhead)
   }
 
   #plan(writes: readonly Write[]): Batch {

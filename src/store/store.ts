@@ -47,6 +47,12 @@ export interface ListOptions {
   uncounted?: boolean
 }
 
+export interface PutOptions {
+  expect: Revision | 'absent'
+  /** The revisions at which other keys must be at the moment of the write. */
+  requires?: ReadonlyMap<string, Revision>
+}
+
 export interface StoreStats {
   revision: Revision
   /** Reads and watches of revisions before this one are refused with Expired. */
@@ -73,7 +79,7 @@ export class StoreFull extends StatusError {
  * - A change is given to watchers that wait for it before the write that made it resolves.
  * - Keys are ordered by UTF-16 code units, which for ASCII is the order of bytes.
  * - Values are neither copied nor changed. A caller must not write into one that it passed or received.
- * - A write that rejects with StoreConflict, or for a limit, has not been stored. After another error, such as the end
+ * - A write that rejects with StoreConflict or RequirementLost, or for a limit, has not been stored. After another error, such as the end
  *   of the writing thread, it may have been; a later read shows it.
  *
  * An example: put(a) = 1, put(b) = 2, put(a) at 1 = 3, delete(b) at 2 = 4. Now get(b) is undefined, get(b, 3) has
@@ -98,8 +104,11 @@ export interface Store {
    * Throws InternalError for a damaged one, and for one that is compacted.
    */
   values(revisions: readonly Revision[]): Uint8Array[]
-  /** Writes a value, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
-  put(key: string, value: Uint8Array, options: { expect: Revision | 'absent' }): Promise<Revision>
+  /**
+   * Writes a value, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`, and
+   * RequirementLost when another key is not at the revision that is required of it.
+   */
+  put(key: string, value: Uint8Array, options: PutOptions): Promise<Revision>
   /** Deletes a key, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
   delete(key: string, options: { expect: Revision }): Promise<Revision>
   /**
@@ -133,6 +142,13 @@ export class StoreConflict extends Error {
     this.key = key
     this.expected = expected
     this.actual = actual
+  }
+}
+
+/** Another key than the one that is written was not as the write requires. */
+export class RequirementLost extends StatusError {
+  constructor() {
+    super('ServerTimeout', 'another server has changed what this write depends on, please try again')
   }
 }
 

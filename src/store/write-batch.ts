@@ -1,6 +1,6 @@
 // Decides the outcome of a batch of queued writes: which rows are to be appended, and which writes conflict. It is
 // pure: nothing is changed, and the outcome counts only once the log has the rows.
-import { StoreConflict, type Revision } from './store.ts'
+import { RequirementLost, StoreConflict, type Revision } from './store.ts'
 import type { Row } from './log.ts'
 
 /** A write that waits for its turn. Without a value it is a deletion. */
@@ -8,6 +8,7 @@ export interface Write {
   key: string
   value: Uint8Array | undefined
   expect: Revision | 'absent'
+  requires: ReadonlyMap<string, Revision> | undefined
   resolve(revision: Revision): void
   reject(error: unknown): void
 }
@@ -17,9 +18,14 @@ export interface Batch {
   /** The write of each row. */
   winners: Write[]
   /** Writes that conflict with others of this batch. That they do is certain only when the rows are durable. */
-  losers: { write: Write; conflict: StoreConflict }[]
+  losers: Refused[]
   /** Writes that conflict with what is durable already. */
-  stale: { write: Write; conflict: StoreConflict }[]
+  stale: Refused[]
+}
+
+interface Refused {
+  write: Write
+  conflict: StoreConflict | RequirementLost
 }
 
 type Current = { revision: Revision; created: Revision } | undefined
@@ -28,10 +34,17 @@ type Current = { revision: Revision; created: Revision } | undefined
 export function planBatch(writes: readonly Write[], head: Revision, current: (key: string) => Current): Batch {
   const batch: Batch = { rows: [], winners: [], losers: [], stale: [] }
   const changed = new Map<string, Current>()
+  const at = (key: string) => (changed.has(key) ? changed.get(key) : current(key))
   for (const write of writes) {
     const { key, value, expect } = write
+    const lost = write.requires && [...write.requires].find(([other, revision]) => at(other)?.revision !== revision)
+    if (lost) {
+      const refused = { write, conflict: new RequirementLost() }
+      ;(changed.has(lost[0]) ? batch.losers : batch.stale).push(refused)
+      continue
+    }
     const inBatch = changed.has(key)
-    const now = inBatch ? changed.get(key) : current(key)
+    const now = at(key)
     const actual = now?.revision ?? 'absent'
     if (actual !== expect) {
       const loser = { write, conflict: new StoreConflict(key, expect, actual) }

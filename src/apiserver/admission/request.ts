@@ -36,6 +36,11 @@ export interface AdmissionRequest {
   nameIsGenerated?: boolean
   /** Whether and how the plugins mutate the object a second time. The chain sets it. */
   reinvocation?: Reinvocation
+  /**
+   * Keys of the store, and the revisions at which they must be when the object is written, else it is not. Present where
+   * something is stored. A plugin adds what it has decided by.
+   */
+  requires?: Map<string, number>
   /** Sends a warning to the client, whether or not the request succeeds. */
   warn?: (text: string) => void
 }

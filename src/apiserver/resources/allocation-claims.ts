@@ -4,7 +4,10 @@
 //   claim X ──▶ all that was written before the claim is in the mirror ──▶ nobody has X ──▶ store the Service
 //
 // So of two servers that choose the same, one is refused the claim, or sees the Service of the other. A claim is
-// removed when its Service is in the mirror. One that is left behind counts as given up when its time is over.
+// removed when its Service is in the mirror. One that is left behind counts as given up when its time is over, or when a
+// server has seen it unchanged for that long: the time of its maker may be ahead. Another server takes it then. Its maker
+// may still be about to store its Service, since it was held up. So the write of a Service requires of the store that
+// the claims are still those that were made for it.
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -12,6 +15,9 @@ import { type Store, StoreConflict } from '../../store/index.ts'
 import type { Storage } from '../storage.ts'
 
 const prefix = '/registry/kutter.dev.allocations/'
+
+/** Of so many claims of others it is noted when they were seen. */
+const maxOthers = 10_000
 
 interface Claim {
   uid: string
@@ -25,6 +31,8 @@ export class AllocationClaims {
   readonly #clock: Clock
   readonly #log: Log
   readonly #claimMs: number
+  /** Claims of others, and since when this server has seen them unchanged, by a clock that nobody sets. */
+  readonly #others = new Map<string, { revision: number; since: number }>()
   /** The revisions of the claims that this server has made. */
   readonly #made = new Map<string, number>()
 
@@ -39,15 +47,20 @@ export class AllocationClaims {
 
   /**
    * Claims addresses and ports for a Service. Returns one that another has, with its UID; undefined when all are claimed.
+   * @param requires receives what the write of the Service requires
    * @param takenBy the UID of the Service in the mirror that has it
    */
   async take(
     wanted: readonly string[],
     uid: string,
+    requires: Map<string, number>,
     takenBy: (what: string) => string | undefined,
   ): Promise<{ what: string; uid: string } | undefined> {
+    for (const key of requires.keys()) if (key.startsWith(prefix)) requires.delete(key)
     for (const what of wanted) {
-      const other = (await this.#claim(what, uid)) ?? takenBy(what)
+      const claim = await this.#claim(what, uid)
+      if ('revision' in claim) requires.set(prefix + what, claim.revision)
+      const other = 'uid' in claim ? claim.uid : takenBy(what)
       if (other === undefined || other === uid) continue
       for (const one of wanted) this.release(one)
       return { what, uid: other }
@@ -79,12 +92,27 @@ export class AllocationClaims {
     }
   }
 
-  /** Returns the UID of another that has a claim, or undefined when it is claimed. */
-  async #claim(what: string, uid: string): Promise<string | undefined> {
+  /** Whether a claim of another server counts no more. */
+  #isOver(what: string, { until }: Claim, revision: number): boolean {
+    const now = this.#clock.steady()
+    const seen = this.#others.get(what)
+    if (until <= this.#clock.now() || (seen?.revision === revision && now - seen.since >= this.#claimMs)) {
+      this.#others.delete(what)
+      return true
+    }
+    if (seen?.revision !== revision) {
+      if (this.#others.size >= maxOthers) this.#others.clear()
+      this.#others.set(what, { revision, since: now })
+    }
+    return false
+  }
+
+  /** Returns the UID of another that has a claim, or the revision of that which was made. */
+  async #claim(what: string, uid: string): Promise<{ uid: string } | { revision: number }> {
     for (;;) {
       const found = await this.#store.get(prefix + what)
       const held = found && readClaim(found.value)
-      if (held && held.until > this.#clock.now() && held.uid !== uid) return held.uid
+      if (held && held.uid !== uid && !this.#isOver(what, held, found.revision)) return { uid: held.uid }
       const claim: Claim = { uid, until: this.#clock.now() + this.#claimMs }
       try {
         const expect = found?.revision ?? 'absent'
@@ -94,7 +122,7 @@ export class AllocationClaims {
           if (this.#made.get(what) === revision) this.release(what)
         })
         await this.#storage.waitFor(revision)
-        return undefined
+        return { revision }
       } catch (error) {
         if (!(error instanceof StoreConflict)) throw error
       }

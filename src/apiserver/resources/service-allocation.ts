@@ -60,7 +60,7 @@ export function serviceAllocation(
   const giving: Giving = { cidrs, ranges, random, reservations, claims }
   return {
     name: 'ServiceAllocation',
-    mutate({ type, operation, object, old }) {
+    mutate({ type, operation, object, old, requires = new Map() }) {
       if (
         operation.kind.plural !== 'services' ||
         operation.kind.group !== '' ||
@@ -68,7 +68,8 @@ export function serviceAllocation(
         (type !== 'CREATE' && type !== 'UPDATE')
       )
         return
-      return give(giving, object as Mutable<Service>, old as Service | undefined, Boolean(operation.options.dryRun))
+      const isDryRun = Boolean(operation.options.dryRun)
+      return give(giving, object as Mutable<Service>, old as Service | undefined, requires, isDryRun)
     },
   }
 }
@@ -83,6 +84,7 @@ async function give(
   { reservations, claims, ...rest }: Giving,
   service: Mutable<Service>,
   old: Service | undefined,
+  requires: Map<string, number>,
   isDryRun: boolean,
 ): Promise<void> {
   const uid = service.metadata.uid ?? ''
@@ -110,7 +112,7 @@ async function give(
       throw invalidError(Service, service.metadata.name ?? '', problems)
     }
     const fresh = allocationsOf(service).filter(what => !had.has(what))
-    const lost = isDryRun ? undefined : await claims?.take(fresh, uid, reservations.storedWith)
+    const lost = isDryRun ? undefined : await claims?.take(fresh, uid, requires, reservations.storedWith)
     if (!lost) return
     giveUp()
     reservations.reserve(lost.what, lost.uid, lostMs)
