@@ -32,7 +32,7 @@ export async function untilEnded(
   workers: OnNode,
   { clock, mostMs, pauseMs, signal }: WaitOptions,
 ): Promise<void> {
-  const until = clock.now() + mostMs
-  while (pods.some(pod => workers.get(uidOf(pod))?.over === false) && clock.now() < until)
+  const until = clock.steady() + mostMs
+  while (pods.some(pod => workers.get(uidOf(pod))?.over === false) && clock.steady() < until)
     await clock.sleep(pauseMs, signal)
 }

@@ -209,10 +209,10 @@ export class NodePods {
       counts.preempted()
     }
     const graceMs = Math.max(...victims.map(graceSecondsOf)) * 1_500
-    const until = clock.now() + Math.max(minRoomMs, graceMs)
+    const until = clock.steady() + Math.max(minRoomMs, graceMs)
     const isLeft = () => victims.some(victim => this.#workers.get(uidOf(victim))?.over === false)
     // The sleep rejects only after an abort, for which the loop checks.
-    while (isLeft() && clock.now() < until && !this.#signal.aborted)
+    while (isLeft() && clock.steady() < until && !this.#signal.aborted)
       await clock.sleep(roomPauseMs, this.#signal).catch(() => {})
     this.#waiting.delete(uid)
     const current = this.#signal.aborted ? undefined : this.#current(pod)

@@ -2,7 +2,7 @@
 // has another time: the claim is lost to the other server, and the Service is not stored.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import { VirtualClock } from '../../src/base/clock.ts'
+import { type Clock, VirtualClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { openControlPlane } from '../../src/cluster/control-plane.ts'
@@ -24,9 +24,7 @@ function cluster(clock: VirtualClock, memory: SharedMemory) {
     while (!isOver) await clock.forward(100)
     return work
   }
-  const open = async (server: number, ms: number, around = (store: Store) => store) => {
-    const own = new ProcessClock(clock)
-    own.set(ms)
+  const open = async (server: number, own: Clock, around = (store: Store) => store) => {
     return openControlPlane({
       store: around(await memory.open(server)),
       clock: own,
@@ -54,6 +52,8 @@ test('a server that is held up after its claim does not give the address once th
     const clock = new VirtualClock()
     const memory = new SharedMemory(clock, seededRandom(1))
     const { done, open, service } = cluster(clock, memory)
+    const ahead = new ProcessClock(clock)
+    ahead.set(aheadMs)
     let holds = false
     // The connection stalls when the Service is about to be written.
     const stalling = (store: Store): Store =>
@@ -68,7 +68,7 @@ test('a server that is held up after its claim does not give the address once th
           return put
         },
       })
-    const planes = [await done(open(0, 0, stalling)), await done(open(1, aheadMs))]
+    const planes = [await done(open(0, clock, stalling)), await done(open(1, ahead))]
     const [one, two] = planes.map(plane => plane.client('admin', ['system:masters']))
     holds = true
     const held = one!.create(Service, service('held'))
@@ -102,11 +102,26 @@ test('a claim that a server left behind whose time was ahead is taken when it wa
   const claim = { uid: 'gone', until: clock.now() + hour }
   const key = '/registry/kutter.dev.allocations/10.96.0.20'
   await done(store.put(key, Buffer.from(JSON.stringify(claim)), { expect: 'absent' }))
-  const plane = await done(open(0, 0))
+  const plane = await done(open(0, clock))
   const client = plane.client('admin', ['system:masters'])
   await rejects(done(client.create(Service, service('early'))), /already allocated/)
   await clock.forward(10_000)
   strictEqual((await done(client.create(Service, service('late')))).spec.clusterIP, '10.96.0.20')
   await done(plane.close())
   await done(store.close())
+})
+
+test('an address that nobody took after all is free again in time, also when the time is set back', async () => {
+  const clock = new VirtualClock()
+  const memory = new SharedMemory(clock, seededRandom(1))
+  const { done, open, service } = cluster(clock, memory)
+  const own = new ProcessClock(clock)
+  const plane = await done(open(0, own))
+  const client = plane.client('admin', ['system:masters'])
+  await done(client.create(Service, service('tried'), { dryRun: true }))
+  await rejects(done(client.create(Service, service('early'))), /already allocated/)
+  own.set(-hour)
+  await clock.forward(10_000)
+  strictEqual((await done(client.create(Service, service('late')))).spec.clusterIP, '10.96.0.20')
+  await done(plane.close())
 })

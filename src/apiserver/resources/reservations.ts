@@ -34,7 +34,7 @@ export class Reservations {
     this.#storage.mirror(Service).byIndex('allocations', allocationsOf, what)[0]?.metadata.uid
 
   reserve(what: string, uid: string, forMs: number): void {
-    this.#held.set(what, { uid, until: this.#clock.now() + forMs })
+    this.#held.set(what, { uid, until: this.#clock.steady() + forMs })
   }
 
   giveUp(what: string, uid: string): void {
@@ -43,7 +43,7 @@ export class Reservations {
 
   #heldBy(what: string): string | undefined {
     const held = this.#held.get(what)
-    if (!held || held.until > this.#clock.now()) return held?.uid
+    if (!held || held.until > this.#clock.steady()) return held?.uid
     this.#held.delete(what)
     return undefined
   }

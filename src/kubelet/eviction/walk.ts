@@ -16,7 +16,7 @@ const blockBytes = 512
 
 /** A directory that does not exist uses nothing. Throws only when `signal` aborts. */
 export async function treeSize(root: string, limits: WalkLimits, clock: Clock, signal: AbortSignal): Promise<Size> {
-  const until = clock.now() + limits.ms
+  const until = clock.steady() + limits.ms
   const seen = new Set<number>()
   const size = { bytes: 0, inodes: 0 }
   const top = await look(root)
@@ -35,7 +35,7 @@ export async function treeSize(root: string, limits: WalkLimits, clock: Clock, s
     try {
       for await (const { name } of await opendir(dir)) {
         signal.throwIfAborted()
-        if (size.inodes >= limits.entries || clock.now() >= until) return size
+        if (size.inodes >= limits.entries || clock.steady() >= until) return size
         const path = join(dir, name)
         const entry = await look(path)
         if (!entry || entry.dev !== top.dev) continue

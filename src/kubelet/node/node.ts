@@ -55,7 +55,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
   const { client, signal, log } = o
   const { clock } = client
   const mirror = client.mirror(Node, { fieldSelector: `metadata.name=${o.name}` })
-  let reportedAt = 0
+  let reportedAt = Number.NEGATIVE_INFINITY
   let lastReady: string | undefined
   let chain: Promise<void> = Promise.resolve()
   const current = () => mirror.get(undefined, o.name)
@@ -65,7 +65,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     // A node that was deleted is registered again only by the next start of the kubelet.
     if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
-    const due = clock.now() - reportedAt >= reportEveryMs
+    const due = clock.steady() - reportedAt >= reportEveryMs
     if (!due && sameOnWire(NodeStatus, quiet(status), quiet(pick(before.status, status)))) return
     const addresses = replacing(status.addresses ?? [], before.status.addresses)
     await client.patch(
@@ -75,7 +75,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
       { status: { ...status, addresses } },
       { subresource: 'status', signal },
     )
-    reportedAt = clock.now()
+    reportedAt = clock.steady()
     noteConditions(o, before, status)
     noteReboot(o, before, status)
     const ready = status.conditions?.find(c => c.type === 'Ready')?.status

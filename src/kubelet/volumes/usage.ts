@@ -40,8 +40,8 @@ export class VolumeUsages {
     const uid = uidOf(pod)
     const measured = this.#measured.get(uid) ?? { usages: [], atMs: -Infinity, next: undefined }
     this.#measured.set(uid, measured)
-    if (!measured.next && clock.now() - measured.atMs >= everyMs) {
-      measured.atMs = clock.now()
+    if (!measured.next && clock.steady() - measured.atMs >= everyMs) {
+      measured.atMs = clock.steady()
       measured.next = this.#measure(pod).then(usages => {
         measured.usages = usages
         measured.next = undefined
