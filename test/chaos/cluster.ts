@@ -1,6 +1,6 @@
 // A whole cluster whose parts fail, from a seed: three servers over one store, two nodes, and clients that write, watch,
 // want a Lease and change workloads. All that is observed is kept, for the checks of observed.ts and history.ts.
-import { VirtualClock } from '../../src/base/clock.ts'
+import type { VirtualClock } from '../../src/base/clock.ts'
 import { assert } from '../../src/base/errors.ts'
 import { type Log, makeLog, silentLog } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
@@ -61,11 +61,7 @@ export class ChaosCluster {
   #isDown = false
 
   /** @param medium where the store is; it moves the clock */
-  constructor(
-    seed: number,
-    clock = new VirtualClock(),
-    medium: Medium = new SharedMemory(clock, seededRandom(seed + 1)),
-  ) {
+  constructor(seed: number, clock: VirtualClock, medium: Medium = new SharedMemory(clock, seededRandom(seed + 1))) {
     this.clock = clock
     this.#medium = medium
     this.#random = seededRandom(seed)

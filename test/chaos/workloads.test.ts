@@ -10,10 +10,11 @@ import { Namespace } from '../../src/kinds/core/namespace.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { familyLabel, IPAddress, managedByLabel, serviceAllocator } from '../../src/kinds/networking/ipaddress.ts'
 import { PodDisruptionBudget } from '../../src/kinds/policy/poddisruptionbudget.ts'
-import { openMemoryStore } from '../../src/store/index.ts'
+import { type Change, openMemoryStore } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
+import { givenTwice } from './observed.ts'
 import { Traps } from './trap.ts'
-import { halfDone, takeAllAddresses } from './workloads.ts'
+import { claimsOf, halfDone, takeAllAddresses } from './workloads.ts'
 
 test('what is half done is found, and addresses that nobody has and nobody gets', async () => {
   const plane = await openControlPlane({
@@ -62,6 +63,29 @@ test('what is half done is found, and addresses that nobody has and nobody gets'
   } finally {
     await plane.close()
   }
+})
+
+test('addresses, ports and ranges are read from the log, so that one that is given twice is found', () => {
+  const put = (revision: number, key: string, spec: object): Change => {
+    const value = Buffer.from(JSON.stringify({ spec }))
+    return { type: 'put', key: `/registry/core/${key}`, value, revision, created: revision }
+  }
+  const service = (revision: number, name: string, ip: string, nodePort: number) =>
+    put(revision, `services/default/${name}`, { clusterIPs: [ip], ports: [{ nodePort }] })
+  const node = (revision: number, name: string, range: string) => put(revision, `nodes/${name}`, { podCIDRs: [range] })
+  const headless = put(1, 'services/default/h', { clusterIPs: ['None'] })
+  const found = (...changes: Change[]) =>
+    givenTwice(claimsOf([headless, { ...headless, key: `${headless.key}2` }, ...changes]))
+  deepStrictEqual(found(service(2, 'a', '10.96.0.2', 1), service(3, 'b', '10.96.0.3', 2), node(4, 'n', 'r/1')), [])
+  match(
+    found(service(2, 'a', '10.96.0.2', 1), service(3, 'b', '10.96.0.2', 2)).join(),
+    /^10.96.0.2 of .*a is given to .*b/,
+  )
+  match(
+    found(service(2, 'a', '10.96.0.2', 1), service(3, 'b', '10.96.0.3', 1)).join(),
+    /^port 1 of .*a is given to .*b/,
+  )
+  match(found(node(2, 'n', 'r/1'), node(3, 'm', 'r/1')).join(), /^r\/1 of .*n is given to .*m/)
 })
 
 test('a trap ends the server that makes the n-th write, with the write done or not', async () => {
