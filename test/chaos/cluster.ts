@@ -29,6 +29,8 @@ const [servers, nodes, candidates] = [3, 2, 3]
 const second = 1000
 const minute = 60 * second
 const leaseMs = 15 * second
+/** For so long a snapshot may wait for its revision. */
+const snapshotMs = 10 * second
 /** Of the range of Services, see server.ts. */
 const usableAddresses = 62
 /** In which time a cluster without faults has become what it should be. */
@@ -218,10 +220,18 @@ export class ChaosCluster {
     const store = this.#servers.find(({ plane, isPaused }) => plane && !isPaused)?.plane?.core.storage.store
     if (!store) return
     const start = this.#ticks.next()
-    let isAsked = false
-    const taken = this.#saved.take(store, this.#beginnings.length - 1, () => (isAsked = true))
-    taken.catch(() => (isAsked = true))
-    while (!isAsked) await this.#medium.pass(5)
+    const until = this.clock.steady() + snapshotMs
+    let isOver = false
+    const taken = this.#saved.take(store, this.#beginnings.length - 1, () => {
+      if (isOver) throw new Error('it took too long')
+      isOver = true
+    })
+    taken.catch(() => (isOver = true))
+    while (!isOver && this.clock.steady() < until) await this.#medium.pass(5)
+    if (!isOver) {
+      isOver = true
+      return this.#count('snapshots that failed')
+    }
     try {
       const { revision, entries } = await taken
       const seen = new Map(entries.map(({ key, revision }) => [key, revision]))

@@ -28,7 +28,7 @@ export class SavedSnapshots {
 
   /**
    * Takes one. Its revision is asked for first, by the cluster's clock; all that comes after takes no time of that clock,
-   * as long as the caller lets none pass once `onRevision` was called. Returns its entries.
+   * as long as the caller lets none pass once `onRevision` was called, which may throw to end it. Returns its entries.
    */
   async take(store: Store, era: number, onRevision: () => void): Promise<{ revision: Revision; entries: Entry[] }> {
     const file = join(this.#directory, `${this.#count++}.snapshot`)
