@@ -254,7 +254,7 @@ export class ChaosCluster {
     this.#log.info('fault', { name: 'restore' })
     this.#isDown = true
     for (let tries = 0; this.#medium.isOpen || this.#servers.some(({ plane }) => plane); tries++) {
-      assert(tries < 600, 'servers do not stop')
+      assert(tries < 6000, 'servers do not stop')
       for (const server of this.#servers)
         if (kills) server.kill()
         else void server.stop()
