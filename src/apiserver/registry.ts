@@ -10,8 +10,9 @@ import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { timeText } from '../api/time.ts'
-import { StoreConflict } from '../store/index.ts'
+import { RequirementLost, StoreConflict } from '../store/index.ts'
 import type { Admission } from './admission/request.ts'
+import { Requirements } from './admission/requirements.ts'
 import type { Warn } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
@@ -30,7 +31,7 @@ import {
 } from './write.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
-/** Attempts of an update before its conflict is reported. */
+/** Attempts of a write before its conflict is reported. */
 const maxConflictRetries = 20
 const maxNameAttempts = 8
 const maxNameBase = 58
@@ -146,14 +147,26 @@ export class Registry {
       warn,
       now,
       nameIsGenerated,
-      requires: new Map(),
+      requires: new Requirements(),
       next: object,
     }
     await run(createSteps, write, this.admission)
-    if (!options.dryRun) return this.storage.write(kind, write.next, 'absent', write.requires)
+    if (!options.dryRun) return this.#storeNew(write)
     if (this.#live(target)) throw alreadyExists(kind, target.name)
     delete write.next.metadata.resourceVersion
     return new Item(write.next, 0)
+  }
+
+  /** Stores a new object. What it depends on may have changed since, in ways that make no difference to it. */
+  async #storeNew({ operation: { kind }, next, requires }: Write): Promise<Item> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.storage.write(kind, next, 'absent', requires.revisions)
+      } catch (error) {
+        if (!(error instanceof RequirementLost) || attempt >= maxConflictRetries) throw error
+        if (!(await requires.renew(error.key))) throw error
+      }
+    }
   }
 
   /** Changes an object, and returns it as it is stored. Throws NotFound, Conflict, Invalid, Forbidden. */
@@ -184,7 +197,7 @@ export class Registry {
       rules,
       warn,
       now: this.clock.now(),
-      requires: new Map(),
+      requires: new Requirements(),
       next,
       sent: options.sent?.(),
     }
@@ -197,7 +210,7 @@ export class Registry {
       await this.storage.remove(kind, stored)
       return new Item(write.next, live.revision)
     }
-    return this.storage.write(kind, write.next, live.revision, write.requires)
+    return this.storage.write(kind, write.next, live.revision, write.requires.revisions)
   }
 
   #live({ kind, namespace, name }: Operation): Item | undefined {

@@ -21,6 +21,7 @@ import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission, AdmissionRequest } from './admission/request.ts'
+import type { Requirements } from './admission/requirements.ts'
 import { canonical, type Warn } from './body.ts'
 import { dropDuplicateOwners } from './duplicate-owners.ts'
 import { conflict, objectModified, otherUid } from './errors.ts'
@@ -49,7 +50,7 @@ export interface Write {
   /** Whether the server has made up the name of a new object. */
   readonly nameIsGenerated?: boolean
   /** See AdmissionRequest. */
-  readonly requires: Map<string, number>
+  readonly requires: Requirements
   /** The object to be stored. Only this write has it, and steps change or replace it. */
   next: Mutable<KubeObject>
 }

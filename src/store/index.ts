@@ -2,7 +2,7 @@
 // revision, a read is of one revision, and a watch reads on from one. `openEmbeddedStore` keeps the log in a directory
 // of this machine, `openEtcdStore` in an etcd that several servers share, `openMemoryStore` only in memory. Read store.ts first, which has the contract, then log-store.ts,
 // which implements it over any log.
-export { StoreConflict, tooLarge } from './store.ts'
+export { RequirementLost, StoreConflict, tooLarge } from './store.ts'
 export type { Change, Entry, Head, PutOptions, Store } from './store.ts'
 export { entriesAt } from './pages.ts'
 export { openMemoryStore } from './memory.ts'

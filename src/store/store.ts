@@ -79,8 +79,8 @@ export class StoreFull extends StatusError {
  * - A change is given to watchers that wait for it before the write that made it resolves.
  * - Keys are ordered by UTF-16 code units, which for ASCII is the order of bytes.
  * - Values are neither copied nor changed. A caller must not write into one that it passed or received.
- * - A write that rejects with StoreConflict or RequirementLost, or for a limit, has not been stored. After another error, such as the end
- *   of the writing thread, it may have been; a later read shows it.
+ * - A write that rejects with StoreConflict or RequirementLost, or for a limit, has not been stored. After another error,
+ *   such as the end of the writing thread, it may have been; a later read shows it.
  *
  * An example: put(a) = 1, put(b) = 2, put(a) at 1 = 3, delete(b) at 2 = 4. Now get(b) is undefined, get(b, 3) has
  * revision 2, and a watch after 1 gives b@2, a@3 and the deletion of b at 4. After compact(3), get(b, 3) still works
@@ -147,8 +147,11 @@ export class StoreConflict extends Error {
 
 /** Another key than the one that is written was not as the write requires. */
 export class RequirementLost extends StatusError {
-  constructor() {
-    super('ServerTimeout', 'another server has changed what this write depends on, please try again')
+  readonly key: string
+
+  constructor(key: string) {
+    super('ServerTimeout', 'what this write depends on has changed, please try again')
+    this.key = key
   }
 }
 

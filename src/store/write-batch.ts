@@ -39,7 +39,7 @@ export function planBatch(writes: readonly Write[], head: Revision, current: (ke
     const { key, value, expect } = write
     const lost = write.requires && [...write.requires].find(([other, revision]) => at(other)?.revision !== revision)
     if (lost) {
-      const refused = { write, conflict: new RequirementLost() }
+      const refused = { write, conflict: new RequirementLost(lost[0]) }
       ;(changed.has(lost[0]) ? batch.losers : batch.stale).push(refused)
       continue
     }

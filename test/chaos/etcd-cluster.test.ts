@@ -7,7 +7,7 @@ import { noEtcd } from '../../src/store/etcd/testing.ts'
 import { seed } from './clients.ts'
 import { runCluster } from './run-cluster.ts'
 
-const rounds = Number(process.env.KUTTER_CHAOS_ROUNDS ?? 2)
+const rounds = Number(process.env.KUTTER_CHAOS_ROUNDS ?? 1)
 const roundsOfCluster = 10
 
 test('members of etcd fail under a cluster whose parts fail, and nothing is lost, doubled or held by two', {

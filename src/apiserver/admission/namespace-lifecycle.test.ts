@@ -7,6 +7,7 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
+import { openMemoryStore } from '../../store/index.ts'
 import { openTestServer } from '../testing.ts'
 
 test('nothing is created in a namespace that is missing or terminating, but its objects can change', async t => {
@@ -40,6 +41,46 @@ test('nothing is created in a namespace that is missing or terminating, but its 
   await admin.remove(ConfigMap, 'ending/a')
   // Objects without a namespace are not affected.
   await admin.create(ClusterRole, { metadata: { name: 'r' } })
+})
+
+test('nothing is stored in a namespace that went or began to end since admission; other changes of it do not matter', async t => {
+  const store = openMemoryStore()
+  const written = store.put.bind(store)
+  let before: (() => Promise<unknown>) | undefined
+  // The write is held up between admission and the store.
+  store.put = async (key, value, options) => {
+    const held = key.startsWith('/registry/core/configmaps/') ? before : undefined
+    before = undefined
+    await held?.()
+    return written(key, value, options)
+  }
+  const { admin } = await openTestServer(t, store)
+  const create = (namespace: string) => admin.create(ConfigMap, { metadata: { namespace, name: 'late' } })
+  const table: [namespace: string, change: () => Promise<unknown>, reason?: string][] = [
+    ['labelled', () => admin.patch(Namespace, 'labelled', 'merge', { metadata: { labels: { a: 'b' } } })],
+    ['ending', () => admin.remove(Namespace, 'ending'), 'Forbidden'],
+    [
+      'gone',
+      async () => {
+        await admin.remove(Namespace, 'gone')
+        await admin.ask('update', Namespace, {
+          name: 'gone',
+          subresource: 'finalize',
+          body: { metadata: { name: 'gone' }, spec: { finalizers: [] } },
+        })
+      },
+      'NotFound',
+    ],
+  ]
+  for (const [namespace, change, reason] of table) {
+    await admin.create(Namespace, { metadata: { name: namespace } })
+    before = change
+    if (reason) await rejects(create(namespace), { reason }, namespace)
+    else await create(namespace)
+    const { items } = await admin.list(ConfigMap, { namespace })
+    deepStrictEqual(items.length, reason ? 0 : 1, namespace)
+  }
+  await rejects(admin.get(Namespace, 'gone'), { reason: 'NotFound' })
 })
 
 test('the namespaces of the cluster itself are not deleted, alone or with others', async t => {

@@ -2,6 +2,7 @@
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Operation } from '../../api/operation.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import type { Requirements } from './requirements.ts'
 
 /** What the server does to objects, and what it demands of them, in addition to the rules of their kinds. */
 export interface Admission {
@@ -36,11 +37,8 @@ export interface AdmissionRequest {
   nameIsGenerated?: boolean
   /** Whether and how the plugins mutate the object a second time. The chain sets it. */
   reinvocation?: Reinvocation
-  /**
-   * Keys of the store, and the revisions at which they must be when the object is written, else it is not. Present where
-   * something is stored. A plugin adds what it has decided by.
-   */
-  requires?: Map<string, number>
+  /** A plugin adds what it has decided by. Present where something is stored. */
+  requires?: Requirements
   /** Sends a warning to the client, whether or not the request succeeds. */
   warn?: (text: string) => void
 }

@@ -12,6 +12,7 @@ import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { type Store, StoreConflict } from '../../store/index.ts'
+import type { Requirements } from '../admission/requirements.ts'
 import type { Storage } from '../storage.ts'
 
 const prefix = '/registry/kutter.dev.allocations/'
@@ -53,13 +54,13 @@ export class AllocationClaims {
   async take(
     wanted: readonly string[],
     uid: string,
-    requires: Map<string, number>,
+    requires: Requirements,
     takenBy: (what: string) => string | undefined,
   ): Promise<{ what: string; uid: string } | undefined> {
-    for (const key of requires.keys()) if (key.startsWith(prefix)) requires.delete(key)
+    requires.drop(prefix)
     for (const what of wanted) {
       const claim = await this.#claim(what, uid)
-      if ('revision' in claim) requires.set(prefix + what, claim.revision)
+      if ('revision' in claim) requires.add(prefix + what, claim.revision)
       const other = 'uid' in claim ? claim.uid : takenBy(what)
       if (other === undefined || other === uid) continue
       for (const one of wanted) this.release(one)

@@ -23,6 +23,7 @@ import { needsHealthCheck } from '../../kinds/core/service-rules.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
+import { Requirements } from '../admission/requirements.ts'
 import type { Storage } from '../storage.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { AllocationClaims } from './allocation-claims.ts'
@@ -60,7 +61,7 @@ export function serviceAllocation(
   const giving: Giving = { cidrs, ranges, random, reservations, claims }
   return {
     name: 'ServiceAllocation',
-    mutate({ type, operation, object, old, requires = new Map() }) {
+    mutate({ type, operation, object, old, requires = new Requirements() }) {
       if (
         operation.kind.plural !== 'services' ||
         operation.kind.group !== '' ||
@@ -84,7 +85,7 @@ async function give(
   { reservations, claims, ...rest }: Giving,
   service: Mutable<Service>,
   old: Service | undefined,
-  requires: Map<string, number>,
+  requires: Requirements,
   isDryRun: boolean,
 ): Promise<void> {
   const uid = service.metadata.uid ?? ''
