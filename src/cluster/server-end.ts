@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { within } from '../base/waiters.ts'
+import { orAborted, within } from '../base/waiters.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import { leaseNamespace, virtualLeaseNameOf } from '../kinds/core/service-balancing.ts'
 import type { ClusterConfig } from './config.ts'
@@ -24,18 +24,39 @@ interface EndOptions {
 /** How long others have to take over, and requests under way to be answered. The supervisor waits for 10 s. */
 const leaveMs = 3_000
 export const answersMs = 4_000
+const closeMs = 2_500
 const lookMs = 50
+
+/** A part of the server, and what ends it. */
+type Part = readonly [name: string, end: () => Promise<unknown> | undefined]
 
 /** Resolves when others have taken over, or after three seconds. Requests are answered all the while. */
 export async function leaveClients(o: EndOptions): Promise<void> {
   const { plane, http, clock, log } = o
   const isShared = plane.core.storage.store.isShared
   if (isShared) http.leave()
-  const all = Promise.all([o.controllersEnded(), plane.leave(), ...(isShared ? [handedOver(o)] : [])])
+  const parts: Part[] = [
+    ['controllers', o.controllersEnded],
+    ['address', plane.leave],
+    ...(isShared ? [['virtual address', () => handedOver(o)] as const] : []),
+  ]
+  await Promise.all(parts.map(part => ended(part, leaveMs, clock, log)))
+}
+
+/**
+ * Ends parts in their order, in less than three seconds but for the requests. What has been acknowledged is durable before
+ * that, so a part that fails or hangs is left behind, and named in the log.
+ */
+export async function endParts(parts: readonly Part[], clock: Clock, log: Log): Promise<void> {
+  const deadline = clock.steady() + answersMs + closeMs
+  for (const part of parts) await ended(part, Math.max(1, deadline - clock.steady()), clock, log)
+}
+
+async function ended([name, end]: Part, limitMs: number, clock: Clock, log: Log): Promise<void> {
   try {
-    await within(clock, leaveMs, new AbortController().signal, () => all)
+    await within(clock, limitMs, new AbortController().signal, signal => orAborted(Promise.resolve(end()), signal))
   } catch (error) {
-    log.warn('this server ends before others have taken over', { why: messageOf(error) })
+    log.warn('a part of the server does not end in order', { part: name, why: messageOf(error) })
   }
 }
 

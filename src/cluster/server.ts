@@ -43,7 +43,7 @@ import { hasOwnEtcd } from './own-etcd.ts'
 import { authorityText, Pki, type TokenKeys } from './pki.ts'
 import { openSecurity, type Security } from './security.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
-import { answersMs, leaveClients } from './server-end.ts'
+import { answersMs, endParts, leaveClients } from './server-end.ts'
 import { clusterFiles, etcdFiles, followFiles } from './shared-keys.ts'
 import { startTracing } from './tracing.ts'
 
@@ -113,10 +113,16 @@ export async function runServer(options: RoleOptions): Promise<void> {
   ending.abort()
   const isBroken = storeFailed.signal.aborted
   if (!isBroken) await leaveClients({ plane, http, nodeName, config, controllersEnded, clock, log })
-  await Promise.all([http.close(isBroken ? 0 : answersMs), plain?.close()])
-  await flow.close()
-  await plane.close()
-  await stopTracing()
+  await endParts(
+    [
+      ['requests', () => Promise.all([http.close(isBroken ? 0 : answersMs), plain?.close()])],
+      ['flow control', () => flow.close()],
+      ['control plane', () => plane.close()],
+      ['tracing', stopTracing],
+    ],
+    clock,
+    log,
+  )
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
 }

@@ -9,7 +9,8 @@ export class SortedKeys {
 
   /** Fills the empty set with keys in any order, each given once. */
   fill(keys: Iterable<string>): void {
-    const sorted = [...keys].sort(byCodeUnit)
+    // Without a comparison of one's own, the order is that of code units, and found in half of the time.
+    const sorted = [...keys].sort()
     // Runs begin half full, so that the first inserts need no split.
     for (let i = 0; i < sorted.length; i += maxRun / 2) this.#runs.push(sorted.slice(i, i + maxRun / 2))
   }
@@ -81,5 +82,3 @@ function lowerBound(run: readonly string[], key: string): number {
   }
   return low
 }
-
-const byCodeUnit = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

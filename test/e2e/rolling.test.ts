@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 import { readKubeconfig } from '../../src/cluster/read-kubeconfig.ts'
 import { noEtcd } from '../../src/store/etcd/testing.ts'
-import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
 import { lastName, readMoving, Record, type Steady, watch, write } from './steady-clients.ts'
 
 const options = { skip: cannotRun || noEtcd }
@@ -95,6 +95,7 @@ async function load() {
 
 test('servers are restarted one after the other under load, and clients lose nothing', options, async t => {
   const { record, refused, stop, watches, watched, writes, typed } = await load()
+  t.after(() => watched.abort())
   const order = [...new Set(['node-2', 'node-3', await machine()])]
   try {
     for (const node of order) {
@@ -107,6 +108,8 @@ test('servers are restarted one after the other under load, and clients lose not
       if (wasLeader) assert.notEqual(await leader(), node)
     }
     t.diagnostic(`after SIGTERM: ${JSON.stringify(record.retries)}, of kubectl: ${refused.join('; ')}`)
+    const { stdout: late } = await run('grep', ['-rh', 'does not end in order', `${cluster.dataDir}/${cluster.name}/logs`])
+    t.diagnostic(`what did not end in order: ${late}`)
     assert.deepEqual(refused, [], 'no kubectl has failed while servers ended in order')
     const { readyMs } = await restart(await leader(), 'SIGKILL')
     t.diagnostic(`the leader was killed, and is back after ${readyMs} ms`)
