@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { type ClientHttp2Stream, connect } from 'node:http2'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { get } from 'node:https'
+import { connect as connectTcp } from 'node:net'
 import { test } from 'node:test'
+import { realClock } from '../../src/base/clock.ts'
 import type { PathHandler } from '../../src/apiserver/index.ts'
 import { simulate } from './cluster.ts'
 import { type Https, openHttps } from './https.ts'
@@ -80,4 +82,19 @@ test('what takes longer than the server waits is cut off', () =>
     await https.close()
     await cut
     release()
+  }))
+
+test('a connection whose handshake goes on does not keep the server from its end', () =>
+  withSlow(async https => {
+    const socket = connectTcp(https.tls.port, https.tls.host)
+    const ended = new Promise(resolve => socket.once('close', resolve))
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    // The begin of a record of TLS, of which the rest does not come.
+    socket.write(Buffer.from([0x16, 0x03, 0x01]))
+    // An answer to a later connection shows that the server has read it.
+    equal((await https.send('GET', '/version')).code, 200)
+    const late = realClock.sleep(10_000).then(() => 'late')
+    equal(await Promise.race([https.close().then(() => 'closed'), late]), 'closed')
+    await ended
   }))

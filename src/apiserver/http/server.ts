@@ -131,6 +131,7 @@ const firstByteMs = 120_000
 /**
  * Answers clients that send HTTP instead of TLS, rather than closing the connection. Source: Go's net/http
  * (Server.Serve).
+ * @param open receives all connections for as long as they last, also those whose handshake goes on
  */
 function refusePlainHttp(server: Http2SecureServer, open: Set<Duplex>, log: Log): void {
   const begin = server.listeners('connection') as ((socket: Socket) => void)[]
@@ -148,7 +149,6 @@ function refusePlainHttp(server: Http2SecureServer, open: Set<Duplex>, log: Log)
       }
       socket.unshift(first)
       socket.off('error', failed)
-      open.delete(socket)
       for (const listener of begin) listener.call(server, socket)
     }
     open.add(socket)
