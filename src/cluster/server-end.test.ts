@@ -45,9 +45,8 @@ test('clients are left after three seconds at most, whatever hangs', async () =>
   const clock = new VirtualClock()
   const { log, names } = namesOf()
   let left = 0
-  const plane = { core: { storage: { store: { isShared: true } } }, leave: never, client: () => ({ find: never }) }
   const options = {
-    plane: plane as unknown as Parameters<typeof leaveClients>[0]['plane'],
+    plane: { core: { storage: { store: { isShared: true } } }, leave: never, client: () => ({ find: never }) },
     http: { leave: () => void left++ },
     nodeName: 'a',
     config: { virtualAddress: '192.0.2.1' },

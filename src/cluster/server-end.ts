@@ -5,13 +5,17 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { orAborted, within } from '../base/waiters.ts'
+import type { Client } from '../client/index.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import { leaseNamespace, virtualLeaseNameOf } from '../kinds/core/service-balancing.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 interface EndOptions {
-  plane: ControlPlane
+  plane: Pick<ControlPlane, 'leave'> & {
+    readonly core: { readonly storage: { readonly store: { readonly isShared: boolean } } }
+    client(name: string, groups: readonly string[]): Pick<Client, 'find'>
+  }
   http: { leave(): void }
   nodeName: string
   config: Pick<ClusterConfig, 'virtualAddress'>
