@@ -55,7 +55,7 @@ export class KindStorage implements ItemReader {
   load(key: string, revision: number): Uint8Array {
     const [stored] = this.#store.values([revision])
     if (stored && looksLikeObject(stored)) return stored
-    this.#leaveOut(key, noObject())
+    this.#leaveOut(key, revision, noObject())
     throw new StatusError('InternalError', `Internal error occurred: ${noObject().message}`)
   }
 
@@ -68,7 +68,7 @@ export class KindStorage implements ItemReader {
     for (const [i, item] of items.entries()) {
       const stored = values[i]!
       if (looksLikeObject(stored)) item.load(stored)
-      else this.#leaveOut(item.key, noObject())
+      else this.#leaveOut(item.key, item.revision, noObject())
     }
   }
 
@@ -79,12 +79,14 @@ export class KindStorage implements ItemReader {
       object.metadata.resourceVersion = String(revision)
       return freezeInTests(object)
     } catch (error) {
-      this.#leaveOut(key, error)
+      this.#leaveOut(key, revision, error)
       throw new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, { cause: error })
     }
   }
 
-  #leaveOut(key: string, error: unknown): void {
+  #leaveOut(key: string, revision: number, error: unknown): void {
+    // What was there before another write may be unreadable as well, and says nothing of what is there now.
+    if (this.mirror.itemByKey(key)?.revision !== revision) return
     this.mirror.leaveOut(key)
     this.#sorted.clear()
     this.#onUnreadable(prefixOf(this.kind) + key, error)

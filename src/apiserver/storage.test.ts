@@ -108,6 +108,19 @@ test('what was there before a change can be read when the store is compacted', a
   await close()
 })
 
+test('a readable object in the place of one that cannot be read stays', async () => {
+  const { storage, of, close } = await loaded(many, damaged)
+  for (const name of Object.keys(damaged)) {
+    const before = of.mirror.itemByKey(`default/${name}`)!
+    const next = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name, namespace: 'default' } }
+    await storage.write(ConfigMap, next as Mutable<KubeObject>, before.revision)
+    assert.throws(() => before.object, { message: /Internal error occurred/ })
+    assert.equal(of.mirror.itemByKey(`default/${name}`)?.object.metadata.name, name)
+    storage.checkReadable(ConfigMap, 'default', name)
+  }
+  await close()
+})
+
 test('objects are changed and removed whether they have been read or not', async () => {
   const { storage, of, close } = await loaded(many)
   const before = of.mirror.itemByKey('default/m-3')!
