@@ -155,18 +155,7 @@ export class Storage {
   /** Reads all objects from the store, and follows its changes from there. */
   async load(): Promise<void> {
     const { heads, revision } = await this.store.heads(root)
-    const byKind = new Map<KindStorage, Head[]>()
-    let [prefix, ofKind]: [string, Head[] | undefined] = ['', undefined]
-    // They are sorted, so all of a kind are in a row.
-    for (const head of heads) {
-      if (!prefix || !head.key.startsWith(prefix)) {
-        const storage = this.#owner(head.key)
-        ofKind = storage && (byKind.get(storage) ?? [])
-        prefix = storage ? prefixOf(storage.kind) : ''
-        if (storage && ofKind) byKind.set(storage, ofKind)
-      }
-      ofKind?.push(head)
-    }
+    const byKind = Map.groupBy(heads, ({ key }) => this.#owner(key))
     for (const storage of this.#byPrefix.values()) {
       const items = await this.#readAtStart(storage, byKind.get(storage) ?? [], heads.length)
       storage.log.start(revision)
