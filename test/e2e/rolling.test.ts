@@ -108,7 +108,11 @@ test('servers are restarted one after the other under load, and clients lose not
       if (wasLeader) assert.notEqual(await leader(), node)
     }
     t.diagnostic(`after SIGTERM: ${JSON.stringify(record.retries)}, of kubectl: ${refused.join('; ')}`)
-    const { stdout: late } = await run('grep', ['-rh', 'does not end in order', `${cluster.dataDir}/${cluster.name}/logs`])
+    const { stdout: late } = await run('grep', [
+      '-rh',
+      'does not end in order',
+      `${cluster.dataDir}/${cluster.name}/logs`,
+    ])
     t.diagnostic(`what did not end in order: ${late}`)
     assert.deepEqual(refused, [], 'no kubectl has failed while servers ended in order')
     const { readyMs } = await restart(await leader(), 'SIGKILL')
