@@ -123,6 +123,14 @@ test('a pod that a restore has lost may run for a while beside the one that take
     /runs on n-0 as old and on n-1 as new/,
     'two of the same time',
   )
+  // A pod that had gone before one snapshot comes back with an older one, and runs still when the first is restored.
+  const [had, has] = [entry(pod(2, 'lost', 'n-0')), entry(pod(4, 'new', 'n-1'))]
+  const whole: Era = { ...before, changes: [...before.changes, gone(3, had.key), pod(4, 'new', 'n-1')] }
+  const between: Era = { from: 0, kept: 2, begins: 100, entries: [entry(namespace), had], changes: [] }
+  const last: Era = { from: 0, kept: 4, begins: 200, entries: [entry(namespace), has], changes: [] }
+  const third = [...beginnings, { at: 2000, tick: 90 }]
+  const running = [{ at: 3000, pods: both }]
+  deepStrictEqual(wrongEras([whole, between, last], third, { operations: [], watches: [], running }), [])
   one(check([before], { running: [{ at: 1, pods: [runs('none', 'n-0', '')] }] }), /which is no object/, 'no restore')
 })
 

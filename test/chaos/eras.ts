@@ -45,12 +45,14 @@ export function wrongEras(eras: readonly Era[], beginnings: readonly Beginning[]
   const found = eras.flatMap((era, i) => {
     const { changes, past } = historyOf(eras, i)
     const log = logOf(changes)
+    // A pod that had gone before the snapshot runs again where an era between had its object: that is lost like any other.
+    const live = [...era.entries.map(entry => ({ type: 'put' as const, ...entry })), ...era.changes]
     const [now, next] = [beginnings[i]!, beginnings[i + 1] ?? never]
     const operations = seen.operations.filter(({ start }) => start >= now.tick && start < next.tick)
     const running = seen.running.filter(({ at }) => at >= now.at && at < next.at)
     const end = eras[i + 1]?.begins ?? Number.POSITIVE_INFINITY
     const watches = seen.watches.filter(({ after }) => after >= era.begins && after < end)
-    const { moments, stale } = withoutStrays(running, placesOf(changes), i === 0 ? 0 : now.at + strayMs)
+    const { moments, stale } = withoutStrays(running, placesOf(live), i === 0 ? 0 : now.at + strayMs)
     return [
       ...wrongRestore(eras, i),
       ...violations(log, withRevisions(log, operations), past),
@@ -99,7 +101,7 @@ export function* wrongRestore(eras: readonly Era[], index: number): Iterable<str
 }
 
 /**
- * Gives pods that run where no object of this history is bound names of their own, since a restore has lost their
+ * Gives pods that run where no object of this era has been bound names of their own, since a restore has lost their
  * objects while they ran. Their addresses still count.
  */
 function withoutStrays(
