@@ -87,6 +87,8 @@ export interface ClusterConfig {
   encrypt?: boolean
   /** The store, as `--store` names it; without it the one in the cluster's directory. */
   store?: string
+  /** The revision at which the store began that was restored or repaired last. */
+  restoredAt?: number
   /** Set where this machine has a member of the cluster's own etcd. */
   member?: EtcdStart
   /** An address outside of all nodes at which some healthy server answers. */

@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, normalize } from 'node:path'
-import { realClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import {
   checkSnapshot,
@@ -16,11 +15,10 @@ import {
   snapshotParts,
   type Store,
 } from '../store/index.ts'
-import { timeText } from '../api/time.ts'
 import { type ClusterConfig, type ClusterPaths, claimSlot, nodeNameOf, readConfig, writeConfig } from './config.ts'
 import { commandLine } from './hint.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
-import { moveEtcdAside, withEtcd, withFreshEtcd, withoutEtcd } from './with-etcd.ts'
+import { moveEtcdAside, nameBeside, withEtcd, withFreshEtcd, withoutEtcd } from './with-etcd.ts'
 import { etcdPlace, openStore } from './store-location.ts'
 
 /**
@@ -45,13 +43,15 @@ interface Restored {
  */
 export async function restoreSnapshot(file: string, paths: ClusterPaths, name: string): Promise<Restored> {
   const info = await checkSnapshot(file)
-  const existing = readConfig(paths) ?? (await clusterOf(file, paths, name))
-  const known = await withEtcd(existing, paths, () => newestOf(existing, paths))
+  const former = readConfig(paths)
+  const known = former ? await withEtcd(former, paths, () => newestOf(former, paths)) : 0
+  const existing = former ?? (await clusterOf(file, paths, name))
   const revision = revisionAfterRestore(info.revision, known)
   // Members on other machines hold the lost state, so they are left behind, and join again.
   const config = withFreshEtcd(existing)
-  const aside = hasOwnEtcd(config) ? await moveEtcdAside(paths, stampNow()) : undefined
-  if (hasOwnEtcd(config)) await writeConfig(paths, config)
+  const aside = hasOwnEtcd(config) ? await moveEtcdAside(paths) : undefined
+  // First, so that no revision of the store that follows is given again, whatever happens to it.
+  await writeConfig(paths, { ...config, restoredAt: revision })
   const restored = await withEtcd(config, paths, () => replaceStore(config, paths, entriesOf(file), revision))
   return { ...restored, ...(aside !== undefined && { before: aside }), revision }
 }
@@ -64,7 +64,7 @@ export async function migrateStore(
 ): Promise<Restored> {
   const isOwn = hasOwnEtcd(wanted)
   const to = isOwn ? withFreshEtcd(wanted) : withoutEtcd(wanted)
-  const aside = isOwn ? await moveEtcdAside(paths, stampNow()) : undefined
+  const aside = isOwn ? await moveEtcdAside(paths) : undefined
   return withEtcd(config, paths, async () => {
     const store = await open(config, paths)
     try {
@@ -83,15 +83,21 @@ export async function migrateStore(
 
 /** Keeps what is whole of a damaged embedded store. Returns what is lost. */
 export async function repairStore(config: ClusterConfig, paths: ClusterPaths) {
-  const { entries, revision, lost } = salvage(paths.store)
+  const { entries, revision: newest, lost } = salvage(paths.store)
   if (!lost.length) return { lost, keys: entries.length }
-  const restored = await replaceStore(config, paths, entries, revisionAfterRestore(revision, revision))
+  // The newest ones may be among what is lost.
+  const revision = revisionAfterRestore(newest, mostOf(config))
+  await writeConfig(paths, { ...config, restoredAt: revision })
+  const restored = await replaceStore(config, paths, entries, revision)
   return { lost, ...restored }
 }
 
-/** The newest revision of the store that is there; 0 for none, and for one that cannot be read. */
+/** What no revision of a store that cannot be read has reached. */
+const mostOf = ({ restoredAt = 0 }: ClusterConfig) => restoredAt + revisionGap
+
+/** The newest revision of a cluster's store; of one that is gone or cannot be read, one that it has not reached. */
 async function newestOf(config: ClusterConfig, paths: ClusterPaths): Promise<number> {
-  if (!config.store && !existsSync(paths.store)) return 0
+  if (!config.store && !existsSync(paths.store)) return mostOf(config)
   try {
     const store = await open(config, paths)
     try {
@@ -100,7 +106,7 @@ async function newestOf(config: ClusterConfig, paths: ClusterPaths): Promise<num
       await store.close()
     }
   } catch {
-    return 0
+    return mostOf(config)
   }
 }
 
@@ -115,20 +121,17 @@ async function replaceStore(
 ): Promise<Omit<Restored, 'revision'>> {
   const place = etcdPlace(config, paths)
   if (place) return { keys: await copyToEtcd(place, entries, revision) }
-  const stamp = stampNow()
-  const made = `${paths.store}.new-${stamp}`
+  const made = nameBeside(paths.store, 'new')
   const keys = await fillEmbedded(made, entries, revision)
   if (!existsSync(paths.store)) {
     await rename(made, paths.store)
     return { keys }
   }
-  const before = `${paths.store}.before-${stamp}`
+  const before = nameBeside(paths.store, 'before')
   await rename(paths.store, before)
   await rename(made, paths.store)
   return { keys, before }
 }
-
-const stampNow = () => timeText(realClock.now()).replaceAll(/[-:]/g, '')
 
 async function* entriesOf(file: string): AsyncGenerator<Entry> {
   for await (const part of snapshotParts(file)) if (part.type === 'entry') yield part.entry

@@ -1,6 +1,7 @@
 // Runs the members of a cluster's own etcd on this machine while a command works on the store of a stopped cluster.
 import { existsSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
+import { timeText } from '../api/time.ts'
 import { realClock } from '../base/clock.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { etcdDir, membersHere } from './etcd-member.ts'
@@ -38,10 +39,16 @@ export function withoutEtcd({ member: _, ...config }: ClusterConfig): ClusterCon
 }
 
 /** Moves the data of former members aside, so that new ones cannot begin with it. Returns where it is. */
-export async function moveEtcdAside(paths: Pick<ClusterPaths, 'root'>, stamp: string): Promise<string | undefined> {
+export async function moveEtcdAside(paths: Pick<ClusterPaths, 'root'>): Promise<string | undefined> {
   const dir = etcdDir(paths)
   if (!existsSync(dir)) return undefined
-  const before = `${dir}.before-${stamp}`
+  const before = nameBeside(dir, 'before')
   await rename(dir, before)
   return before
+}
+
+/** A name that nothing has yet: of a directory beside another one, with the time in it. */
+export function nameBeside(dir: string, what: 'new' | 'before'): string {
+  const name = `${dir}.${what}-${timeText(realClock.now()).replaceAll(/[-:]/g, '')}`
+  for (let i = 2, fresh = name; ; fresh = `${name}-${i++}`) if (!existsSync(fresh)) return fresh
 }
