@@ -50,7 +50,7 @@ async function writing(prefix: string, work: () => Promise<void>): Promise<strin
 
 async function areThere(names: readonly string[]): Promise<void> {
   const stored = new Set((await cluster.kubectl('get configmaps -o name')).split('\n'))
-  assert.ok(names.length > 3, `${names.length} writes`)
+  assert.ok(names.length > 0, 'some writes')
   assert.deepEqual(
     names.filter(name => !stored.has(name)),
     [],
