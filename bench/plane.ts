@@ -10,19 +10,22 @@ interface PlaneOptions {
   store?: Store
   log?: Log
   random?: Random
+  /** PEM of the key that signs tokens; a new one without it. */
+  signingKey?: string
 }
 
 export const openPlane = ({
   store = openMemoryStore(),
   log = silentLog,
   random = realRandom,
+  signingKey = makeSigningKey(),
 }: PlaneOptions = {}): Promise<ControlPlane> =>
   openControlPlane({
     store,
     clock: realClock,
     random,
     log,
-    tokenKeys: { key: makeSigningKey() },
+    tokenKeys: { key: signingKey },
     serviceCidrs: ['10.96.0.0/12'],
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },

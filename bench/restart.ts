@@ -25,7 +25,7 @@ import {
   snapshotHead,
   snapshotParts,
 } from '../src/store/index.ts'
-import { noEtcd, startEtcd } from '../src/store/etcd/testing.ts'
+import { makeSigningKey } from '../src/wire/jwt.ts'
 import { bundle } from '../tools/bundling.ts'
 import { openPlane } from './plane.ts'
 import { inBatches, print, residentMiB } from './world.ts'
@@ -33,6 +33,8 @@ import { inBatches, print, residentMiB } from './world.ts'
 const total = Number(process.argv[2] ?? 100_000)
 const root = join(import.meta.dirname, '..')
 const prefix = '/kutter/bench'
+/** A server has one on its disk. */
+const signingKey = process.env.SIGNING_KEY ?? makeSigningKey()
 
 /** Where a server that is started finds its objects: a directory, or the member of an etcd. */
 type Place = { directory: string } | { endpoint: string }
@@ -60,7 +62,7 @@ async function start(place: Place): Promise<void> {
   const began = performance.now()
   const store = await openAt(place)
   const opened = performance.now()
-  const { serve } = await openPlane({ store })
+  const { serve } = await openPlane({ store, signingKey })
   const ready = performance.now()
   const user = { name: 'bench', groups: ['system:masters'] }
   /** The number of objects of a list, whose JSON has been made. */
@@ -96,7 +98,12 @@ interface Started {
 /** Starts the bundle of this file, and waits until it has listed everything. */
 async function restart(bundled: string, store: string, place: Place): Promise<void> {
   const child = fork(join(bundled, 'restart.js'), [String(total)], {
-    env: { ...process.env, PLACE: JSON.stringify(place), NODE_COMPILE_CACHE: join(bundled, 'compile') },
+    env: {
+      ...process.env,
+      PLACE: JSON.stringify(place),
+      SIGNING_KEY: signingKey,
+      NODE_COMPILE_CACHE: join(bundled, 'compile'),
+    },
   })
   const ended = once(child, 'exit')
   const [{ listed, ms, startMs, residentMiB: memory }] = (await once(child, 'message')) as [Started]
@@ -140,6 +147,8 @@ async function measure(): Promise<void> {
     const { revision } = await snapshotHead(file)
     const second = join(directory, 'restored')
     await timed('snapshot restored', { store: 'embedded' }, () => fillEmbedded(second, entriesOf(file), revision))
+    // Only here, since it looks for an etcd at once.
+    const { noEtcd, startEtcd } = await import('../src/store/etcd/testing.ts')
     if (noEtcd) return
     const etcd = await startEtcd()
     try {

@@ -53,7 +53,7 @@ export class KindStorage implements ItemReader {
 
   /** Reads the bytes of an object when they are asked for first. */
   load(key: string, revision: number): Uint8Array {
-    const [stored] = this.#store.values([revision])
+    const [stored] = this.#store.values([{ key: prefixOf(this.kind) + key, revision }])
     if (stored && looksLikeObject(stored)) return stored
     this.#leaveOut(key, revision, noObject())
     throw new StatusError('InternalError', `Internal error occurred: ${noObject().message}`)
@@ -64,7 +64,8 @@ export class KindStorage implements ItemReader {
    * unloaded. Throws when the store cannot be read.
    */
   loadAll(items: readonly Item[]): void {
-    const values = this.#store.values(items.map(({ revision }) => revision))
+    const prefix = prefixOf(this.kind)
+    const values = this.#store.values(items.map(({ key, revision }) => ({ key: prefix + key, revision })))
     for (const [i, item] of items.entries()) {
       const stored = values[i]!
       if (looksLikeObject(stored)) item.load(stored)

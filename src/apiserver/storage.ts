@@ -176,7 +176,7 @@ export class Storage {
     const items: Item[] = []
     for (let i = 0; i < heads.length; i += loadedAtOnce) {
       const some = heads.slice(i, i + loadedAtOnce)
-      const values = this.store.values(some.map(({ revision }) => revision))
+      const values = this.store.values(some)
       for (const [k, { key, revision }] of some.entries()) {
         const value = values[k]!
         // Only a seed that is not there yet is waited for.

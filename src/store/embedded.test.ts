@@ -9,6 +9,7 @@ import { after, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { bytes, has, text } from './contract.ts'
 import { openEmbeddedStore, type EmbeddedOptions, type Store } from './index.ts'
+import { hasHeads } from './sqlite-file.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'kutter-embedded-'))
 let made = 0
@@ -186,9 +187,8 @@ test('heads are those of present entries, and a present value that is damaged en
     heads,
     entries.map(({ key, value, revision: at }) => ({ key, revision: at, sizeBytes: value.byteLength })),
   )
-  const revisions = heads.map(head => head.revision)
   assert.deepEqual(
-    store.values(revisions),
+    store.values(heads),
     entries.map(({ value }) => value),
   )
   assert.deepEqual(store.values([]), [])
@@ -202,10 +202,10 @@ test('heads are those of present entries, and a present value that is damaged en
   // A value of before is nobody's present state.
   await assert.rejects(again.get('/a/2', 17), { message })
   assert.deepEqual(failures, [])
-  for (let i = 0; i < 2; i++) assert.throws(() => again.values(revisions), { message })
+  for (let i = 0; i < 2; i++) assert.throws(() => again.values(heads), { message })
   assert.equal(failures.length, 1)
   await assert.rejects(again.put('/b', bytes('b'), { expect: 'absent' }), { message })
-  assert.equal(again.values([20]).length, 1)
+  assert.equal(again.values([{ key: '/a/5', revision: 20 }]).length, 1)
   await again.close()
 })
 
@@ -273,3 +273,32 @@ async function overwrite(store: Store, times: number, sizeBytes: number): Promis
   for (let i = 0; i < times; i++) expect = await store.put('/key', new Uint8Array(sizeBytes), { expect })
   return store.stats().sizeBytes
 }
+
+test('a file of before has the same content, and starts without reading all of it from then on', async () => {
+  const directory = fresh()
+  const file = join(directory, 'log.db')
+  let store = await open(directory)
+  for (let i = 0; i < 50; i++) await store.put(`/a/${i}`, new Uint8Array(40_000).fill(i), { expect: 'absent' })
+  const heads = await store.heads('')
+  await store.close()
+  const has = () => {
+    const db = new DatabaseSync(file)
+    try {
+      return hasHeads(db)
+    } finally {
+      db.close()
+    }
+  }
+  const db = new DatabaseSync(file)
+  db.exec('DROP INDEX heads; VACUUM')
+  db.close()
+  // Without space for more, it is used as it is.
+  store = await open(directory, { maxSizeBytes: 1 << 20 })
+  assert.deepEqual(await store.heads(''), heads)
+  await store.close()
+  assert.equal(has(), false)
+  store = await open(directory)
+  assert.deepEqual(await store.heads(''), heads)
+  await store.close()
+  assert.equal(has(), true)
+})

@@ -1,5 +1,6 @@
 // The store of one machine: a log in SQLite, in a directory. A thread of its own writes it (disk-worker.ts), and this
-// one reads it. The index is in memory, so the file needs none, and a write is one append to one table.
+// one reads it. The index by key is in memory, and filled at the start from a copy of all that the log has but values,
+// which SQLite keeps at the side. A write is one append to each of the two.
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,8 +11,11 @@ import type { Log, Row, RowHead } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'
 import {
   OpenError,
+  addHeads,
   damagedFile,
   fileName,
+  hasHeads,
+  headsName,
   isWhole,
   openError,
   openSqlite,
@@ -23,7 +27,7 @@ import {
   type SqlRow,
 } from './sqlite-file.ts'
 import { type Lack, reserveName } from './space.ts'
-import { StoreFull, type Revision, type Store } from './store.ts'
+import { StoreFull, type Revision, type RowName, type Store } from './store.ts'
 
 export interface EmbeddedOptions extends LogStoreOptions {
   /** Limit of the file's size. Beyond it only deletions succeed until the store is compacted. Default 8 GiB. */
@@ -54,6 +58,7 @@ function openSettled(file: string, maxSizeBytes: number): DatabaseSync {
   const db = openSqlite(file, maxSizeBytes)
   try {
     settleLog(db)
+    addHeads(db)
     return db
   } catch (error) {
     db.close()
@@ -88,12 +93,12 @@ class EmbeddedLog implements Log {
     this.#onFailure = onFailure ?? (() => {})
     this.#lock = lock
     this.#db = openSettled(file, maxSizeBytes)
-    this.#read = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev = ?')
+    this.#read = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log NOT INDEXED WHERE rev = ?')
     this.#range = this.#db.prepare(
-      'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
+      'SELECT rev, k, created, deleted, crc, v FROM log NOT INDEXED WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
     )
     this.#readMany = this.#db.prepare(
-      'SELECT rev, k, created, deleted, crc, v FROM json_each(?) AS wanted CROSS JOIN log ON rev = wanted.value',
+      'SELECT rev, k, created, deleted, crc, v FROM json_each(?) AS wanted CROSS JOIN log NOT INDEXED ON rev = wanted.value',
     )
     this.#readMany.setReturnArrays(true)
     const data: WorkerData = { file, maxSizeBytes }
@@ -117,10 +122,10 @@ class EmbeddedLog implements Log {
     return this.#ask({ id: this.#nextId++, type: 'append', rows: packed }, [packed.values.buffer])
   }
 
-  read(revision: Revision): Row {
+  read({ key, revision }: RowName): Row {
     const sql = this.#reading(`revision ${revision}`, () => this.#read.get(revision)) as SqlRow | undefined
     assert(sql, `revision ${revision} is in ${this.#file}`)
-    return toRow(sql, this.#file)
+    return toRow(sql, this.#file, key)
   }
 
   /** Translates errors of SQLite, which name neither the file nor what to do. */
@@ -132,23 +137,24 @@ class EmbeddedLog implements Log {
     }
   }
 
-  readAll(revisions: readonly Revision[]): Row[] {
+  readAll(names: readonly RowName[]): Row[] {
     // In the order in which they are on the disk, and in one transaction, so that SQLite need not lock for each statement.
-    const order = Array.from(revisions.keys()).sort((a, b) => revisions[a]! - revisions[b]!)
-    const rows = new Array<Row>(revisions.length)
+    const order = Array.from(names.keys()).sort((a, b) => names[a]!.revision - names[b]!.revision)
+    const rows = new Array<Row>(names.length)
     this.#db.exec('BEGIN')
     try {
       for (let from = 0; from < order.length; from += rowsAtOnce)
-        this.#readSome(order.slice(from, from + rowsAtOnce), revisions, rows)
+        this.#readSome(order.slice(from, from + rowsAtOnce), names, rows)
     } finally {
-      this.#db.exec('COMMIT')
+      // After some errors, SQLite has ended it already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
     }
     return rows
   }
 
-  /** Reads the rows at some places of `revisions` by one statement. */
-  #readSome(places: readonly number[], revisions: readonly Revision[], into: Row[]): void {
-    const wanted = places.map(place => revisions[place]!)
+  /** Reads the rows at some places of `names` by one statement. */
+  #readSome(places: readonly number[], names: readonly RowName[], into: Row[]): void {
+    const wanted = places.map(place => names[place]!.revision)
     const what = `revisions ${wanted[0]!} to ${wanted.at(-1)!}`
     const found = this.#reading(what, () => this.#readMany.all(JSON.stringify(wanted)))
     for (const [i, place] of places.entries()) {
@@ -158,7 +164,7 @@ class EmbeddedLog implements Log {
       const [created, deleted, crc] = [Number(columns[2]), Number(columns[3]), Number(columns[4])]
       // A damaged row may have a value of another type, which then does not match its checksum.
       const sql = { rev: wanted[i]!, k, created, deleted, crc, v: v instanceof Uint8Array ? v : noValue }
-      into[place] = toRow(sql, this.#file)
+      into[place] = toRow(sql, this.#file, names[place]!.key)
     }
   }
 
@@ -244,11 +250,12 @@ class EmbeddedLog implements Log {
 /**
  * All rows without their values, whose checksums are looked at when they are read. A tombstone is never read again, so
  * its own is looked at here: with a damaged one, an object that was deleted would come back. Of rows after the
- * compaction point none may be missing.
+ * compaction point none may be missing, and the newest must be that of the log itself.
  */
 function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<RowHead> {
+  const index = hasHeads(db) ? `INDEXED BY ${headsName}` : ''
   const statement = db.prepare(
-    `SELECT rev, k, created, deleted, crc, length(v) FROM log WHERE rev > ? ORDER BY rev LIMIT ${headsAtOnce}`,
+    `SELECT rev, k, created, deleted, crc, length(v) FROM log ${index} WHERE rev > ? ORDER BY rev LIMIT ${headsAtOnce}`,
   )
   statement.setReturnArrays(true)
   let before = 0
@@ -260,13 +267,19 @@ function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<
       const [deleted, crc, sizeBytes] = [Number(row[3]), Number(row[4]), Number(row[5])]
       if (typeof key !== 'string') throw damagedFile(file, `revision ${revision} has no key`)
       if (revision > Math.max(before, compacted) + 1) throw damagedFile(file, `revision ${revision} follows ${before}`)
-      if (deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, crc)))
-        throw damagedFile(file, `the deletion of ${key} at revision ${revision} does not match its checksum`)
+      const head = { revision, key, created, deleted: deleted === 1, sizeBytes }
+      // What has no value can be checked without it.
+      if (sizeBytes > 0 ? head.deleted : !isWhole({ ...head, value: noValue }, crc)) {
+        const what = head.deleted ? `the deletion of ${key}` : key
+        throw damagedFile(file, `${what} at revision ${revision} does not match its checksum`)
+      }
       before = revision
-      yield { revision, key, created, deleted: deleted === 1, sizeBytes }
+      yield head
     }
-    if (rows.length < headsAtOnce) return
+    if (rows.length < headsAtOnce) break
   }
+  const { newest } = db.prepare('SELECT max(rev) AS newest FROM log NOT INDEXED').get() as { newest: number | null }
+  if (newest !== null && newest !== before) throw damagedFile(file, `revision ${newest} follows ${before}`)
 }
 
 const noValue = new Uint8Array(0)

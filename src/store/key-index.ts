@@ -7,7 +7,7 @@
 //   compact(4)  drops 1, 3, 4:  a → [5]
 import { SortedKeys } from './sorted-keys.ts'
 import type { RowHead } from './log.ts'
-import type { Revision } from './store.ts'
+import type { Head, Revision } from './store.ts'
 
 interface History {
   /** Of the newest revision: the revision that created the key, and the size of the row. */
@@ -34,10 +34,15 @@ export class KeyIndex {
   #garbageBytes = 0
   #live = 0
 
-  /** Fills the empty index with the rows of a log, in order of revision. */
-  fill(rows: Iterable<RowHead>): void {
-    for (const row of rows) this.#note(row)
+  /** Fills the empty index with the rows of a log, in order of revision. Returns the newest; 0 without any. */
+  fill(rows: Iterable<RowHead>): Revision {
+    let newest = 0
+    for (const row of rows) {
+      this.#note(row)
+      newest = row.revision
+    }
     this.#keys.fill(this.#histories.keys())
+    return newest
   }
 
   add(row: RowHead): void {
@@ -65,6 +70,17 @@ export class KeyIndex {
     if (!history) return undefined
     const revision = history.revisions[history.revisions.length - 1]!
     return revision < 0 ? undefined : { revision, created: history.created, sizeBytes: history.sizeBytes }
+  }
+
+  /** The present entries whose keys start with `prefix`, sorted by key. */
+  heads(prefix: string): Head[] {
+    const heads: Head[] = []
+    for (const key of this.#keys.from(prefix)) {
+      const { revisions, sizeBytes } = this.#histories.get(key)!
+      const revision = revisions[revisions.length - 1]!
+      if (revision > 0) heads.push({ key, revision, sizeBytes })
+    }
+    return heads
   }
 
   /** The revision of the value that a key had at `at`; undefined when it had none. */

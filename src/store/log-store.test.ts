@@ -7,7 +7,7 @@ import { Waiters } from '../base/waiters.ts'
 import { bytes, has, text } from './contract.ts'
 import type { Log, Row, SharedLog } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'
-import { storeLimits, type Change, type Revision } from './store.ts'
+import { storeLimits, type Change, type Revision, type RowName } from './store.ts'
 
 /** What is on the disk. It outlives a store. */
 class Disk {
@@ -52,20 +52,22 @@ class TestLog implements Log {
     this.onStep(this.disk)
   }
 
-  read(revision: Revision): Row {
+  read({ revision }: RowName): Row {
     const row = this.disk.rows.get(revision)
     assert.ok(row, `revision ${revision} is not on the disk`)
     if (this.damaged.has(revision)) throw new StatusError('InternalError', `revision ${revision} is damaged`)
     return row
   }
 
-  readAll(revisions: readonly Revision[]): Row[] {
-    return revisions.map(revision => this.read(revision))
+  readAll(rows: readonly RowName[]): Row[] {
+    return rows.map(row => this.read(row))
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
-    for (let revision = after + 1; revision <= upTo; revision++)
-      if (this.disk.rows.get(revision)?.key.startsWith(prefix)) yield this.read(revision)
+    for (let revision = after + 1; revision <= upTo; revision++) {
+      const row = this.disk.rows.get(revision)
+      if (row?.key.startsWith(prefix)) yield this.read(row)
+    }
   }
 
   async remove(revisions: readonly Revision[], compacted: Revision): Promise<void> {

@@ -24,6 +24,7 @@ import {
   type Page,
   type PutOptions,
   type Revision,
+  type RowName,
   type Store,
   type StoreStats,
 } from './store.ts'
@@ -85,15 +86,7 @@ export class LogStore implements Store {
     }
     this.#onError = options.onError ?? (() => {})
     const { compacted, rows } = log.load()
-    let newest = compacted
-    const noting = function* () {
-      for (const row of rows) {
-        newest = Math.max(newest, row.revision)
-        yield row
-      }
-    }
-    this.#index.fill(noting())
-    this.#revision = newest
+    this.#revision = Math.max(compacted, this.#index.fill(rows))
     this.#compacted = compacted
     this.#hub = new WatchHub({
       revision: () => this.#revision,
@@ -125,18 +118,18 @@ export class LogStore implements Store {
   async get(key: string, at?: Revision): Promise<Entry | undefined> {
     const position = await this.#position(at)
     const revision = at === undefined ? this.#index.current(key)?.revision : this.#index.at(key, position)
-    return revision === undefined ? undefined : entryOf(this.#log.read(revision))
+    return revision === undefined ? undefined : entryOf(this.#log.read({ key, revision }))
   }
 
   async list(prefix: string, { limit = 0, after, at, uncounted = false }: ListOptions = {}): Promise<Page> {
     const position = await this.#position(at)
-    const found: Revision[] = []
+    const found: RowName[] = []
     let remaining = 0
     for (const key of this.#index.keys(prefix, after)) {
       const revision = this.#index.at(key, position)
       if (revision === undefined) continue
       if (limit > 0 && found.length >= limit) remaining++
-      else found.push(revision)
+      else found.push({ key, revision })
       if (remaining > 0 && uncounted) break
     }
     const entries = this.#log.readAll(found).map(entryOf)
@@ -146,18 +139,13 @@ export class LogStore implements Store {
 
   async heads(prefix: string): Promise<{ heads: Head[]; revision: Revision }> {
     const revision = await this.#position(undefined)
-    const heads: Head[] = []
-    for (const key of this.#index.keys(prefix)) {
-      const current = this.#index.current(key)
-      if (current) heads.push({ key, revision: current.revision, sizeBytes: current.sizeBytes })
-    }
-    return { heads, revision }
+    return { heads: this.#index.heads(prefix), revision }
   }
 
-  values(revisions: readonly Revision[]): Uint8Array[] {
+  values(entries: readonly RowName[]): Uint8Array[] {
     this.#mustBeOpen()
     try {
-      return this.#log.readAll(revisions).map(({ value }) => value)
+      return this.#log.readAll(entries).map(({ value }) => value)
     } catch (error) {
       if (error instanceof StatusError) this.#log.refuse?.(error)
       throw error
@@ -400,7 +388,7 @@ export class LogStore implements Store {
     const known = newer[previous - (newer[0]?.revision ?? 0)] ?? this.#hub.recent(previous)
     assert(known?.type !== 'delete', `revision ${previous} is a value of ${key}, not its deletion`)
     try {
-      change.previous = entryOf(known ?? this.#log.read(previous))
+      change.previous = entryOf(known ?? this.#log.read({ key, revision: previous }))
     } catch (error) {
       // A damaged old value must not hide a newer one that is durable already.
       this.#onError(error)

@@ -1,7 +1,7 @@
 // The interface of a log, over which log-store.ts implements the store: append durably, read by revision, remove. The
 // memory store and the embedded store differ only in their logs.
 import type { StatusError } from '../base/errors.ts'
-import type { Revision } from './store.ts'
+import type { Revision, RowName } from './store.ts'
 
 export interface Row {
   revision: Revision
@@ -28,10 +28,10 @@ export interface Log {
   load(): { compacted: Revision; rows: Iterable<RowHead> }
   /** Appends all rows or none. They are durable when it resolves. Rejects with a StatusError, and stays usable then. */
   append(rows: readonly Row[]): Promise<void>
-  /** Returns a row, which must be durable and not removed. */
-  read(revision: Revision): Row
-  /** Returns several rows in the order of `revisions`, as `read` does. Many are cheaper together. */
-  readAll(revisions: readonly Revision[]): Row[]
+  /** Returns a row, which must be durable and not removed. Throws InternalError when it is damaged, or not of this key. */
+  read(row: RowName): Row
+  /** Returns several rows in this order, as `read` does. Many are cheaper together. */
+  readAll(rows: readonly RowName[]): Row[]
   /** The rows after `after` and up to `upTo` whose keys start with `prefix`, in order, read lazily. */
   range(prefix: string, after: Revision, upTo: Revision): Iterable<Row>
   /** Stores the compaction point durably, then removes the rows and frees their space. */

@@ -3,7 +3,7 @@
 import { assert } from '../base/errors.ts'
 import type { Log, Row } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'
-import type { Revision, Store } from './store.ts'
+import type { Revision, RowName, Store } from './store.ts'
 
 export function openMemoryStore(options: LogStoreOptions = {}): Store {
   return new LogStore(new MemoryLog(), options)
@@ -24,14 +24,14 @@ class MemoryLog implements Log {
     }
   }
 
-  read(revision: Revision): Row {
+  read({ revision }: RowName): Row {
     const row = this.#rows.get(revision)
     assert(row, `revision ${revision} is in the log`)
     return row
   }
 
-  readAll(revisions: readonly Revision[]): Row[] {
-    return revisions.map(revision => this.read(revision))
+  readAll(rows: readonly RowName[]): Row[] {
+    return rows.map(row => this.read(row))
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
@@ -43,7 +43,8 @@ class MemoryLog implements Log {
 
   async remove(revisions: readonly Revision[]): Promise<void> {
     for (const revision of revisions) {
-      this.#sizeBytes -= sizeOf(this.read(revision))
+      const row = this.#rows.get(revision)
+      if (row) this.#sizeBytes -= sizeOf(row)
       this.#rows.delete(revision)
     }
   }

@@ -53,10 +53,11 @@ export function isWhole(row: Checked, crc: number): boolean {
   return checksum(row) === crc || (row.deleted && checksum({ ...row, deleted: false }) === crc)
 }
 
-export function toRow(sql: SqlRow, file: string): Row {
+/** The row that SQLite has given. Throws InternalError when it is damaged, and when it is not the value of `key`. */
+export function toRow(sql: SqlRow, file: string, key?: string): Row {
   const row = { revision: sql.rev, key: sql.k, created: sql.created, deleted: sql.deleted === 1, value: sql.v }
-  if (isWhole(row, sql.crc)) return row
-  const where = `the value of ${row.key} at revision ${row.revision} in ${file}`
+  if (isWhole(row, sql.crc) && (key === undefined || (key === row.key && !row.deleted))) return row
+  const where = `the value of ${key ?? row.key} at revision ${row.revision} in ${file}`
   throw new StatusError(
     'InternalError',
     `${where} is damaged: its checksum does not match; restore the file from a backup`,
@@ -139,6 +140,25 @@ function reasonOf(error: unknown): string {
   }
 }
 
+/**
+ * A copy of all columns but values, by which a server starts without reading the pages that those fill. SQLite keeps it,
+ * also under an older Kutter, which does not use it.
+ */
+export const headsName = 'heads'
+const makeHeads = `CREATE INDEX IF NOT EXISTS ${headsName} ON log (rev, k, created, deleted, crc, length(v))`
+
+export const hasHeads = (db: DatabaseSync): boolean =>
+  db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?").get(headsName) !== undefined
+
+/** Makes the copy in a file of before. Without space for it, the file is used as it is. */
+export function addHeads(db: DatabaseSync): void {
+  try {
+    db.exec(makeHeads)
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+}
+
 function create(db: DatabaseSync, file: string): void {
   db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL`)
   db.exec(`
@@ -149,6 +169,7 @@ function create(db: DatabaseSync, file: string): void {
       rev INTEGER PRIMARY KEY, k TEXT NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL,
       crc INTEGER NOT NULL, v BLOB NOT NULL) STRICT;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    ${makeHeads};
     INSERT INTO meta VALUES ('compacted', 0);
     COMMIT`)
   // The entry in the directory must be as durable as the content of the file.

@@ -14,10 +14,14 @@ export interface Entry {
   created: Revision
 }
 
-/** An entry without its value. */
-export interface Head {
+/** What names an entry of some time. */
+export interface RowName {
   key: string
   revision: Revision
+}
+
+/** An entry without its value. */
+export interface Head extends RowName {
   /** The length of the value. */
   sizeBytes: number
 }
@@ -100,10 +104,10 @@ export interface Store {
   /** Returns the present entries whose keys start with `prefix` without their values, sorted by key. */
   heads(prefix: string): Promise<{ heads: Head[]; revision: Revision }>
   /**
-   * Returns the values of these revisions, which are those of present entries, or of ones that were present a moment ago.
-   * Throws InternalError for a damaged one, and for one that is compacted.
+   * Returns the values of entries that are present, or were a moment ago. Throws InternalError for a damaged one, and for
+   * one that is compacted.
    */
-  values(revisions: readonly Revision[]): Uint8Array[]
+  values(entries: readonly RowName[]): Uint8Array[]
   /**
    * Writes a value, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`, and
    * RequirementLost when another key is not at the revision that is required of it.

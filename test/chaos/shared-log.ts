@@ -6,7 +6,7 @@ import type { Random } from '../../src/base/random.ts'
 import { Waiters } from '../../src/base/waiters.ts'
 import { LogMoved, type Row, type RowHead, type SharedLog } from '../../src/store/log.ts'
 import { LogStore } from '../../src/store/log-store.ts'
-import type { Change, Entry, Revision, Store } from '../../src/store/store.ts'
+import type { Change, Entry, Revision, RowName, Store } from '../../src/store/store.ts'
 import type { Era } from './eras.ts'
 import type { LinkMode, Medium, Restore, StoreConnection } from './medium.ts'
 
@@ -198,14 +198,14 @@ class LinkedLog implements SharedLog {
     await this.#reach(rows.at(-1)!.revision)
   }
 
-  read(revision: Revision): Row {
+  read({ revision }: RowName): Row {
     const row = this.#rows.get(revision)
     assert(row, `revision ${revision} is in memory`)
     return row
   }
 
-  readAll(revisions: readonly Revision[]): Row[] {
-    return revisions.map(revision => this.read(revision))
+  readAll(rows: readonly RowName[]): Row[] {
+    return rows.map(row => this.read(row))
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {

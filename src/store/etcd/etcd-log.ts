@@ -13,7 +13,7 @@ import type { Log as Logger } from '../../base/log.ts'
 import { Waiters } from '../../base/waiters.ts'
 import { grpcOf } from '../../wire/grpc.ts'
 import { LogMoved, type Row, type RowHead, type SharedLog } from '../log.ts'
-import { type Revision, StoreFull } from '../store.ts'
+import { type Revision, type RowName, StoreFull } from '../store.ts'
 import type { EtcdClient } from './client.ts'
 import { type Head, type Layout, type Spares, sparesOf } from './layout.ts'
 import type { EtcdEvent, RequestOp, TxnResponse } from './protocol.ts'
@@ -180,14 +180,14 @@ class EtcdLog implements SharedLog {
     }
   }
 
-  read(revision: Revision): Row {
+  read({ revision }: RowName): Row {
     const row = this.#rows.get(revision)
     assert(row, `revision ${revision} is in memory`)
     return row
   }
 
-  readAll(revisions: readonly Revision[]): Row[] {
-    return revisions.map(revision => this.read(revision))
+  readAll(rows: readonly RowName[]): Row[] {
+    return rows.map(row => this.read(row))
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {

@@ -81,8 +81,8 @@ export function salvage(directory: string): Salvage {
 
 /** All rows by revision. Pages of the file that cannot be read are skipped, and noted as lost. */
 function* rowsOf(db: DatabaseSync, lost: Salvage['lost']): Generator<SqlRow> {
-  const read = db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev >= ? ORDER BY rev')
-  const next = db.prepare('SELECT min(rev) AS rev FROM log WHERE rev > ?')
+  const read = db.prepare('SELECT rev, k, created, deleted, crc, v FROM log NOT INDEXED WHERE rev >= ? ORDER BY rev')
+  const next = db.prepare('SELECT min(rev) AS rev FROM log NOT INDEXED WHERE rev > ?')
   for (let from = 0, tries = 0; tries < maxSkips; tries++) {
     try {
       for (const row of read.iterate(from) as Iterable<SqlRow>) {
