@@ -37,7 +37,8 @@ export const accessOptionSpecs = {
   'insecure-bind-address': { value: true, help: 'the loopback address that has it (default: 127.0.0.1)' },
 } as const satisfies Readonly<Record<string, OptionSpec>>
 
-const paths = [
+/** The settings that are paths of files, by their options. */
+export const accessFiles = [
   ['authenticationConfig', 'authentication-config'],
   ['passwordFile', 'password-auth-file'],
   ['oidcCaFile', 'oidc-ca-file'],
@@ -49,7 +50,9 @@ const paths = [
 export function accessOptions(parsed: Parsed): { access?: AccessSettings } {
   const { options } = parsed
   const given = {
-    ...Object.fromEntries(paths.map(([key, name]) => [key, options[name] ? resolve(options[name]) : options[name]])),
+    ...Object.fromEntries(
+      accessFiles.map(([key, name]) => [key, options[name] ? resolve(options[name]) : options[name]]),
+    ),
     ...Object.fromEntries(oidcTexts.map(([key, name]) => [key, options[name]])),
     authorizationMode: modes(parsed),
     authorizedTtl: durationText(parsed, 'authorization-webhook-cache-authorized-ttl'),

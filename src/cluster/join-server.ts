@@ -19,6 +19,7 @@ import { endEtcd, etcdKey, spawnEtcd } from './etcd-process.ts'
 import { commandLine } from './hint.ts'
 import { readJoinToken } from './join-token.ts'
 import { addMember } from './member-join.ts'
+import { missingFiles } from './named-files.ts'
 import { hasOwnEtcd } from './own-etcd.ts'
 import { lastLine, logOf } from './process-files.ts'
 import { openStore, parseStore } from './store-location.ts'
@@ -61,7 +62,13 @@ export async function joinServer(options: JoinServerOptions): Promise<void> {
       )
     })
     await writeServerKeys(keys, paths)
-    const config = await addServer(paths, { ...keys.config, ...etcdFilesOf(keys.config, paths) }, options)
+    const shared = { ...keys.config, ...etcdFilesOf(keys.config, paths) }
+    const missing = missingFiles(shared)
+    if (missing.length)
+      throw new Error(
+        `the servers of the cluster read files that this machine does not have: ${missing.join(' ')}; copy them to the same paths first`,
+      )
+    const config = await addServer(paths, shared, options)
     if (hasOwnEtcd(config)) await joinEtcd(config, paths, keys.members ?? [])
     else {
       const store = await openStore(config, paths, { log: silentLog, onFailure() {} })

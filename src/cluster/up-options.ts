@@ -100,7 +100,8 @@ export function fileOptions({ options }: Parsed): Partial<Pick<ClusterConfig, (t
   )
 }
 
-const fileSettings = [
+/** The settings that are paths of files, by their options. */
+export const fileSettings = [
   ['schedulerConfig', 'scheduler-config'],
   ['kubeletConfig', 'kubelet-config'],
   ['admissionConfig', 'admission-control-config-file'],
