@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { settle, VirtualClock } from './clock.ts'
-import { allEnded, joined, orAborted, Waiters, within, withJoined } from './waiters.ts'
+import { allEnded, cutShort, joined, orAborted, Waiters, within, withJoined } from './waiters.ts'
 
 test('each wait ends at its own target', async () => {
   const waiters = new Waiters()
@@ -28,6 +28,7 @@ test('a wait ends with its signal, and all waits end together by fail', async ()
   await assert.rejects(waiters.wait(1, abort.signal), { message: 'enough' })
   waiters.fail(new Error('closed'))
   await assert.rejects(failed, { message: 'closed' })
+  await assert.rejects(waiters.wait(2), { message: 'closed' })
 })
 
 const forever = (signal: AbortSignal) =>
@@ -43,6 +44,18 @@ test('work is aborted when its time is over', async () => {
   const ended = assert.rejects(within(clock, 1000, abort.signal, forever), { message: 'enough' })
   abort.abort(new Error('enough'))
   await ended
+})
+
+test('work that ignores its signal is left behind when its time is over', async () => {
+  const clock = new VirtualClock()
+  const never = new AbortController().signal
+  assert.equal(await cutShort(clock, 1000, never, async () => 'done'), 'done')
+  const late = assert.rejects(
+    cutShort(clock, 1000, never, () => new Promise(() => {})),
+    { message: 'no answer within 1 seconds' },
+  )
+  await clock.forward(1000)
+  await late
 })
 
 test('waiting for other work ends when the signal aborts', async () => {

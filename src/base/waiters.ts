@@ -15,9 +15,11 @@ interface Waiter {
  */
 export class Waiters {
   #waiting: Waiter[] = []
+  #failure: { reason: unknown } | undefined
 
   /** Resolves when the number reaches `target`. Rejects with the reason of the signal or of `fail`. */
   wait(target: number, signal?: AbortSignal): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure.reason)
     if (signal?.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const done = (end: () => void) => {
@@ -47,8 +49,9 @@ export class Waiters {
     for (const waiter of ready) waiter.resolve()
   }
 
-  /** Rejects all waits, because the number will not grow any more. */
+  /** Rejects all waits, and those to come, because the number will not grow any more. */
   fail(reason: unknown): void {
+    this.#failure ??= { reason }
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason)
   }
 }
@@ -106,6 +109,14 @@ export async function within<T>(
     cancel()
   }
 }
+
+/** The same for a `work` that may ignore its signal: it goes on without a reader then. */
+export const cutShort = <T>(
+  clock: Clock,
+  limitMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => within(clock, limitMs, signal, limit => orAborted(work(limit), limit))
 
 /** The result of `work`. When `signal` aborts first, rejects with its reason, and the work goes on without a reader. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

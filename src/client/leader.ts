@@ -12,7 +12,7 @@
 import { isReason, messageOf } from '../base/errors.ts'
 import { gauge } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import { joined, orAborted, within } from '../base/waiters.ts'
+import { cutShort, joined } from '../base/waiters.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
@@ -128,7 +128,7 @@ class Candidate {
     const askedAt = this.#steady
     try {
       // A write that the store of this server has been given is not cut short, and nobody waits for it here.
-      const isHeld = await within(client.clock, limitMs, signal, limit => orAborted(this.#hold(limit), limit))
+      const isHeld = await cutShort(client.clock, limitMs, signal, limit => this.#hold(limit))
       this.#renewedAt = isHeld ? askedAt : Number.NEGATIVE_INFINITY
       return isHeld
     } catch (error) {
@@ -170,7 +170,7 @@ class Candidate {
   async release(): Promise<void> {
     const { client, name } = this.#options
     try {
-      await within(client.clock, this.#timing.renewMs, never, limit => orAborted(this.#release(limit), limit))
+      await cutShort(client.clock, this.#timing.renewMs, never, limit => this.#release(limit))
     } catch (error) {
       client.log.debug('cannot release the lease', { lease: name, why: messageOf(error) })
     }

@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { orAborted, within } from '../base/waiters.ts'
+import { cutShort } from '../base/waiters.ts'
 import type { Client } from '../client/index.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import { leaseNamespace, virtualLeaseNameOf } from '../kinds/core/service-balancing.ts'
@@ -58,7 +58,7 @@ export async function endParts(parts: readonly Part[], clock: Clock, log: Log): 
 
 async function ended([name, end]: Part, limitMs: number, clock: Clock, log: Log): Promise<void> {
   try {
-    await within(clock, limitMs, new AbortController().signal, signal => orAborted(Promise.resolve(end()), signal))
+    await cutShort(clock, limitMs, new AbortController().signal, async () => end())
   } catch (error) {
     log.warn('a part of the server does not end in order', { part: name, why: messageOf(error) })
   }

@@ -11,7 +11,7 @@
 // no pod has such a limit, a round is a handful of system calls.
 // Source: kubernetes pkg/kubelet/eviction/eviction_manager.go.
 import { messageOf } from '../../base/errors.ts'
-import { orAborted, within } from '../../base/waiters.ts'
+import { cutShort } from '../../base/waiters.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isCritical } from '../admission/critical.ts'
 import { every } from '../node/node.ts'
@@ -228,10 +228,7 @@ export class EvictionManager {
     const { context, signal } = this.#options
     if (this.#isBusy) throw new Error('the last measurement has not ended yet')
     this.#isBusy = true
-    return within(context.clock, ms, signal, limit => {
-      const under = work(limit).finally(() => (this.#isBusy = false))
-      return orAborted(under, limit)
-    })
+    return cutShort(context.clock, ms, signal, limit => work(limit).finally(() => (this.#isBusy = false)))
   }
 
   /** The pods that may have something running and are not about to end. */
