@@ -257,6 +257,43 @@ test('time and chance come from base/', () => {
   assert.deepEqual(breaches, [])
 })
 
+/** Where moments of the time of day are compared that come from elsewhere, or go there, or a timer is set at once. */
+const byTimeOfDay = new Set(
+  [
+    'apiserver/audit/log-file',
+    'apiserver/authn/jwt-authenticator',
+    'apiserver/flow/control',
+    'apiserver/http/authenticate',
+    'apiserver/issuer',
+    'apiserver/resources/allocation-claims',
+    'base/clock',
+    'base/debug-pages',
+    'client/accounts',
+    'cluster/kept-certificates',
+    'cluster/node-certificates',
+    'cluster/snapshots',
+    'cluster/token-command',
+    'dns/programming',
+    'kubelet/metrics',
+    'kubelet/pod/rounds',
+    'kubelet/pod/volumes',
+    'kubelet/probes/probes',
+    'kubelet/volumes/tokens',
+    'wire/grpc',
+  ].map(name => `${name}.ts`),
+)
+
+test('how long something takes is measured by the steady clock, which nobody sets', () => {
+  const difference = /[cC]lock\.now\(\)\)?\s*[-<>]|(?<!=)[-<>]=?\s[\w.#!]*[cC]lock\.now\(\)/
+  const found = files.filter(file => !/\.test\.ts$|testing\.ts$/.test(file) && difference.test(texts.get(file)!))
+  const name = (file: string) =>
+    file
+      .split('/src/')
+      .at(-1)!
+      .replace(/^src\//, '')
+  assert.deepEqual(found.map(name).sort(), [...byTimeOfDay].sort())
+})
+
 test('values are compared by the two equalities of api/equal.ts', () => {
   const others = /\bisDeepStrictEqual\b|JSON\.stringify\([^;]{1,150}\)\s*[!=]==\s*JSON\.stringify/
   const withoutApi = new Set(['base', 'wire', 'linux', 'store'])

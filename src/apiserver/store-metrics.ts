@@ -60,7 +60,7 @@ export function measuredStore(store: Store, clock: Clock): Store {
       : measured(operation, key, call())
   const measured = async <T>(operation: string, key: string, call: Promise<T>): Promise<T> => {
     const series = resources.of(key).operations.get(operation)!
-    const from = clock.now()
+    const from = clock.steady()
     series.request()
     try {
       return await call
@@ -68,7 +68,7 @@ export function measuredStore(store: Store, clock: Clock): Store {
       if (!(error instanceof StoreConflict)) series.error()
       throw error
     } finally {
-      series.duration((clock.now() - from) / 1000)
+      series.duration((clock.steady() - from) / 1000)
     }
   }
   async function* counted(changes: ReturnType<Store['watch']>): ReturnType<Store['watch']> {

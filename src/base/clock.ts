@@ -62,19 +62,19 @@ type Timer = { at: number; seq: number; fn: () => void }
  * lets promises settle after each. So the code under test is interleaved in the same way in every run.
  */
 export class VirtualClock implements Clock {
-  /** The time by which timers go. */
-  #now: number
+  /** The time by which timers go, from 0, so that no test passes where it is taken for the time of day. */
+  #now = 0
   /** How far the time that is shown is ahead of it. */
-  #jumped = 0
+  #ahead: number
   #seq = 0
   #timers = new Set<Timer>()
 
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
-    this.#now = startMs
+    this.#ahead = startMs
   }
 
   now(): number {
-    return this.#now + this.#jumped
+    return this.#now + this.#ahead
   }
 
   steady(): number {
@@ -83,7 +83,7 @@ export class VirtualClock implements Clock {
 
   /** Sets the time on or back, as an administrator or a suspended machine does. Timers take as long as before. */
   jump(ms: number): void {
-    this.#jumped += ms
+    this.#ahead += ms
   }
 
   /** How many timers wait. */

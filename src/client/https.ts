@@ -54,10 +54,10 @@ const hostOf = ({ server }: Credentials) => server.replace(/^https?:\/\//, '')
 /** Counts a request when its answer begins, or when there is none. */
 function count(credentials: Credentials, method: string, head: Promise<Head>): void {
   const host = hostOf(credentials)
-  const from = realClock.now()
+  const from = realClock.steady()
   const answered = (code: string) => {
     requests.add({ code, host, method })
-    durations.observe((realClock.now() - from) / 1000, { host, verb: method })
+    durations.observe((realClock.steady() - from) / 1000, { host, verb: method })
   }
   head.then(
     ({ status }) => answered(String(status)),

@@ -83,9 +83,9 @@ async function renew({ paths, config, out }: Context): Promise<number> {
     out(`${old.length} certificates are issued again when the cluster starts.\n`)
     return 0
   }
-  const until = realClock.now() + waitMs
+  const until = realClock.steady() + waitMs
   const used = old.filter(({ file }) => !file.endsWith('/admin.crt'))
-  while (used.some(({ file }) => !existsSync(file)) && realClock.now() < until) await realClock.sleep(100)
+  while (used.some(({ file }) => !existsSync(file)) && realClock.steady() < until) await realClock.sleep(100)
   const missing = used.filter(({ file }) => !existsSync(file)).map(({ file }) => file)
   out(`${old.length - missing.length} certificates are new, and in use.\n`)
   if (missing.length) out(`Issued at the next start of what uses them: ${missing.join(', ')}\n`)

@@ -86,8 +86,8 @@ export async function stopProcesses(paths: ClusterPaths, name: string): Promise<
 
 async function ended(state: SupervisorState): Promise<void> {
   const pids = [state.supervisor, ...state.processes.map(p => p.pid)]
-  const deadline = realClock.now() + stopMs
-  while (pids.some(isRunning) && realClock.now() < deadline) await realClock.sleep(20)
+  const deadline = realClock.steady() + stopMs
+  while (pids.some(isRunning) && realClock.steady() < deadline) await realClock.sleep(20)
   for (const pid of pids.filter(isRunning)) sendSignal(pid, 'SIGKILL')
 }
 

@@ -64,8 +64,8 @@ const lookMs = 20
 export async function endEtcd(paths: Pick<ClusterPaths, 'root'>, clock: Clock, name?: string): Promise<void> {
   const pids = await etcdProcesses(paths, name)
   for (const pid of pids) sendSignal(pid, 'SIGTERM')
-  const deadline = clock.now() + stopMs
-  while (pids.some(isRunning) && clock.now() < deadline) await clock.sleep(lookMs)
+  const deadline = clock.steady() + stopMs
+  while (pids.some(isRunning) && clock.steady() < deadline) await clock.sleep(lookMs)
   for (const pid of pids.filter(isRunning)) sendSignal(pid, 'SIGKILL')
-  while (pids.some(isRunning) && clock.now() < deadline + stopMs) await clock.sleep(lookMs)
+  while (pids.some(isRunning) && clock.steady() < deadline + stopMs) await clock.sleep(lookMs)
 }

@@ -45,7 +45,7 @@ async function keepDefinition(admin: Client, definition: GatewayDefinition, sign
   if (!found) await createOnce(admin, definition)
   else if (found.metadata.annotations?.[bundleAnnotation] !== bundleVersion)
     admin.log.info('a definition is of another release of Gateway API, and stays', { name })
-  for (const until = admin.clock.now() + patienceMs; admin.clock.now() < until; ) {
+  for (const until = admin.clock.steady() + patienceMs; admin.clock.steady() < until; ) {
     const now = await admin.find(CustomResourceDefinition, { name })
     if (!now) return false
     if (isEstablished(now)) return true

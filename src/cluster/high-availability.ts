@@ -108,7 +108,7 @@ async function addServerBeside(
     clock: realClock,
   })
   const changed = await use({ ...(member && { member }), isServer: true })
-  const deadline = realClock.now() + serverMs
+  const deadline = realClock.steady() + serverMs
   await waitUntil(deadline, paths, async () => {
     const state = await ask(paths.socket, { command: 'status' })
     return Boolean(state?.processes.some(p => p.role === 'server' && p.node === name && p.ready))

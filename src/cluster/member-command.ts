@@ -82,12 +82,13 @@ async function remove(membership: EtcdMembership, name: string, context: Context
 
 /** etcd refuses to remove a member in the first seconds after another one was added. */
 async function repeatRemoval(membership: EtcdMembership, endpoints: readonly string[], id: string): Promise<void> {
-  const deadline = realClock.now() + removeMs
+  const deadline = realClock.steady() + removeMs
   for (;;) {
     try {
       return await membership.remove(endpoints, id)
     } catch (error) {
-      if (realClock.now() > deadline || !/unhealthy cluster|no leader|leader changed/.test(String(error))) throw error
+      if (realClock.steady() > deadline || !/unhealthy cluster|no leader|leader changed/.test(String(error)))
+        throw error
       await realClock.sleep(pauseMs)
     }
   }

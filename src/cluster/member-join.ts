@@ -91,7 +91,7 @@ export function whyNotRemove(members: readonly MemberState[], name: string): str
 
 /** Tries again while etcd refuses for a reason that passes. */
 async function repeat<T>(clock: Clock, what: string, attempt: () => Promise<T>): Promise<T> {
-  const deadline = clock.now() + patienceMs
+  const deadline = clock.steady() + patienceMs
   for (;;) {
     try {
       return await attempt()
@@ -101,7 +101,7 @@ async function repeat<T>(clock: Clock, what: string, attempt: () => Promise<T>):
         /unhealthy cluster|not enough started members|too many learner|in sync with leader|leader changed|no leader|timed out|UNAVAILABLE|Unavailable|DeadlineExceeded/.test(
           text,
         )
-      if (!passes || clock.now() > deadline) throw new Error(`${what}: ${text}`, { cause: error })
+      if (!passes || clock.steady() > deadline) throw new Error(`${what}: ${text}`, { cause: error })
       await clock.sleep(pauseMs)
     }
   }

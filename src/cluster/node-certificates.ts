@@ -35,7 +35,7 @@ export async function obtain(
     spec: { request: Buffer.from(requestPem).toString('base64'), signerName, usages: ['digital signature', usage] },
   })
   const name = metadata.name ?? ''
-  const deadline = clock.now() + patienceMs
+  const deadline = clock.steady() + patienceMs
   for (let pauseMs = pollMs.first; ; pauseMs = Math.min(pauseMs * 2, pollMs.most)) {
     await clock.sleep(pauseMs, signal)
     const { status } = await client.get(CertificateSigningRequest, { name })
@@ -43,7 +43,7 @@ export async function obtain(
     const refused = status.conditions?.find(c => c.type === 'Denied' || c.type === 'Failed')
     if (refused)
       throw new Error(`the request ${name} for a certificate was refused: ${refused.message || refused.reason}`)
-    if (clock.now() > deadline)
+    if (clock.steady() > deadline)
       throw new Error(`nobody approved the request ${name} for a certificate within ${patienceMs / 60_000} minutes`)
     if (pauseMs * 2 === pollMs.most) log.info('waiting for approval of a certificate', { request: name })
   }

@@ -65,7 +65,7 @@ export async function startNodes({ paths, config, out }: Context, wanted: Cluste
     await ensureNodeNetwork(clusterTag(paths, wanted.name), wanted)
     await writeConfig(paths, wanted)
     await ask(paths.socket, { command: 'reload' })
-    const deadline = realClock.now() + readyTimeoutMs
+    const deadline = realClock.steady() + readyTimeoutMs
     await steps.run(readyText(added), () => waitUntil(deadline, paths, () => nodesReady(client, paths, added)))
     return 0
   } finally {

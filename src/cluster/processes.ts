@@ -40,14 +40,14 @@ const lookMs = 20
  * is found: with SIGTERM for 10 s, then with SIGKILL for another 10 s. Throws when one is left even then.
  */
 export async function endRoles(paths: ClusterPaths, name: string, clock: Clock): Promise<void> {
-  const deadline = clock.now() + stopMs
+  const deadline = clock.steady() + stopMs
   for (;;) {
     const left = await rolesOf(paths, name)
     if (!left.length) return
-    const late = clock.now() > deadline
+    const late = clock.steady() > deadline
     for (const { pid } of left) sendSignal(pid, late ? 'SIGKILL' : 'SIGTERM')
     await clock.sleep(lookMs)
-    if (clock.now() > deadline + stopMs)
+    if (clock.steady() > deadline + stopMs)
       throw new Error(`process ${left[0]!.pid} does not end, even with SIGKILL: ${left[0]!.line.slice(0, 60)}`)
   }
 }

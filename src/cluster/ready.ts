@@ -50,7 +50,7 @@ export async function waitUntil(deadline: number, paths: ClusterPaths, holds: ()
       if (isReason(error, 'Forbidden', 'Unauthorized')) throw error
       last = error
     }
-    if (realClock.now() > deadline) break
+    if (realClock.steady() > deadline) break
     if (polls++ % stateEvery === 0) await throwIfFailing(paths, before)
     await realClock.sleep(pollMs)
   }

@@ -140,7 +140,7 @@ async function rotateEtcd({ paths, config }: Context): Promise<void> {
     const files = await nextAuthority(present, realClock.now(), 'kutter-etcd-ca')
     await withAdmin(paths, config, async admin => {
       const after = await publishFiles(admin.client, etcdFiles(pki, paths), files)
-      await waitUntil(realClock.now() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
+      await waitUntil(realClock.steady() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
     })
   }
   await untilNone('these members of etcd do not trust the new authority', () => behindInEtcd(paths, config, pki))
@@ -169,11 +169,11 @@ async function behindInEtcd(paths: ClusterPaths, config: ClusterConfig, pki: Pki
 }
 
 async function untilNone(what: string, left: () => Promise<readonly string[]>): Promise<void> {
-  const deadline = realClock.now() + etcdMs
+  const deadline = realClock.steady() + etcdMs
   for (;;) {
     const names = await left()
     if (!names.length) return
-    if (realClock.now() > deadline) throw new Error(`${what}: ${names.join(', ')}`)
+    if (realClock.steady() > deadline) throw new Error(`${what}: ${names.join(', ')}`)
     await realClock.sleep(lookMs)
   }
 }
@@ -189,7 +189,7 @@ async function place(context: Context, pki: Pki, files: PkiFiles): Promise<void>
     await withAdmin(paths, config, async admin => {
       // The server of this machine takes them as all others do.
       const after = await publishFiles(admin.client, clusterFiles(pki), files)
-      await waitUntil(realClock.now() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
+      await waitUntil(realClock.steady() + followMs, paths, async () => (await digestOf(pki.dir)) === after)
     })
   } else await pki.replace(files)
   await withAdmin(paths, config, async admin => {
@@ -201,7 +201,7 @@ async function place(context: Context, pki: Pki, files: PkiFiles): Promise<void>
 /** Waits until another process serves, and the nodes of this machine are ready. */
 async function restarted({ paths, config }: Context, client: Client, before: number | undefined): Promise<void> {
   const names = nodeNames(config)
-  await waitUntil(realClock.now() + readyTimeoutMs, paths, async () => {
+  await waitUntil(realClock.steady() + readyTimeoutMs, paths, async () => {
     const pid = await serverOf(paths)
     return pid !== undefined && pid !== before && (await nodesReady(client, paths, names))
   })
@@ -217,10 +217,10 @@ async function eachServerHas({ paths, config }: Context, keyId: string): Promise
     const slice = await admin.client.get(EndpointSlice, { namespace: 'default', name: 'kubernetes' })
     const port = slice.ports?.[0]?.port
     const addresses = slice.endpoints.flatMap(endpoint => endpoint.addresses)
-    const until = realClock.now() + followMs
+    const until = realClock.steady() + followMs
     for (const server of addresses.map(address => `https://${urlHost(address)}:${port}`))
       while (!(await hasKey(admin, server, keyId))) {
-        if (realClock.now() > until)
+        if (realClock.steady() > until)
           throw new Error(`${server} does not take the new key; the one that signs has not changed`)
         await realClock.sleep(lookMs)
       }

@@ -457,10 +457,10 @@ async function dnsWorks(
   { limitMs, pauseMs }: typeof dnsPatience,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const until = realClock.now() + limitMs
+  const until = realClock.steady() + limitMs
   while (!signal.aborted) {
     if (await dnsAnswers(dnsAddress, `kubernetes.default.svc.${domain}`)) return true
-    if (realClock.now() > until) return false
+    if (realClock.steady() > until) return false
     // The sleep rejects only when aborted, which the loop checks.
     await realClock.sleep(pauseMs, signal).catch(() => {})
   }

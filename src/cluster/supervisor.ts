@@ -155,7 +155,7 @@ const newCharge = (task: Task): Charge => ({
   child: undefined,
   found: undefined,
   pauseMs: firstPauseMs,
-  startedAt: 0,
+  startedAt: Number.NEGATIVE_INFINITY,
   startedPid: 0,
   restarts: 0,
   lastLogLine: '',
@@ -263,7 +263,7 @@ class Supervisor {
     const child = isEtcd(charge) ? this.#spawnMember(charge) : this.#spawn(charge)
     if (!child) return
     charge.child = child
-    charge.startedAt = clock.now()
+    charge.startedAt = clock.steady()
     charge.startedPid = child.pid ?? 0
     child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
     child.on('exit', (code, signal) => {
@@ -352,7 +352,7 @@ class Supervisor {
     if (this.#stopping || charge.retired) return
     // A life line may break before the process is reaped. Then the event `exit` calls this again.
     if (charge.child || charge.found || charge.reports.size) return
-    if (clock.now() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
+    if (clock.steady() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
     clock.after(charge.pauseMs, () => this.#start(charge))
     charge.pauseMs = Math.min(charge.pauseMs * 2, maxPauseMs)
   }
@@ -380,8 +380,8 @@ class Supervisor {
     const { clock } = this.#options
     const pids = charges.flatMap(c => [...c.reports.keys(), c.child?.pid ?? [], c.found ?? []].flat())
     for (const pid of pids) sendSignal(pid, 'SIGTERM')
-    const deadline = clock.now() + stopMs
-    while (pids.some(isRunning) && clock.now() < deadline) await clock.sleep(20)
+    const deadline = clock.steady() + stopMs
+    while (pids.some(isRunning) && clock.steady() < deadline) await clock.sleep(20)
     for (const pid of pids.filter(isRunning)) sendSignal(pid, 'SIGKILL')
   }
 }

@@ -91,7 +91,7 @@ async function bringUp(options: UpOptions): Promise<number> {
       import('./admin.ts'),
       import('./ready.ts'),
     ])
-    const deadline = realClock.now() + readyTimeoutMs
+    const deadline = realClock.steady() + readyTimeoutMs
     const admin = await adminOf(paths, config)
     const { client } = admin
     close = admin.close

@@ -166,7 +166,7 @@ class Runner {
     this.#recorder = new EventRecorder(options.client, { component: controller.name })
     this.#mirrored = new Set(controller.kinds.map(resourceOf))
     this.#isEvery = isEvery
-    const ages = () => Array.from(this.#began.values(), began => (options.clock.now() - began) / 1000)
+    const ages = () => Array.from(this.#began.values(), began => (options.clock.steady() - began) / 1000)
     const unfinished = () => [{ labels, value: ages().reduce((sum, age) => sum + age, 0) }]
     const longest = () => [{ labels, value: Math.max(0, ...ages()) }]
     this.#stopShowing = [
@@ -205,7 +205,7 @@ class Runner {
   async #work(key: string): Promise<void> {
     const { client, clock, random, log, signal } = this.#options
     const name = this.#controller.name
-    const began = clock.now()
+    const began = clock.steady()
     this.#began.set(key, began)
     const ctx = new Context({ client, caches: this.#caches, recorder: this.#recorder, clock, random, log, signal })
     try {
@@ -217,7 +217,7 @@ class Runner {
       if (!signal.aborted) this.#failed(key, error)
     }
     this.#began.delete(key)
-    works.observe((clock.now() - began) / 1000, { name })
+    works.observe((clock.steady() - began) / 1000, { name })
     this.#busy--
     this.#pump()
     // The key stays taken until the mirrors have its writes, while the worker is free for other keys.

@@ -147,9 +147,9 @@ async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, sig
   const plugin = pluginFor(volume)
   await guarded(volume.name, async () => {
     if (!plugin) throw new UnservedVolume(Object.keys(volume).filter(key => key !== 'name'))
-    const from = context.clock.now()
+    const from = context.clock.steady()
     const took = (failed: boolean) =>
-      counts.volume(context.clock.now() - from, 'volume_mount', `kubernetes.io/${plugin.name}`, failed)
+      counts.volume(context.clock.steady() - from, 'volume_mount', `kubernetes.io/${plugin.name}`, failed)
     await plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal }).then(
       () => took(false),
       (error: unknown) => {

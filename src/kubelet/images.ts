@@ -91,12 +91,12 @@ export class Images {
     const key = `${uidOf(request.pod)} ${name}`
     this.#throwWhileBackingOff(request, key)
     event('Normal', 'Pulling', `Pulling image "${shown}"`)
-    const askedAt = this.#clock.now()
+    const askedAt = this.#clock.steady()
     try {
       const { ref, startedAt } = await this.#inTurn(request, name)
       const image = await this.#runtime.image(ref).then(found => found ?? this.#runtime.image(name))
-      counts.pull(this.#clock.now() - startedAt, image?.sizeBytes ?? 0)
-      const took = (from: number) => durationText((this.#clock.now() - from) * 1e6)
+      counts.pull(this.#clock.steady() - startedAt, image?.sizeBytes ?? 0)
+      const took = (from: number) => durationText(Math.round(this.#clock.steady() - from) * 1e6)
       event(
         'Normal',
         'Pulled',
@@ -112,11 +112,11 @@ export class Images {
 
   #throwWhileBackingOff({ image, event }: ImageRequest, key: string): void {
     const failed = this.#failed.get(key)
-    const until = failed && waitUntil(this.#clock.now(), failed.failedAt, failed.backoff)
+    const until = failed && waitUntil(this.#clock.steady(), failed.failedAt, failed.backoff)
     if (!failed || until === undefined) return
     const text = `Back-off pulling image "${image}"`
     event('Normal', 'BackOff', text)
-    throw new StartFailure('ImagePullBackOff', `${text}: ErrImagePull: ${failed.why}`, until - this.#clock.now())
+    throw new StartFailure('ImagePullBackOff', `${text}: ErrImagePull: ${failed.why}`, until - this.#clock.steady())
   }
 
   /** Pulls when all earlier pulls have ended. After an abort the caller does not wait for its turn. */
@@ -125,7 +125,7 @@ export class Images {
     let startedAt = 0
     const turn = this.#line.then(() => {
       signal.throwIfAborted()
-      startedAt = this.#clock.now()
+      startedAt = this.#clock.steady()
       return pullWithAny(this.#runtime, name, credentialsFor(name, secrets), sandbox, signal)
     })
     this.#line = turn.catch(() => {})
@@ -134,7 +134,7 @@ export class Images {
 
   #pullFailed({ image, event }: ImageRequest, key: string, error: unknown): StartFailure {
     const why = messageOf(error)
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     this.#failed.set(key, { backoff: nextBackoff(now, this.#failed.get(key)?.backoff), failedAt: now, why })
     event('Warning', 'Failed', `Failed to pull image "${image}": ${why}`)
     return new StartFailure('ErrImagePull', why, showErrorMs, error)

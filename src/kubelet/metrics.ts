@@ -85,7 +85,7 @@ export function counted(cri: Cri, clock: Clock): Cri {
       if (typeof call !== 'function' || typeof name !== 'string') return call
       return async (...args: unknown[]): Promise<unknown> => {
         const labels = { operation_type: wordFor(name) }
-        const from = clock.now()
+        const from = clock.steady()
         operations.add(labels)
         try {
           return await Reflect.apply(call, target, args)
@@ -93,7 +93,7 @@ export function counted(cri: Cri, clock: Clock): Cri {
           operationErrors.add(labels)
           throw error
         } finally {
-          operationTimes.observe((clock.now() - from) / 1000, labels)
+          operationTimes.observe((clock.steady() - from) / 1000, labels)
         }
       }
     },

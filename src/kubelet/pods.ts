@@ -247,7 +247,7 @@ export class NodePods {
       reportUnsynced(this.#context, pod, error)
       const { clock } = this.#context
       const before = this.#failed.get(uid)
-      const backoff = nextBackoff(clock.now(), before?.backoff, clock.now(), podRetry)
+      const backoff = nextBackoff(clock.steady(), before?.backoff, clock.steady(), podRetry)
       this.#failed.set(uid, { backoff, state: before?.state ?? state })
       clock.after(backoff.delayMs, () => this.#retry(pod))
     }

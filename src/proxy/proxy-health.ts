@@ -31,7 +31,7 @@ export class ProxyHealth {
 
   /** A change waits for its rules. */
   queued(): void {
-    this.#waitsSince ??= this.#clock.now()
+    this.#waitsSince ??= this.#clock.steady()
   }
 
   /** All changes are in the kernel. */
@@ -48,7 +48,7 @@ export class ProxyHealth {
   }
 
   get isHealthy(): boolean {
-    return this.#waitsSince === undefined || this.#clock.now() - this.#waitsSince < patienceMs
+    return this.#waitsSince === undefined || this.#clock.steady() - this.#waitsSince < patienceMs
   }
 
   /** The answer to a request; undefined for a path that does not exist. */

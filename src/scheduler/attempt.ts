@@ -50,7 +50,7 @@ export class Attempt {
     this.#parts = attempts.parts
     this.#taken = taken
     this.#pod = taken.pod
-    this.#begin = clock.now()
+    this.#begin = clock.steady()
     this.#options = attempts.decideOptions(taken.profile)
     this.#extenders = new PodExtenders(taken.pod, extenders, log)
   }
@@ -76,7 +76,7 @@ export class Attempt {
 
   #timed<T>(extension_point: string, work: () => T): T {
     const { clock } = this.#parts
-    const from = clock.now()
+    const from = clock.steady()
     const result = work()
     this.#took(extension_point, from, 'Success')
     return result
@@ -84,7 +84,7 @@ export class Attempt {
 
   #took(extension_point: string, from: number, status: 'Success' | 'Error' | 'Unschedulable'): void {
     const labels = { extension_point, profile: this.#taken.profile.schedulerName, status }
-    pointSeconds.observe((this.#parts.clock.now() - from) / 1000, labels)
+    pointSeconds.observe((this.#parts.clock.steady() - from) / 1000, labels)
   }
 
   async #askExtenders(found: Found): Promise<void> {
@@ -105,7 +105,7 @@ export class Attempt {
       pluginFailures.add({ plugin, point: 'Filter' })
       this.#parts.log.error('node left out: a plugin failed', { pod: this.#pod.key, node: node.name, plugin, error })
     }
-    algorithmSeconds.observe((clock.now() - this.#begin) / 1000)
+    algorithmSeconds.observe((clock.steady() - this.#begin) / 1000)
     if (!isChosen(decision)) return this.#makeRoom(found, decision)
     decisions.add(clock.now(), decision)
     this.#place({
@@ -135,7 +135,7 @@ export class Attempt {
   }
 
   async #bind(placement: Placement, waits: ReadonlyMap<string, number>): Promise<void> {
-    const from = this.#parts.clock.now()
+    const from = this.#parts.clock.steady()
     const binding = bind(placement, waits, this.#parts)
     try {
       // A pod that waits at `permit` does not count against the limit of bindings at a time.
@@ -155,7 +155,7 @@ export class Attempt {
     const { clock, reporter } = this.#parts
     const { attempts, since } = this.#taken
     const label = attempts > maxAttemptsLabel ? `${maxAttemptsLabel}+` : String(attempts)
-    podSeconds.observe((clock.now() - since) / 1000, { attempts: label })
+    podSeconds.observe((clock.steady() - since) / 1000, { attempts: label })
     podAttempts.observe(attempts)
     this.#ended('scheduled')
     reporter.bound(this.#pod, node.name)
@@ -202,7 +202,7 @@ export class Attempt {
     const { postFilters } = this.#taken.profile
     if (!postFilters.length || found.total === 0) return this.#refuse(decision, { nomination: 'remove' })
     preemptionAttempts.add()
-    const from = this.#parts.clock.now()
+    const from = this.#parts.clock.steady()
     const failure = failureOf(found, this.#options, this.#extenders.narrowing())
     const messages: string[] = []
     let answer: PostFiltered = {}
@@ -270,7 +270,7 @@ export class Attempt {
   }
 
   #ended(result: Result): void {
-    this.#attempts.ended(result, this.#taken.profile, this.#parts.clock.now() - this.#begin)
+    this.#attempts.ended(result, this.#taken.profile, this.#parts.clock.steady() - this.#begin)
   }
 }
 

@@ -15,7 +15,7 @@ import { Pod } from '../../src/kinds/core/pod.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { EndpointSlice } from '../../src/kinds/discovery/endpointslice.ts'
 import { type Sim, simulate } from './cluster.ts'
-import { makeNode } from './one-node.ts'
+import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -146,6 +146,54 @@ test('a pod whose node comes back before it would be evicted stays, whatever the
     await clock.forward(10 * minute)
     assert.deepEqual(webUids(sim), before)
   }))
+
+for (const [what, ms] of jumps)
+  test(`pauses and grace periods of pods are as long as ever when the time is set ${what}`, async t => {
+    let [failing, pulls] = [true, 0]
+    const { clock, client, run, pod, main, runtime } = await makeNode(
+      t,
+      {},
+      {
+        runtime: whole =>
+          withMethods(whole, {
+            createSandbox(...args) {
+              if (failing && args[0].metadata?.name === 'unconnected') throw new Error('no network')
+              return whole.createSandbox(...args)
+            },
+            pullImage(...args) {
+              if (!args[0].includes('none')) return whole.pullImage(...args)
+              pulls++
+              throw new Error('no such image')
+            },
+          }),
+      },
+    )
+    await run('unconnected', one())
+    await run('unpulled', one({ image: 'none:1' }))
+    await run('restarted', one(), { main: { exitAfterMs: 1000, exitCode: 1 } })
+    const sidecar = { name: 'sidecar', image: 'busybox:1', restartPolicy: 'Always' as const }
+    const slow = { ...one(), initContainers: [sidecar], terminationGracePeriodSeconds: 60 }
+    await run('ending', slow, { main: { stopMs: hour } })
+    await clock.forward(2 * minute)
+    const restarts = async () => (await main('restarted')).restartCount
+    const before = await restarts()
+    const { uid } = (await pod('ending')).metadata
+    await client.delete(Pod, { namespace, name: 'ending' })
+    await clock.forward(10_000)
+    clock.jump(ms)
+    failing = false
+    await clock.forward(40_000)
+    const left = (await runtime.outline()).find(one => one.uid === uid)
+    assert.equal(left?.containers.filter(({ state }) => state === 'running').length, 2, 'both have ten seconds left')
+    await clock.forward(15_000)
+    assert.equal(await client.find(Pod, { namespace, name: 'ending' }), undefined)
+    await clock.forward(5 * minute)
+    assert.equal((await pod('unconnected')).status.phase, 'Running')
+    assert.ok((await restarts()) > before, 'it is restarted')
+    const pulled = pulls
+    await clock.forward(6 * minute)
+    assert.ok(pulls > pulled, 'its image is pulled again')
+  })
 
 test('a node reports that its time was set, and that its machine was started again', async t => {
   const { clock, client, events, options } = await makeNode(t)

@@ -54,21 +54,21 @@ interface Step {
 
 /** Calls plugins in order. The end of one is the begin of the next, so that the clock is read once for each. */
 async function runAll(steps: readonly Step[], request: AdmissionRequest, took: Observe, clock: Clock): Promise<void> {
-  const began = clock.now()
+  const began = clock.steady()
   let from = began
   let current: Step | undefined
   try {
     for (current of steps) {
       const waiting = current.run(request)
       if (waiting) await waiting
-      const now = clock.now()
+      const now = clock.steady()
       current.took(request.type, false, now - from)
       from = now
     }
     took(request.type, false, from - began)
   } catch (error) {
-    current?.took(request.type, true, clock.now() - from)
-    took(request.type, true, clock.now() - began)
+    current?.took(request.type, true, clock.steady() - from)
+    took(request.type, true, clock.steady() - began)
     throw error
   }
 }

@@ -63,7 +63,7 @@ class Limiter {
   refusal(request: AdmissionRequest): string | undefined {
     const { type, qps, burst, cacheSize } = this.#limit
     const key = keys[type](request)
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const bucket = this.#buckets.get(key) ?? { tokens: burst, atMs: now }
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.atMs) * qps) / 1000)
     const isThere = tokens >= 1

@@ -245,10 +245,10 @@ async function ask(
   const review = await asInternal(() => reviewOf(attributes, form, { version, uid, object }))
   const options = { timeoutMs: timeoutSeconds * 1000, signal: request.operation.signal }
   let answer: ReturnType<typeof answerOf>
-  const from = storage.clock.now()
+  const from = storage.clock.steady()
   const type = mutating ? 'admit' : 'validating'
   const count = (code: number) => {
-    const tookMs = storage.clock.now() - from
+    const tookMs = storage.clock.steady() - from
     request.operation.waited?.(tookMs)
     countWebhook({ name, type, operation: request.type, tookMs }, code)
   }

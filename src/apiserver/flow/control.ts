@@ -87,6 +87,12 @@ export class FlowControl {
     return this.#levels.values()
   }
 
+  /** The time of day of a moment by which places go, as it is shown now. */
+  timeOf(at: number): number {
+    const { clock } = this.#options
+    return clock.now() - clock.steady() + at
+  }
+
   /**
    * Resolves when a request may go on, or is refused; at once where nothing must be waited for.
    * @param workOf what the request is worth in a level with this nominal limit
@@ -95,7 +101,7 @@ export class FlowControl {
     const flow = this.#flowOf(digest)
     const { level, schema, counts } = flow
     if (!level.queues) return this.#exempt(flow)
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     const work = workOf(level.limits.nominal)
     metrics.estimatedSeats.observe(Math.max(work.seats, work.finalSeats), counts.labels)
     let started: () => void = () => {}
@@ -140,7 +146,7 @@ export class FlowControl {
 
   #exempt({ level, schema, counts }: Flow): Admission {
     const { clock } = this.#options
-    const began = clock.now()
+    const began = clock.steady()
     level.exempted++
     level.noteDemand(began)
     counts.execute(1, 1)
@@ -150,7 +156,7 @@ export class FlowControl {
       level: level.object,
       done: once(() => {
         level.exempted--
-        const now = clock.now()
+        const now = clock.steady()
         level.noteDemand(now)
         counts.execute(-1, 1)
         metrics.executed.observe((now - began) / 1000, { ...counts.labels, type: 'regular' })
@@ -171,7 +177,7 @@ export class FlowControl {
       done: once(() => {
         counts.execute(-1, seats)
         this.#leave(flow, place)
-        const ms = this.#options.clock.now() - place.startedAt
+        const ms = this.#options.clock.steady() - place.startedAt
         metrics.executed.observe(ms / 1000, { ...counts.labels, type: 'regular' })
         if (finalSeats) this.#options.clock.after(extraMs, () => this.#release(flow, place))
       }),
@@ -179,13 +185,13 @@ export class FlowControl {
   }
 
   #leave({ level }: Flow, place: Place): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     level.queues?.leave(place, now)
     level.noteDemand(now)
   }
 
   #release({ level }: Flow, place: Place): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     level.queues?.release(place, now)
     level.noteDemand(now)
   }
@@ -195,7 +201,7 @@ export class FlowControl {
     reason: NonNullable<Admission['refused']>['reason'],
     place?: Place,
   ): Admission {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     metrics.rejected.add({ ...counts.labels, reason })
     if (place) metrics.waited.observe((now - place.arrivedAt) / 1000, { ...counts.labels, execute: 'false' })
     level.retryAfter.refused(now)
@@ -210,7 +216,7 @@ export class FlowControl {
   /** Takes the configuration from the objects. */
   #configure(): void {
     const { storage, clock, seats } = this.#options
-    const now = clock.now()
+    const now = clock.steady()
     const objects = new Map<string, LevelObject>(mandatoryLevels.map(level => [level.metadata.name!, level]))
     for (const level of storage.mirror(PriorityLevelConfiguration).list()) objects.set(level.metadata.name!, level)
     for (const [name, object] of objects) {
@@ -252,7 +258,7 @@ export class FlowControl {
 
   /** Divides the seats by what the levels asked for in the last period. */
   #adjust(): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.steady()
     for (const [name, level] of this.#levels) if (level.quiescing && level.isIdle) this.#levels.delete(name)
     const claims = new Map([...this.#levels].map(([name, level]) => [name, level.claim(now)]))
     for (const [name, limit] of planBorrowing(claims)) {

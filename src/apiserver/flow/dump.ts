@@ -14,7 +14,7 @@ export function flowDumps(flow: FlowControl): PathHandler {
   const dumps: Readonly<Record<string, () => Row[]>> = {
     dump_priority_levels: () => levelRows(flow.levels),
     dump_queues: () => queueRows(flow.levels),
-    dump_requests: () => requestRows(flow.levels),
+    dump_requests: () => requestRows(flow),
   }
   return ({ url, response }) => {
     if (!url.pathname.startsWith(root)) return false
@@ -83,7 +83,7 @@ function queueRows(levels: Iterable<Level>): Row[] {
 /** Seconds of one seat. */
 const ss = (value: number) => `${value.toFixed(8)}ss`
 
-function requestRows(levels: Iterable<Level>): Row[] {
+function requestRows(flow: FlowControl): Row[] {
   const head = [
     'PriorityLevelName',
     'FlowSchemaName',
@@ -95,7 +95,7 @@ function requestRows(levels: Iterable<Level>): Row[] {
     'FinalSeats',
     'AdditionalLatency',
   ]
-  const rows = [...levels].flatMap(({ name, queues }) =>
+  const rows = [...flow.levels].flatMap(({ name, queues }) =>
     (queues?.dump() ?? []).flatMap(({ index, waiting }) =>
       waiting.map(({ entrant, arrivedAt }, i) => [
         name,
@@ -103,7 +103,7 @@ function requestRows(levels: Iterable<Level>): Row[] {
         String(index),
         String(i),
         entrant.distinguisher,
-        new Date(arrivedAt).toISOString(),
+        new Date(flow.timeOf(arrivedAt)).toISOString(),
         String(entrant.seats),
         String(entrant.finalSeats),
         entrant.extraMs ? `${entrant.extraMs}ms` : '0s',

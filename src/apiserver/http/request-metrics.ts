@@ -83,7 +83,7 @@ export class MeasuredRequest {
     this.#request = request
     this.#response = response
     this.#clock = clock
-    this.#beganAt = clock.now()
+    this.#beganAt = clock.steady()
   }
 
   /** Begins to count the request, when it is clear what it is for. */
@@ -124,7 +124,7 @@ export class MeasuredRequest {
     if (!this.#series || !headersSent) return
     const { verb, labels, codes, duration, sliDuration, size } = this.#series
     countCode(codes, labels, statusCode)
-    const tookMs = this.#clock.now() - this.#beganAt
+    const tookMs = this.#clock.steady() - this.#beganAt
     duration(tookMs / 1000)
     sliDuration((tookMs - this.#webhookMs) / 1000)
     if (verb !== 'GET' && verb !== 'LIST') return
@@ -143,13 +143,13 @@ export function countUpgrade(
 ): (() => void) | undefined {
   const series = path && kind && seriesOfKind(kind, path, verbOf(request, url, path), url)
   if (!series) return undefined
-  const beganAt = clock.now()
+  const beganAt = clock.steady()
   const ended = lasts(series)
   return () => {
     ended()
     countCode(series.codes, series.labels, switchingProtocols)
-    series.duration((clock.now() - beganAt) / 1000)
-    series.sliDuration((clock.now() - beganAt) / 1000)
+    series.duration((clock.steady() - beganAt) / 1000)
+    series.sliDuration((clock.steady() - beganAt) / 1000)
   }
 }
 

@@ -48,11 +48,11 @@ export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSigna
       `${paths.ttrpcSocket} is longer than a socket's path may be; use a shorter data directory`,
     )
   }
-  const startedAt = clock.now()
+  const startedAt = clock.steady()
   const pid = await runningPid(o.dir)
   if (pid !== undefined) {
     await waitReady(o, pid, clock, signal)
-    return { pid, started: false, readyMs: clock.now() - startedAt }
+    return { pid, started: false, readyMs: clock.steady() - startedAt }
   }
   const spawned = await start(o)
   try {
@@ -61,7 +61,7 @@ export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSigna
     sendSignal(spawned, 'SIGKILL')
     throw error
   }
-  return { pid: spawned, started: true, readyMs: clock.now() - startedAt }
+  return { pid: spawned, started: true, readyMs: clock.steady() - startedAt }
 }
 
 const backoffMs = { first: 100, most: 10_000 }
@@ -74,9 +74,9 @@ export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, 
     try {
       const { started } = await ensureContainerd(o, signal)
       if (started) onRestart()
-      const heldAt = clock.now()
+      const heldAt = clock.steady()
       await socketClosed(containerdPaths(o.dir).ttrpcSocket, signal)
-      if (clock.now() - heldAt > backoffMs.most) delayMs = backoffMs.first
+      if (clock.steady() - heldAt > backoffMs.most) delayMs = backoffMs.first
       if (!signal.aborted) o.log.warn('containerd closed its socket')
     } catch (error) {
       if (signal.aborted) return
@@ -148,7 +148,7 @@ async function start(o: ContainerdOptions): Promise<number> {
 
 async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal?: AbortSignal): Promise<void> {
   const paths = containerdPaths(o.dir)
-  const deadline = clock.now() + startTimeoutMs
+  const deadline = clock.steady() + startTimeoutMs
   let refusal = 'its socket does not accept'
   for (;;) {
     if (await accepts(paths.socket)) {
@@ -159,7 +159,7 @@ async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal
     }
     signal?.throwIfAborted()
     if (!isRunning(pid)) throw new StatusError('InternalError', `containerd ended: ${await lastLogLine(paths.log)}`)
-    if (clock.now() > deadline) {
+    if (clock.steady() > deadline) {
       throw new StatusError('Timeout', `containerd is not ready after ${startTimeoutMs} ms: ${refusal}`)
     }
     await clock.sleep(probePauseMs, signal)

@@ -80,13 +80,13 @@ export class DeviceManager implements HintProvider {
     if (problem !== undefined) this.#o.log.error('which pods have which devices cannot be read', { why: problem })
     this.#allotments = [...allotments]
     // Until its plugin has registered again, a resource has no devices.
-    const none = { devices: new Map(), stoppedAt: this.#o.clock.now() }
+    const none = { devices: new Map(), stoppedAt: this.#o.clock.steady() }
     for (const resource of [...resources, ...allotments.map(allotment => allotment.resource)])
       this.#stocks.set(resource, none)
   }
 
   /** The number of devices of each resource that has, or had, a plugin. */
-  counts = (): ReturnType<typeof countStocks> => countStocks(this.#stocks, this.#o.clock.now())
+  counts = (): ReturnType<typeof countStocks> => countStocks(this.#stocks, this.#o.clock.steady())
 
   /** The devices of each resource. */
   get stocks(): ReadonlyMap<string, Stock> {
@@ -135,7 +135,7 @@ export class DeviceManager implements HintProvider {
   #kept(resource: string): boolean {
     const stock = this.#stocks.get(resource)
     const isUsed = this.#allotments.some(allotment => allotment.resource === resource)
-    return isUsed || (stock !== undefined && !isOver(stock, this.#o.clock.now()))
+    return isUsed || (stock !== undefined && !isOver(stock, this.#o.clock.steady()))
   }
 
   /** Ends the use of the plugin at a socket. */
@@ -165,7 +165,7 @@ export class DeviceManager implements HintProvider {
     if (this.#plugins.get(resource) !== plugin) return
     this.#plugins.delete(resource)
     const devices = unhealthy(this.#stocks.get(resource)?.devices ?? new Map())
-    this.#restock(resource, { devices, stoppedAt: clock.now() })
+    this.#restock(resource, { devices, stoppedAt: clock.steady() })
     if (this.#o.signal.aborted) return
     log.warn('a device plugin has gone', { resource, why })
     onChange()
@@ -268,9 +268,9 @@ export class DeviceManager implements HintProvider {
     if (!noted) return
     const plugin = this.#plugins.get(resource)
     if (!plugin) throw new Error(`endpoint ${resource} has been stopped`)
-    const from = clock.now()
+    const from = clock.steady()
     const answer = readAnswer(await plugin.calls.allocate(noted.ids, signal))
-    counts.allotted(clock.now() - from, resource)
+    counts.allotted(clock.steady() - from, resource)
     const at = this.#allotments.indexOf(noted)
     // The pod has ended meanwhile.
     if (at < 0) throw new Error(`the devices of ${resource} are not needed any more`)

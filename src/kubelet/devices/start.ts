@@ -131,7 +131,7 @@ async function servePodResources(manager: DeviceManager, o: DevicesOptions) {
     'PodResourcesLister',
     handlers,
     join(dir, 'kubelet.sock'),
-    pace(() => clock.now()),
+    pace(() => clock.steady()),
   )
 }
 

@@ -62,7 +62,7 @@ export function connectDriver({ driver, socket, service, clock }: ConnectOptions
   }
   const healthClient = socketClient(healthDefinition, 'DRAResourceHealth', socket, maxAnswerBytes)
   const call = async (method: string, claims: readonly ClaimRef[], signal?: AbortSignal) => {
-    const from = clock.now()
+    const from = clock.steady()
     let code = 'OK'
     try {
       const answer = await callUnary(client, method, { claims }, { signal, timeoutMs: callMs })
@@ -71,7 +71,7 @@ export function connectDriver({ driver, socket, service, clock }: ConnectOptions
       code = signal?.aborted ? 'Canceled' : (grpcOf(error)?.code ?? 'Unknown')
       throw error
     } finally {
-      counts.draCalled(clock.now() - from, driver, `/${name}.DRAPlugin/${method.replace('node', 'Node')}`, code)
+      counts.draCalled(clock.steady() - from, driver, `/${name}.DRAPlugin/${method.replace('node', 'Node')}`, code)
     }
   }
   return {

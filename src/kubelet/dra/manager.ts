@@ -216,7 +216,7 @@ export class DraManager {
 
   async #timed(operation: string, what: string, signal: AbortSignal | undefined, work: () => Promise<void>) {
     const { clock } = this.#o
-    const from = clock.now()
+    const from = clock.steady()
     let isError = true
     try {
       await work()
@@ -225,7 +225,7 @@ export class DraManager {
       signal?.throwIfAborted()
       throw new Error(`${what}: ${messageOf(cause)}`, { cause })
     } finally {
-      counts.draOperation(clock.now() - from, operation, isError)
+      counts.draOperation(clock.steady() - from, operation, isError)
     }
   }
 }

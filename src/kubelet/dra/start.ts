@@ -52,7 +52,7 @@ export async function makeDra(o: DraOptions): Promise<NodeDra | undefined> {
   const health = new DriverHealth()
   const onHealth = (driver: string, report: HealthReport | undefined) => {
     try {
-      const news = report ? health.update(driver, report, clock.now()) : health.clear(driver)
+      const news = report ? health.update(driver, report, clock.steady()) : health.clear(driver)
       for (const uid of manager.podsWith(driver, news)) workers.get(uid)?.wake()
     } catch (error) {
       log.warn('a report about devices is not used', { driver, why: messageOf(error) })
@@ -71,7 +71,7 @@ export async function makeDra(o: DraOptions): Promise<NodeDra | undefined> {
   })
   await manager.open()
   const { claim } = manager
-  const now = { claim, healthOf: (driver: string, device: string) => health.of(driver, device, clock.now()) }
+  const now = { claim, healthOf: (driver: string, device: string) => health.of(driver, device, clock.steady()) }
   return {
     manager,
     handler: drivers.handler,

@@ -118,7 +118,7 @@ export class EvictionManager {
       this.#isImageFsRead = true
     }
     const observed = await this.#observe()
-    const now = context.clock.now()
+    const now = context.clock.steady()
     const plan = planPressure(settings.thresholds, observed, this.#state, now, settings.transitionMs)
     this.#state = plan.state
     const isChanged = plan.conditions.join() !== this.#conditions.join()
@@ -160,8 +160,8 @@ export class EvictionManager {
    */
   async #leftToOthers(threshold: Threshold): Promise<boolean> {
     const { context, meter } = this.#options
-    const since = (this.#state.metSince.get(threshold) ?? 0) + threshold.graceMs
-    if (context.clock.now() - since >= patienceMs) return false
+    const since = (this.#state.metSince.get(threshold) ?? Number.NEGATIVE_INFINITY) + threshold.graceMs
+    if (context.clock.steady() - since >= patienceMs) return false
     const { resource } = meanings[threshold.signal]
     return !(await this.#bounded(observeMs, () => meter.isLargest(resource)))
   }
@@ -193,7 +193,7 @@ export class EvictionManager {
   async #checkLimits(): Promise<boolean> {
     const { context, settings } = this.#options
     const { clock } = context
-    const from = clock.now()
+    const from = clock.steady()
     if (!settings.localLimits || from < this.#limitsAt) return false
     const evicted: Pod[] = []
     for (const hasStorage of [true, false]) {
@@ -210,7 +210,7 @@ export class EvictionManager {
         evicted.push(pod)
       }
     }
-    this.#limitsAt = clock.now() + (clock.now() - from) * walkShare
+    this.#limitsAt = clock.steady() + (clock.steady() - from) * walkShare
     if (evicted.length) await this.#ended(evicted)
     return evicted.length > 0
   }

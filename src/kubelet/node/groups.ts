@@ -103,9 +103,9 @@ export class NodeGroups {
       const text = JSON.stringify(limits)
       if (this.#written.get(path) === text) continue
       try {
-        const from = clock.now()
+        const from = clock.steady()
         await cgroups.ensure(path, limits)
-        counts.group(clock.now() - from, this.#written.has(path) ? 'update' : 'create')
+        counts.group(clock.steady() - from, this.#written.has(path) ? 'update' : 'create')
         this.#written.set(path, text)
       } catch (error) {
         log.warn('the limits of a control group could not be written', { path, why: messageOf(error) })

@@ -29,6 +29,8 @@ export function waitUntil(
   limits = restartBackoff,
 ): number | undefined {
   if (!backoff || endedAt - backoff.updatedAt > 2 * limits.maxMs) return undefined
+  // The time has been set back since.
+  if (now < endedAt) return undefined
   const until = endedAt + backoff.delayMs
   return now < until ? until : undefined
 }

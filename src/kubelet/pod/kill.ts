@@ -38,9 +38,9 @@ export class ContainerKills {
   async kill(pod: Pod, seen: PodSeen, step: StepTo<'kill'>, signal: AbortSignal): Promise<void> {
     const { clock, runtime } = this.#context
     if (!this.#reported.has(step.id)) this.#report(pod, step)
-    const from = clock.now()
+    const from = clock.steady()
     if (step.preStop) await this.#runPreStop(pod, seen, step, signal)
-    const left = step.graceSeconds - Math.floor((clock.now() - from) / 1000)
+    const left = step.graceSeconds - Math.floor((clock.steady() - from) / 1000)
     await runtime.stopContainer(step.id, step.graceSeconds === 0 ? 0 : Math.max(minGraceSeconds, left), signal)
   }
 

@@ -77,6 +77,15 @@ function joined(before: Ending | undefined, ending: Ending): Ending {
   return { ...before, sinceMs, graceSeconds, objectGone: before.objectGone || ending.objectGone }
 }
 
+/** The same when the time has been set on by `ms`: what began before has lasted as long as it did. */
+export function shifted(life: Living, ms: number): Living {
+  if (life.is === 'alive') return { ...life, finishedAtMs: life.finishedAtMs && life.finishedAtMs + ms }
+  const { ending } = life
+  if (!ending) return life
+  const moved = { ...ending, sinceMs: ending.sinceMs + ms }
+  return life.is === 'settled' ? { is: 'settled', ending: moved } : { is: 'ending', ending: moved }
+}
+
 /** When the grace period is over, in ms since the epoch. */
 export const endMsOf = ({ sinceMs, graceSeconds }: Pick<Ending, 'sinceMs' | 'graceSeconds'>): number =>
   sinceMs + graceSeconds * 1000

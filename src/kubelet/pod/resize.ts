@@ -44,6 +44,11 @@ export class PodResize {
     return { applied: this.#applied, podPending: this.#podPending, retryAt: this.#retryAt }
   }
 
+  /** Moves the time of the next try, since the time has been set on by `ms`. */
+  shift(ms: number): void {
+    this.#retryAt += ms
+  }
+
   get conditions(): ResizeCondition[] {
     const [pending, progress] = [this.#pending, this.#progress]
     const list: ResizeCondition[] = []

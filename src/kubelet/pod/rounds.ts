@@ -38,17 +38,17 @@ export class Rounds {
 
   async #roundOrRetry(): Promise<void> {
     const { clock, round, failed } = this.#options
-    const from = clock.now()
+    const from = clock.steady()
     try {
       this.#wakeAt(await round())
       this.#backoff = undefined
     } catch (error) {
       if (this.#stop.signal.aborted) return
       failed(error)
-      this.#backoff = nextBackoff(clock.now(), this.#backoff, clock.now(), retry)
+      this.#backoff = nextBackoff(clock.steady(), this.#backoff, clock.steady(), retry)
       this.#wakeAt(clock.now() + this.#backoff.delayMs)
     } finally {
-      counts.round(clock.now() - from)
+      counts.round(clock.steady() - from)
     }
   }
 

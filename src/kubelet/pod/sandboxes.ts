@@ -38,6 +38,11 @@ export class Sandboxes {
     return this.#retryAt
   }
 
+  /** Moves the end of the wait, since the time has been set on by `ms`. */
+  shift(ms: number): void {
+    this.#retryAt += ms
+  }
+
   /** Ends the wait, since what was missing may exist now. The next failure waits twice as long as the last one. */
   retryNow(): void {
     this.#retryAt = 0

@@ -37,6 +37,12 @@ export class ContainerStarts {
     return this.#failures
   }
 
+  /** Moves the ends of pauses, since the time has been set on by `ms`. Those of restarts go by the times of containers. */
+  shift(ms: number): void {
+    for (const [name, failure] of this.#failures)
+      this.#failures.set(name, { ...failure, retryAt: failure.retryAt + ms })
+  }
+
   /** Drops the failures of containers whose image changed, so that they are tried at once. */
   specChanged(before: Pod, pod: Pod): void {
     for (const container of [...initContainers(pod), ...mainContainers(pod)]) {

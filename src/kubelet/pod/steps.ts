@@ -53,6 +53,11 @@ export class PodSteps {
     })
   }
 
+  /** Moves the ends of all pauses, since the time has been set on by `ms`. */
+  shift(ms: number): void {
+    for (const part of [this.#sandboxes, this.#starts, this.#resize]) part.shift(ms)
+  }
+
   /** What the next plan depends on. The maps are live. */
   get memory(): Pick<
     PodMemory,

@@ -9,6 +9,7 @@
 //
 // Two rounds never overlap. The states of a pod are in life.ts, and what is done in each of them in plan.ts.
 import { sameJson } from '../../api/equal.ts'
+import { JumpDetector } from '../../base/clock.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { counts } from '../metrics.ts'
@@ -19,7 +20,18 @@ import { withGranted, withReported } from '../resize/granted.ts'
 import type { Resizing } from '../resize/resizes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, reportUnsynced, resourceHealth } from './context.ts'
-import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
+import {
+  advance,
+  type Cause,
+  ended,
+  endingOf,
+  finished,
+  hasLessTime,
+  isLiving,
+  type Life,
+  settled,
+  shifted,
+} from './life.ts'
 import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
 import { PodResize } from './resize.ts'
 import { deleteObject, removePod } from './remove.ts'
@@ -68,6 +80,7 @@ export class PodWorker implements Resizing {
   readonly #context: NodeContext
   readonly #done: () => void
   readonly #startedAt: number
+  readonly #jumps: JumpDetector
   readonly #probes: PodProbes
   readonly #statuses: StatusWriter
   readonly #volumes: PodVolumes
@@ -92,6 +105,7 @@ export class PodWorker implements Resizing {
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
+    this.#jumps = new JumpDetector(context.clock)
     this.#rounds = new Rounds({
       clock: context.clock,
       round: () => this.#round(),
@@ -259,6 +273,7 @@ export class PodWorker implements Resizing {
   /** Returns when the next round is due, if nothing happens before. */
   async #round(): Promise<number | undefined> {
     if (this.#toLook !== 'nothing') await this.#look()
+    this.#followClock()
     const now = this.#context.clock.now()
     this.#checkDeadline(now)
     if (!isLiving(this.#life)) return undefined
@@ -274,6 +289,14 @@ export class PodWorker implements Resizing {
     this.#writeStatus(plan, memory, now)
     this.#steps.carryOut(plan)
     return plan.againAt
+  }
+
+  /** When the time has been set, grace periods and pauses go on as long as they would have. */
+  #followClock(): void {
+    const ms = this.#jumps.look()
+    if (!ms) return
+    if (isLiving(this.#life)) this.#life = shifted(this.#life, ms)
+    this.#steps.shift(ms)
   }
 
   async #look(): Promise<void> {

@@ -127,7 +127,9 @@ export class PodProbes {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, runtime, facts } = this.#context
-    const delayMs = container.startedAtMs + (probe.initialDelaySeconds ?? 0) * 1000 - clock.now()
+    const initialMs = (probe.initialDelaySeconds ?? 0) * 1000
+    // It may have started before this kubelet, and the time may have been set back since.
+    const delayMs = Math.min(initialMs, container.startedAtMs + initialMs - clock.now())
     const periodMs = (probe.periodSeconds || 10) * 1000
     let row = 0
     let last = ''

@@ -39,11 +39,11 @@ export function countRequest(
     server_type: 'readwrite',
     long_running: String(lasting.has(first)),
   }
-  const from = clock.now()
+  const from = clock.steady()
   requests.add(labels)
   inFlight.add(1, labels)
   ended.once('close', () => {
     inFlight.add(-1, labels)
-    durations.observe((clock.now() - from) / 1000, labels)
+    durations.observe((clock.steady() - from) / 1000, labels)
   })
 }

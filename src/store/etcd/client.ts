@@ -94,19 +94,19 @@ export class EtcdClient {
     request: Calls[M][1],
     { limitMs = clientLimits.callMs as number } = {},
   ): Promise<Calls[M][2]> {
-    const began = realClock.now()
+    const began = realClock.steady()
     const { signal } = this.#closed
     for (let failures = 1; ; failures++) {
       const member = this.#current
       const until = began + (this.#problem === undefined ? limitMs : Math.min(limitMs, clientLimits.hopelessMs))
-      const timeoutMs = Math.max(1, Math.min(clientLimits.attemptMs, until - realClock.now()))
+      const timeoutMs = Math.max(1, Math.min(clientLimits.attemptMs, until - realClock.steady()))
       const members = this.#members
       try {
         const client = members[member]![serviceOf[method]]
         return (await callUnary(client, method, request, { timeoutMs, signal })) as Calls[M][2]
       } catch (error) {
         if (signal.aborted || !passing.has(grpcOf(error)?.code ?? '')) throw error
-        if (realClock.now() >= until) throw unavailable(this.#endpoints, this.#problem, error)
+        if (realClock.steady() >= until) throw unavailable(this.#endpoints, this.#problem, error)
         this.#leave(members, member)
       }
       await realClock.sleep(this.#pause(failures), signal)

@@ -217,7 +217,7 @@ class EtcdLog implements SharedLog {
 
   /** The size of etcd's database on one member, which is asked for again when it is old. */
   sizeBytes(): number {
-    const now = realClock.now()
+    const now = realClock.steady()
     if (now - this.#size.askedAt >= etcdLogLimits.sizeMs) {
       this.#size.askedAt = now
       this.#client.call('status', {}).then(
