@@ -32,6 +32,7 @@ const maxAtOnce = 50
 interface Pair {
   before: Look | undefined
   after: Look
+  /** By the steady clock. */
   atMs: number
 }
 
@@ -96,8 +97,8 @@ export class ResourceMetrics {
     await client.synced([nodes, pods])
     const names = nodes.list().map(node => node.metadata.name ?? '')
     for (const name of this.#looks.keys()) if (!names.includes(name)) this.#looks.delete(name)
-    const now = clock.now()
-    await this.#ask(names.filter(name => (this.#looks.get(name)?.atMs ?? 0) + freshMs <= now))
+    const now = clock.steady()
+    await this.#ask(names.filter(name => (this.#looks.get(name)?.atMs ?? Number.NEGATIVE_INFINITY) + freshMs <= now))
     const single = names.filter(name => {
       const pair = this.#looks.get(name)
       return pair && (!pair.before || !hasNews(pair))
@@ -115,7 +116,7 @@ export class ResourceMetrics {
         try {
           const after = readLook(await ask(name), clock.now())
           const last = this.#looks.get(name)
-          const atMs = clock.now()
+          const atMs = clock.steady()
           const before = last && last.atMs + staleMs > atMs ? last.after : undefined
           this.#looks.set(name, { before, after, atMs })
         } catch (error) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeText } from '../../src/api/time.ts'
+import { silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { leadWithLease } from '../../src/client/index.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
@@ -14,6 +15,7 @@ import { isNodeReady } from '../../src/kinds/core/node-ready.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { EndpointSlice } from '../../src/kinds/discovery/endpointslice.ts'
+import { ResourceMetrics } from '../../src/metrics/index.ts'
 import { type Sim, simulate } from './cluster.ts'
 import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
@@ -194,6 +196,32 @@ for (const [what, ms] of jumps)
     await clock.forward(6 * minute)
     assert.ok(pulls > pulled, 'its image is pulled again')
   })
+
+for (const [what, ms] of jumps)
+  test(`the use of a node is measured again soon when the time is set ${what}`, () =>
+    simulate({ nodes: 1, controllers: false }, async ({ clock, plane }) => {
+      let usedSeconds = 0
+      const ask = async () =>
+        [`node_cpu_usage_seconds_total ${usedSeconds}`, 'node_memory_working_set_bytes 4096']
+          .map(line => `${line} ${clock.now()}\n`)
+          .join('')
+      const metrics = new ResourceMetrics({ client: plane.client('test'), ask, clock, log: silentLog })
+      const use = async () => {
+        const asked = metrics.nodes()
+        await clock.forward(1000)
+        return (await asked).map(({ usage }) => usage?.cpu)
+      }
+      await use()
+      await clock.forward(15_000)
+      assert.deepEqual(await use(), ['0n'])
+      clock.jump(ms)
+      for (let look = 0; look < 3; look++) {
+        usedSeconds += 8
+        await clock.forward(15_000)
+        await use()
+      }
+      assert.deepEqual(await use(), ['500000000n'])
+    }))
 
 test('a node reports that its time was set, and that its machine was started again', async t => {
   const { clock, client, events, options } = await makeNode(t)

@@ -15,12 +15,7 @@ import { type GroupSeen, groupsOf } from './groups.ts'
 import { ownText, probesText, resourceText, volumesText } from './metrics-text.ts'
 import type { VolumeUsage } from '../volumes/volume.ts'
 import type { NodeServerOptions } from './options.ts'
-
-interface Sample {
-  atMs: number
-  cpuNs: number
-  nanoCores: number | undefined
-}
+import { nextSample, type Sample } from './rates.ts'
 
 const jiffyNs = 10_000_000
 
@@ -128,14 +123,11 @@ export class NodeStats {
     return { atMs, node: { ...node, nanoCores }, containers }
   }
 
-  /** The rate since the last sample, which is kept for it. Without time in between, the rate stays the same. */
+  /** The rate since the last sample, which is kept for it. */
   #rate(next: Map<string, Sample>, id: string, atMs: number, cpuNs: number): number | undefined {
-    const before = this.#samples.get(id)
-    const passed = before ? atMs - before.atMs : 0
-    const nanoCores =
-      before && passed > 0 ? Math.max(0, Math.round(((cpuNs - before.cpuNs) / passed) * 1000)) : before?.nanoCores
-    next.set(id, passed > 0 || !before ? { atMs, cpuNs, nanoCores } : before)
-    return nanoCores
+    const sample = nextSample(this.#samples.get(id), atMs, cpuNs)
+    next.set(id, sample)
+    return sample.nanoCores
   }
 }
 
