@@ -117,7 +117,7 @@ export class EventRecorder {
   }
 
   #hasToken(target: string): boolean {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const bucket = this.#buckets.get(target) ?? { tokens: burst, at: now }
     bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.at) / refillMs)
     bucket.at = now
@@ -129,7 +129,7 @@ export class EventRecorder {
 
   /** Replaces a note by that of its group from the tenth message on. The event of a group has its newest message. */
   #combined(group: string, note: Note): Note {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     let similar = this.#similar.get(group)
     if (!similar || now - similar.lastAt > similarWindowMs) similar = { messages: new Set(), lastAt: now }
     similar.lastAt = now

@@ -18,7 +18,7 @@ export const podsOfNodeIndex = (pod: Pod): readonly string[] => (pod.spec.nodeNa
 const terminatedIndex = (pod: Pod): readonly string[] => (isTerminal(pod) ? ['yes'] : [])
 
 export function podGcController(maxTerminated = defaultMaxTerminated): Controller {
-  /** Since when each missing node has been missing, in ms since the epoch. */
+  /** Since when each missing node has been missing, in ms of the steady clock. */
   const missed = new Map<string, number>()
   return defineController({
     name: 'pod-garbage-collector',
@@ -47,9 +47,9 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
       if (!node) {
         const before = missed.get(nodeName)
         // An entry that is older is of a time before the node came back, when it had no pods that would show it.
-        const since = before !== undefined && ctx.now() - before < 2 * quarantineMs ? before : ctx.now()
+        const since = before !== undefined && ctx.steady() - before < 2 * quarantineMs ? before : ctx.steady()
         missed.set(nodeName, since)
-        const again = since + quarantineMs - ctx.now()
+        const again = since + quarantineMs - ctx.steady()
         if (again > 0) return { again }
         // The mirror may be behind, so the API server is asked before pods are deleted.
         if (!(await ctx.client.find(Node, { name: nodeName }))) return fail(ctx, pod, nodeGone(ctx))

@@ -130,7 +130,7 @@ class Round {
       this.#status.desiredReplicas = current
       return
     }
-    const verdict = limit(spec, this.#memory, current, best.replicas, this.#ctx.now())
+    const verdict = limit(spec, this.#memory, current, best.replicas, this.#ctx.steady())
     this.#set('AbleToScale', 'True', verdict.able.reason, verdict.able.message)
     this.#set('ScalingLimited', verdict.limited.status, verdict.limited.reason, verdict.limited.message)
     const reason = best.replicas > current ? `${best.name} above target` : 'All metrics below target'
@@ -230,9 +230,8 @@ class Round {
       this.#status.desiredReplicas = current
       return
     }
-    const now = this.#ctx.now()
-    remember(this.#memory, current, wanted, now)
-    this.#status.lastScaleTime = timeText(now)
+    remember(this.#memory, current, wanted, this.#ctx.steady())
+    this.#status.lastScaleTime = timeText(this.#ctx.now())
     this.#set(
       'AbleToScale',
       'True',

@@ -5,7 +5,7 @@ const maxMs = 15 * 60_000
 
 interface Entry {
   waitMs: number
-  /** When the last failed pod was replaced, in ms since the epoch. */
+  /** When the last failed pod was replaced, in ms of the steady clock. */
   at: number
 }
 

@@ -70,7 +70,7 @@ const placing = ({ metadata, spec }: Node) => JSON.stringify([metadata.labels, s
 /** Moves ended pods whose back-off is over to `plan.remove`. Returns the milliseconds until the next one is due. */
 function replaceEnded(set: DaemonSet, plan: DaemonPlan, backoff: FailureBackoff, ctx: Context): number | undefined {
   let wait: number | undefined
-  const now = ctx.now()
+  const now = ctx.steady()
   for (const pod of plan.ended) {
     const isFailed = pod.status.phase === 'Failed'
     const node = pod.spec.nodeName ?? ''

@@ -202,7 +202,7 @@ async function remove({ kind, object, ctx }: Work, propagationPolicy: 'Foregroun
 /** Removes the reference to the object from every dependent, then the finalizer from the object. */
 async function orphan(work: Work, dependents: readonly Dependent[]): Promise<void> {
   const { object, graph, ctx } = work
-  const unlisted = graph.unlisted(kind => ctx.cache(kind), ctx.now()).map(resourceOf)
+  const unlisted = graph.unlisted(kind => ctx.cache(kind), ctx.steady()).map(resourceOf)
   if (unlisted.length)
     throw new StatusError('ServiceUnavailable', `${unlisted.join(', ')} may have dependents, and are not listed yet`)
   await Promise.all(

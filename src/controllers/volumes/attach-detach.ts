@@ -106,17 +106,17 @@ async function reconcile(name: string, ctx: Context, memory: Memory): Promise<Re
   const wanted = node ? wantedVolumes(name, ctx) : []
   const otherNodes = (volume: string) => nodesThatHave(volume, ctx, memory).filter(other => other !== name)
   const { unwantedSince } = memory
-  const plan = planAttachments({ name, node, wanted, attachments, otherNodes, unwantedSince }, ctx.now())
+  const plan = planAttachments({ name, node, wanted, attachments, otherNodes, unwantedSince }, ctx.steady())
   const unwanted = new Set(plan.unwanted)
   for (const { metadata } of attachments)
     if (!unwanted.has(metadata.name ?? '')) unwantedSince.delete(metadata.name ?? '')
-  for (const key of unwanted) if (!unwantedSince.has(key)) unwantedSince.set(key, ctx.now())
+  for (const key of unwanted) if (!unwantedSince.has(key)) unwantedSince.set(key, ctx.steady())
   if (node) await reportAttached(node, plan, wanted, ctx)
   reportFailures(name, wanted, ctx, memory)
   for (const { volume, nodes } of plan.blocked) reportBlocked(volume, nodes, ctx, memory)
   await detach(name, plan, ctx, memory)
   await attach(name, plan, ctx, memory)
-  return plan.againAt === undefined ? undefined : { again: plan.againAt - ctx.now() }
+  return plan.againAt === undefined ? undefined : { again: plan.againAt - ctx.steady() }
 }
 
 /** The nodes that have a VolumeAttachment of a volume, or get one. */

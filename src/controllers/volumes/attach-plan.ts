@@ -33,7 +33,7 @@ export interface NodeState {
   attachments: readonly VolumeAttachment[]
   /** The nodes other than this one that have a VolumeAttachment of a volume. */
   otherNodes(volume: string): readonly string[]
-  /** Since when a VolumeAttachment is not wanted any more, in ms since the epoch, by name. */
+  /** Since when a VolumeAttachment is not wanted any more, in ms of the steady clock, by name. */
   unwantedSince: ReadonlyMap<string, number>
 }
 
@@ -47,7 +47,7 @@ export interface AttachPlan {
   attached: readonly string[]
   /** VolumeAttachments that no pod wants, by name. */
   unwanted: readonly string[]
-  /** When to plan again if nothing happens, in ms since the epoch. */
+  /** When to plan again if nothing happens, in ms of the steady clock. */
   againAt: number | undefined
 }
 

@@ -13,7 +13,7 @@
 import { amountIn, type Condition, meanings, type Observations, type Threshold } from './signals.ts'
 
 export interface PressureState {
-  /** Since when each threshold has been met without a break, in ms since the epoch. */
+  /** Since when each threshold has been met without a break, in ms of the steady clock. */
   metSince: ReadonlyMap<Threshold, number>
   /** When each condition was last seen to hold. */
   seenAt: ReadonlyMap<Condition, number>
