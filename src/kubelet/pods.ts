@@ -97,7 +97,7 @@ export class NodePods {
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
-  /** In ms since the epoch. */
+  /** By the steady clock. */
   #relistedAt: number | undefined
 
   constructor({ context, pods, workers, admit, allot, takeRest, changed, isComplete, gone, signal }: NodePodsOptions) {
@@ -274,7 +274,7 @@ export class NodePods {
   /** Compares pods, workers and runtime. To be called when all pods have been added; else it comes in its time. */
   async relist(): Promise<void> {
     const { runtime, host, dra, clock, log } = this.#context
-    const from = clock.now()
+    const from = clock.steady()
     try {
       const there = await runtime.outline()
       const known = [...(await host.known()), ...(dra?.manager.pods() ?? [])]
@@ -295,9 +295,9 @@ export class NodePods {
       for (const uid of new Set([...outlines.keys(), ...known]))
         if (!this.#isWorkedOn(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
       if (!this.#removing) void this.#removeOrphans()
-      const now = clock.now()
-      counts.relist(now - from, this.#relistedAt === undefined ? undefined : now - this.#relistedAt, now)
-      this.#relistedAt = now
+      const at = clock.steady()
+      counts.relist(at - from, this.#relistedAt === undefined ? undefined : at - this.#relistedAt, clock.now())
+      this.#relistedAt = at
     } catch (error) {
       if (!this.#signal.aborted) log.warn('pods could not be listed', { why: messageOf(error) })
     }

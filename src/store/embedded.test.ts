@@ -284,7 +284,7 @@ test('a file of before has the same content, and starts without reading all of i
   const has = () => {
     const db = new DatabaseSync(file)
     try {
-      return hasHeads(db)
+      return hasHeads(db, file)
     } finally {
       db.close()
     }

@@ -47,7 +47,8 @@ export async function openEmbeddedStore(directory: string, options: EmbeddedOpti
     log = new EmbeddedLog(join(directory, fileName), options, lock)
     return new LogStore(log, options)
   } catch (error) {
-    if (log) await log.close()
+    // Its thread may have failed for the same reason, which must not hide it.
+    if (log) await log.close().catch(() => {})
     else lock.close()
     throw error instanceof OpenError ? error : openError(join(directory, fileName), error)
   }
@@ -253,7 +254,7 @@ class EmbeddedLog implements Log {
  * compaction point none may be missing, and the newest must be that of the log itself.
  */
 function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<RowHead> {
-  const index = hasHeads(db) ? `INDEXED BY ${headsName}` : ''
+  const index = hasHeads(db, file) ? `INDEXED BY ${headsName}` : ''
   const statement = db.prepare(
     `SELECT rev, k, created, deleted, crc, length(v) FROM log ${index} WHERE rev > ? ORDER BY rev LIMIT ${headsAtOnce}`,
   )

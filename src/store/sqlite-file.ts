@@ -145,10 +145,15 @@ function reasonOf(error: unknown): string {
  * also under an older Kutter, which does not use it.
  */
 export const headsName = 'heads'
-const makeHeads = `CREATE INDEX IF NOT EXISTS ${headsName} ON log (rev, k, created, deleted, crc, length(v))`
+const heads = `${headsName} ON log (rev, k, created, deleted, crc, length(v))`
+const makeHeads = `CREATE INDEX IF NOT EXISTS ${heads}`
 
-export const hasHeads = (db: DatabaseSync): boolean =>
-  db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?").get(headsName) !== undefined
+/** Whether the file has the copy. Throws when it has another one of this name: the thread that writes would fail. */
+export function hasHeads(db: DatabaseSync, file: string): boolean {
+  const found = db.prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?").get(headsName)
+  if (found && found.sql !== `CREATE INDEX ${heads}`) throw damagedFile(file, `its index is ${String(found.sql)}`)
+  return found !== undefined
+}
 
 /** Makes the copy in a file of before. Without space for it, the file is used as it is. */
 export function addHeads(db: DatabaseSync): void {

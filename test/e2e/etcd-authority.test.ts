@@ -34,12 +34,12 @@ const pids = async () =>
     .map(one => one.pid)
     .sort()
 
-/** Writes until `work` is done. Returns the names that were acknowledged. */
+/** Writes until `work` is done, and on a busy machine until a few writes are. Returns the names that were acknowledged. */
 async function writing(prefix: string, work: () => Promise<void>): Promise<string[]> {
   const names: string[] = []
   let isDone = false
   const writes = (async () => {
-    for (let i = 0; !isDone; i++)
+    for (let i = 0; !isDone || (names.length < 4 && i < 20); i++)
       if ((await cluster.tryKubectl(`create configmap ${prefix}-${i} --request-timeout=10s`)).code === 0)
         names.push(`configmap/${prefix}-${i}`)
   })()
@@ -50,7 +50,7 @@ async function writing(prefix: string, work: () => Promise<void>): Promise<strin
 
 async function areThere(names: readonly string[]): Promise<void> {
   const stored = new Set((await cluster.kubectl('get configmaps -o name')).split('\n'))
-  assert.ok(names.length > 0, 'some writes')
+  assert.ok(names.length > 3, `${names.length} writes`)
   assert.deepEqual(
     names.filter(name => !stored.has(name)),
     [],

@@ -11,7 +11,7 @@ interface DeviceSeen {
 export interface Stock {
   /** By id, in the order of the plugin. */
   readonly devices: ReadonlyMap<string, DeviceSeen>
-  /** When its plugin ended, in ms since the epoch. Undefined while it runs. */
+  /** When its plugin ended, in ms of the steady clock. Undefined while it runs. */
   readonly stoppedAt: number | undefined
 }
 

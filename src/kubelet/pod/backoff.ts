@@ -6,7 +6,7 @@ import { containerHash, type ReadContainer } from './spec.ts'
 
 export interface Backoff {
   delayMs: number
-  /** When the delay was last increased, in ms since the epoch. */
+  /** When the delay was last increased, by the clock of the caller, in ms. */
   updatedAt: number
 }
 
@@ -21,7 +21,7 @@ export function nextBackoff(now: number, before: Backoff | undefined, endedAt = 
   return { delayMs: isFirst ? limits.firstMs : Math.min(before.delayMs * 2, limits.maxMs), updatedAt: now }
 }
 
-/** Until when a container that ended at `endedAt` must wait, in ms since the epoch. Undefined when the wait is over. */
+/** Until when a container that ended at `endedAt` must wait, by the clock of the caller. Undefined when the wait is over. */
 export function waitUntil(
   now: number,
   endedAt: number,

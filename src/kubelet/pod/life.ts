@@ -77,13 +77,10 @@ function joined(before: Ending | undefined, ending: Ending): Ending {
   return { ...before, sinceMs, graceSeconds, objectGone: before.objectGone || ending.objectGone }
 }
 
-/** The same when the time has been set on by `ms`: what began before has lasted as long as it did. */
+/** A life after the time has been set on by `ms`: what began before has lasted as long as it did. */
 export function shifted(life: Living, ms: number): Living {
   if (life.is === 'alive') return { ...life, finishedAtMs: life.finishedAtMs && life.finishedAtMs + ms }
-  const { ending } = life
-  if (!ending) return life
-  const moved = { ...ending, sinceMs: ending.sinceMs + ms }
-  return life.is === 'settled' ? { is: 'settled', ending: moved } : { is: 'ending', ending: moved }
+  return life.ending ? { ...life, ending: { ...life.ending, sinceMs: life.ending.sinceMs + ms } } : life
 }
 
 /** When the grace period is over, in ms since the epoch. */
